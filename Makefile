@@ -1,0 +1,33 @@
+# `make repro` rebuilds everything, `make test` runs the tests; both set up what they need.
+VENV ?= .venv
+PYTHON ?= python3.11
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+
+.PHONY: repro test check preset clean
+
+repro: $(VENV)/.run
+	dvc repro
+
+test: $(VENV)/.dev
+	pytest
+
+check: $(VENV)/.dev
+	ruff check .
+	ruff format --check .
+	mypy
+
+preset: $(VENV)/.run
+	python -m presets $(NAME)
+
+$(VENV)/.run: requirements.txt constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .checkpoints
+	find . -name '.*.partial' -not -path './$(VENV)/*' -prune -exec rm -rf {} +

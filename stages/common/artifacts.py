@@ -1,0 +1,130 @@
+"""Write every output atomically and in one stable form; read them back.
+
+A file is written beside its target and renamed, so a killed stage leaves the old file or none.
+Names that end in ``.partial`` are git-ignored and belong to nobody.
+"""
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common.errors import UserError
+
+EVALUATED_SPLITS = ("val", "test")
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a path beside ``target`` to write to; it takes the target's name on success."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        _remove(target)
+        os.replace(partial, target)
+    finally:
+        _remove(partial)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``target``; it takes the target's place on success."""
+    with atomic_path(target) as partial:
+        partial.mkdir()
+        yield partial
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` atomically."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write ``content`` as UTF-8 with Unix line ends."""
+    write_bytes(path, content.encode())
+
+
+def rounded(value: Any) -> Any:
+    """Round every float inside ``value`` to 6 digits; NaN and infinities become None."""
+    if isinstance(value, Mapping):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) + 0.0 if np.isfinite(value) else None
+    return value
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write ``metrics`` as JSON: keys sorted, floats rounded to 6 digits, a newline at the end."""
+    text = json.dumps(rounded(metrics), indent=2, sort_keys=True, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read what `write_metrics` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write ``table`` as CSV without its index, floats to 6 digits."""
+    write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+
+
+def read_table(path: Path, text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a CSV; columns named in ``text`` stay strings, and empty cells stay empty strings."""
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write ``array`` as ``.npy``."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Open a ``.npy`` file memory-mapped, read-only.
+
+    Raises:
+        UserError: the file is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        try:
+            return np.load(path, allow_pickle=False)
+        except ValueError:
+            raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
+
+
+SPLIT_TEXT = ("id", "path", "label", "split", "group", "source", "sha256", "format")
+
+
+def read_split(path: Path) -> pd.DataFrame:
+    """Read ``data/split.csv``; row i describes row i of ``data/images.npy``."""
+    return read_table(path, SPLIT_TEXT)
+
+
+def class_names(split: pd.DataFrame) -> list[str]:
+    """Return the labels in the order of the network's outputs: sorted."""
+    return sorted(split["label"].unique())

@@ -1,0 +1,27 @@
+"""One seed in, the same bits out: every random choice is named and derived from ``seed``."""
+
+import hashlib
+import os
+
+import numpy as np
+
+
+def derived_seed(seed: int, *names: object) -> int:
+    """Return a 63-bit seed for the choice that ``names`` describe, independent of all others."""
+    digest = hashlib.sha256(repr((seed, *map(str, names))).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """Return NumPy's generator for the choice that ``names`` describe."""
+    return np.random.default_rng(derived_seed(seed, *names))
+
+
+def make_torch_deterministic(seed: int, *names: object) -> None:
+    """Seed torch for the choice that ``names`` describe and allow deterministic algorithms only."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.manual_seed(derived_seed(seed, *names))
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False

@@ -1,0 +1,259 @@
+"""Train the last blocks of a network; the frozen ones before run once, their activations are kept.
+
+Every random choice of an epoch is drawn from the seed and the epoch's number alone, so a run that
+was interrupted goes on from its last checkpoint to the same bits.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stages.common.artifacts import atomic_path
+from stages.common.backbones import Network, device, normalise, pool
+from stages.common.determinism import derived_seed, generator
+from stages.common.params import Block
+from stages.common.views import vary
+
+BATCH = 32
+"""Images at a time where nothing is learnt."""
+
+
+class Views(Block):
+    """How training images are varied, and how much of the frozen blocks' output is kept."""
+
+    views: Annotated[int, Field(ge=1, le=64)]
+    variations: list[Literal["flip", "crop", "compress", "blur"]]
+    activations_max_gb: Annotated[float, Field(ge=0)]
+
+
+class Training(Views):
+    """Block ``train``: how a classifier is fitted."""
+
+    unfreeze_from: Annotated[int, Field(ge=0)]
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    batch_size: Annotated[int, Field(ge=2, le=4096)]
+    optimizer: Literal["adamw", "adam", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    weight_decay: Annotated[float, Field(ge=0, le=10)]
+    schedule: Literal["cosine", "constant"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+
+Inputs = Callable[[int, np.ndarray], Tensor]
+"""Epoch (0 = unvaried) and image indices ``[B]`` to what enters the first trained block."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; losses are mean cross-entropies, accuracies shares."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+def batches(count: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the indices ``0 … count-1`` in order, ``size`` at a time."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+@torch.no_grad()
+def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
+    """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``."""
+    frozen = network.blocks[:until].eval()
+    pixels = torch.from_numpy(np.array(images)).to(device())
+    return frozen(normalise(network, pixels))
+
+
+@contextmanager
+def varied_inputs(
+    network: Network, images: np.ndarray, rows: np.ndarray, cut: int, views: Views, seed: int
+) -> Iterator[Inputs]:
+    """Give what enters ``blocks[cut]`` for ``images[rows]``, varied by epoch.
+
+    With ``cut`` above 0, ``views.views`` views of every image (the first unvaried) run through the
+    blocks before it once and are kept in a temporary memory map, of which each epoch draws one an
+    image. With ``cut`` 0, or past ``activations_max_gb``, views are made afresh in every epoch.
+
+    Args:
+        network: its blocks before ``cut`` are frozen.
+        images: bytes ``[M,H,W,3]``, read a batch at a time.
+        rows: which of them, ``[N]``.
+        cut: 0 to the number of blocks.
+        views: how many, how varied, how much may be kept.
+        seed: of the variations and of the draws among the kept views.
+    """
+
+    def view(number: int, index: int) -> np.ndarray:
+        image = images[rows[index]]
+        rng = generator(seed, "view", number, index)
+        return vary(image, views.variations, rng) if number else image
+
+    def fresh(epoch: int, indices: np.ndarray) -> Tensor:
+        return run_blocks(network, np.stack([view(epoch, int(i)) for i in indices]), cut)
+
+    shape = run_blocks(network, images[:1], cut).shape[1:]
+    gigabytes = views.views * len(rows) * int(np.prod(shape)) * 4 / 1e9
+    if cut == 0 or gigabytes > views.activations_max_gb:
+        yield fresh
+        return
+    with tempfile.TemporaryFile() as file:
+        kept = _memory_map(file, (views.views, len(rows), *shape))
+        for number in range(views.views):
+            chunks = list(batches(len(rows), BATCH))
+            for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
+                kept[number, indices] = fresh(number, indices).cpu().numpy()
+
+        def keep(epoch: int, indices: np.ndarray) -> Tensor:
+            draws = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
+            chosen = draws[indices] if epoch else np.zeros_like(indices)
+            activations = torch.from_numpy(kept[chosen, indices]).to(device())
+            return activations.contiguous(memory_format=torch.channels_last)
+
+        yield keep
+
+
+def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Map a float32 array onto ``file``, its disk reserved so that a full disk is an OSError."""
+    os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape)) * 4))
+    return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+
+
+def fit(
+    network: Network,
+    train: tuple[Inputs, Tensor],
+    val: tuple[Inputs, Tensor],
+    training: Training,
+    seed: int,
+    *,
+    select_on_val: bool,
+    checkpoint: Path,
+) -> tuple[list[Epoch], int]:
+    """Train ``network.blocks[unfreeze_from:]`` and the head with cross-entropy.
+
+    Args:
+        network: trained in place.
+        train: inputs and labels ``[N]`` (int64) to learn from.
+        val: the same to look at after each epoch.
+        training: the settings.
+        seed: of order, views and dropout.
+        select_on_val: keep the epoch of least validation loss instead of the last.
+        checkpoint: where each finished epoch is kept; found there, it is gone on from.
+
+    Returns:
+        The history and the number of the epoch kept, from 1.
+    """
+    tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
+    tail.to(device())
+    optimizer = _optimizer(tail, training)
+    history: list[Epoch] = []
+    best, best_state = 0, dict[str, Tensor]()
+    if checkpoint.is_file():
+        saved = torch.load(checkpoint, map_location=device(), weights_only=True)
+        tail.load_state_dict(saved["tail"])
+        optimizer.load_state_dict(saved["optimizer"])
+        history = [Epoch(**row) for row in saved["history"]]
+        best, best_state = saved["best"], saved["best_state"]
+    numbers = range(len(history) + 1, training.epochs + 1)
+    bar = tqdm(numbers, "train", initial=len(history), total=training.epochs, disable=None)
+    for number in bar:
+        rate = learning_rate(training, number)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(derived_seed(seed, "epoch", number))
+        train_loss, train_accuracy = _train_epoch(
+            tail, optimizer, train, training, number, generator(seed, "order", number)
+        )
+        val_loss, val_accuracy = _evaluate(tail, val, training.batch_size)
+        history.append(Epoch(number, rate, train_loss, train_accuracy, val_loss, val_accuracy))
+        bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_accuracy:.3f}")
+        if not select_on_val or val_loss <= min(row.val_loss for row in history):
+            best = number
+            if select_on_val:
+                best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
+        state = {
+            "tail": tail.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "history": [vars(row) for row in history],
+            "best": best,
+            "best_state": best_state,
+        }
+        with atomic_path(checkpoint) as partial:
+            torch.save(state, partial)
+    if select_on_val:
+        tail.load_state_dict(best_state)
+    return history, best
+
+
+def learning_rate(training: Training, epoch: int) -> float:
+    """Return the rate of ``epoch`` (from 1): constant, or half a cosine from full to near zero."""
+    if training.schedule == "constant":
+        return training.learning_rate
+    return float(training.learning_rate * (1 + np.cos(np.pi * (epoch - 1) / training.epochs)) / 2)
+
+
+def _optimizer(tail: nn.Module, training: Training) -> torch.optim.Optimizer:
+    rate, decay = training.learning_rate, training.weight_decay
+    parameters = list(tail.parameters())
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+    kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=rate, weight_decay=decay)
+
+
+def _logits(tail: nn.ModuleList, activations: Tensor) -> Tensor:
+    return tail[1](pool(tail[0](activations)))
+
+
+def _train_epoch(
+    tail: nn.ModuleList,
+    optimizer: torch.optim.Optimizer,
+    data: tuple[Inputs, Tensor],
+    training: Training,
+    epoch: int,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    inputs, labels = data
+    order = rng.permutation(len(labels))
+    tail.train()
+    losses, hits = 0.0, 0
+    for indices in _without_single(order, training.batch_size):
+        target = labels[indices].to(device())
+        logits = _logits(tail, inputs(epoch, indices))
+        loss = nn.functional.cross_entropy(logits, target, label_smoothing=training.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses += loss.item() * len(indices)
+        hits += int((logits.argmax(1) == target).sum())
+    return losses / len(labels), hits / len(labels)
+
+
+def _without_single(order: np.ndarray, size: int) -> Sequence[np.ndarray]:
+    """Cut ``order`` into batches of ``size``, a last one of 1 joining its neighbour."""
+    cuts = list(range(size, len(order) - 1, size))
+    return np.split(order, cuts)
+
+
+@torch.no_grad()
+def _evaluate(tail: nn.ModuleList, data: tuple[Inputs, Tensor], size: int) -> tuple[float, float]:
+    inputs, labels = data
+    tail.eval()
+    chunks = [_logits(tail, inputs(0, indices)).cpu() for indices in batches(len(labels), size)]
+    logits = torch.cat(chunks)
+    loss = nn.functional.cross_entropy(logits, labels)
+    return loss.item(), float((logits.argmax(1) == labels).float().mean())

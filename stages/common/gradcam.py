@@ -1,0 +1,46 @@
+"""Grad-CAM in closed form for networks that end in average pooling and a linear layer.
+
+Selvaraju et al. (Grad-CAM, ICCV 2017) weight each last feature map with the mean gradient of a
+score. Behind average pooling that gradient is the head's weight over the number of cells, so the
+map is a weighted sum of the feature maps: no backward pass. The score explained here is the
+margin, the predicted logit minus the runner-up's, and the sign is kept. The shared factor of one
+over the number of cells is left out, so the mean of a map plus the biases' difference is the
+margin.
+"""
+
+import numpy as np
+
+
+def margin_classes(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return predicted class and runner-up ``[N]`` of logits ``[N,K]``; ties go to the first."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return order[:, 0], order[:, 1]
+
+
+def margins(logits: np.ndarray) -> np.ndarray:
+    """Return the predicted logit minus the runner-up's, ``[N]``, of logits ``[N,K]``."""
+    predicted, rival = margin_classes(logits)
+    rows = np.arange(len(logits))
+    return np.asarray(logits[rows, predicted] - logits[rows, rival])
+
+
+def margin_rows(weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return, ``[N,C]``, the head's row of each predicted class minus its runner-up's.
+
+    Args:
+        weight: the head's weight ``[K,C]``.
+        logits: ``[N,K]``.
+    """
+    predicted, rival = margin_classes(logits)
+    return np.asarray(weight[predicted] - weight[rival])
+
+
+def margin_maps(feature_maps: np.ndarray, weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Return the signed maps ``[N,h,w]`` of the margin.
+
+    Args:
+        feature_maps: the last ones, ``[N,C,h,w]``.
+        weight: the head's weight ``[K,C]``.
+        logits: ``[N,K]``, of the same images.
+    """
+    return np.asarray(np.einsum("nchw,nc->nhw", feature_maps, margin_rows(weight, logits)))

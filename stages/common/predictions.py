@@ -1,0 +1,28 @@
+"""The table of predictions that every model writes, so that any two can be compared."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+
+def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Return a row an image: what it is, what was predicted, and every class's probability.
+
+    Args:
+        split: rows of ``data/split.csv``.
+        logits: ``[N,K]``, of the same rows.
+        classes: the K labels.
+    """
+    p = softmax(logits.astype(np.float64), axis=1)
+    table = split[["id", "path", "split", "source", "label"]].reset_index(drop=True)
+    table["predicted"] = np.array(classes)[p.argmax(axis=1)]
+    table["confidence"] = p.max(axis=1)
+    return table.assign(**{f"p_{name}": p[:, k] for k, name in enumerate(classes)})
+
+
+def misclassified(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the wrong rows of `predictions`, the most confident first."""
+    wrong = table[table["predicted"] != table["label"]]
+    return wrong.sort_values(["confidence", "id"], ascending=[False, True])

@@ -1,0 +1,136 @@
+"""Draw one prediction's explanation: image, evidence, twins, neighbourhood, counterfactual."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import binary_dilation
+
+from stages.common.figures import AGAINST, FOR, INK, MUTED, PAPER, heat_overlay, write_line
+
+BIG, TILE, GAP, HEADER, CAPTION = 224, 120, 16, 62, 38
+RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One training image with what is said under it."""
+
+    image: np.ndarray
+    similarity: float
+    label: str
+    predicted: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything a panel shows; images are bytes ``[S,S,3]``, the mask may be all zero."""
+
+    path: str
+    label: str
+    predicted: str
+    confidence: float
+    margin: float
+    image: np.ndarray
+    heat: np.ndarray
+    heat_scale: float
+    mask: np.ndarray
+    twins: Sequence[Tile]
+    neighbourhood: Sequence[Tile]
+    counterfactual: Sequence[Tile]
+
+
+def draw_panel(case: Case) -> Image.Image:
+    """Return the panel of ``case``, 2 large pictures beside 3 rows of small ones."""
+    columns = max(len(case.twins), len(case.neighbourhood), 3)
+    rows_left = 2 * BIG + 4 * GAP + 2 * 24
+    width = GAP * 3 + BIG + columns * (TILE + 10)
+    height = HEADER + max(3 * (TILE + CAPTION + 24 + 12), rows_left) + GAP
+    panel = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(panel)
+    _header(draw, case, width - 2 * GAP)
+    _evidence(panel, draw, case)
+    disagree = sum(tile.label != case.predicted for tile in case.neighbourhood)
+    rows = [
+        (f"Twins: nearest training images labelled {case.predicted}", case.twins),
+        (
+            "Nearest training images of any label: "
+            f"{disagree} of {len(case.neighbourhood)} disagree with “{case.predicted}”",
+            case.neighbourhood,
+        ),
+        ("Counterfactual: nearest training image predicted otherwise", case.counterfactual),
+    ]
+    left = 2 * GAP + BIG
+    for number, (title, tiles) in enumerate(rows):
+        top = HEADER + number * (TILE + CAPTION + 24 + 12)
+        write_line(draw, (left, top), title, width=width - left - GAP, bold=True)
+        for column, tile in enumerate(tiles):
+            _tile(panel, draw, tile, (left + column * (TILE + 10), top + 24), case.predicted)
+    return panel
+
+
+def _header(draw: ImageDraw.ImageDraw, case: Case, width: int) -> None:
+    right = case.label == case.predicted
+    verdict = "correct" if right else "wrong"
+    text = (
+        f"Looks like the {case.predicted} images it knows ({case.confidence:.0%}); "
+        f"labelled {case.label}: {verdict}"
+    )
+    write_line(
+        draw, (GAP, 12), text, width=width, size=17, bold=True, ink=RIGHT if right else WRONG
+    )
+    detail = f"{case.path}   ·   margin {case.margin:.2f}"
+    write_line(draw, (GAP, 36), detail, width=width, size=12, ink=MUTED)
+
+
+def _evidence(panel: Image.Image, draw: ImageDraw.ImageDraw, case: Case) -> None:
+    square = (BIG, BIG)
+    top = HEADER
+    write_line(draw, (GAP, top), "Image", width=BIG, bold=True)
+    panel.paste(
+        Image.fromarray(case.image).resize(square, Image.Resampling.LANCZOS), (GAP, top + 24)
+    )
+    top += 24 + BIG + GAP
+    title = "Evidence (Grad-CAM of the margin)"
+    write_line(draw, (GAP, top), title, width=BIG, bold=True)
+    overlay = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
+    panel.paste(overlay.resize(square, Image.Resampling.LANCZOS), (GAP, top + 24))
+    top += 24 + BIG + 6
+    for x, colour, word in ((GAP, FOR, "for"), (GAP + 60, AGAINST, "against")):
+        draw.rectangle((x, top + 2, x + 11, top + 13), fill=tuple(int(c) for c in colour))
+        write_line(draw, (x + 16, top), word, width=90, size=12)
+    if case.mask.any():
+        draw.rectangle((GAP + 140, top + 2, GAP + 151, top + 13), outline=INK, width=2)
+        write_line(draw, (GAP + 156, top), "known truth", width=80, size=12)
+
+
+def outline(picture: Image.Image, mask: np.ndarray) -> Image.Image:
+    """Draw the border of ``mask`` ``[S,S]`` into ``picture``, white with a dark rim."""
+    inside = mask > 0
+    pixels = np.array(picture)
+    ring = binary_dilation(inside, iterations=3) & ~binary_dilation(inside, iterations=1)
+    pixels[binary_dilation(ring) & ~inside] = 20
+    pixels[ring] = 255
+    return Image.fromarray(pixels)
+
+
+def _tile(
+    panel: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    tile: Tile,
+    at: tuple[int, int],
+    predicted: str,
+) -> None:
+    x, y = at
+    picture = Image.fromarray(tile.image).resize((TILE, TILE), Image.Resampling.LANCZOS)
+    panel.paste(picture, at)
+    agrees = tile.label == predicted
+    colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
+    draw.rectangle((x, y + TILE, x + TILE - 1, y + TILE + 3), fill=colour)
+    write_line(draw, (x, y + TILE + 6), f"{tile.label}", width=62, size=12, bold=True)
+    similarity = f"{tile.similarity:.3f}"
+    write_line(draw, (x + TILE - 48, y + TILE + 6), similarity, width=50, size=12)
+    if tile.predicted != tile.label:
+        text = f"predicted {tile.predicted}"
+        write_line(draw, (x, y + TILE + 21), text, width=TILE, size=11, ink=WRONG)

@@ -1,0 +1,36 @@
+"""The parameters of ``protopnet``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.fitting import Views
+from stages.common.params import Block
+
+Weight = Annotated[float, Field(ge=0, le=1000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+
+class ProtoPNet(Views):
+    """Block ``protopnet``."""
+
+    prototypes_per_class: Annotated[int, Field(ge=1, le=1000)]
+    after_block: Annotated[int, Field(ge=0)]
+    channels: Annotated[int, Field(ge=2, le=4096)]
+    warmup_epochs: Annotated[int, Field(ge=0, le=10_000)]
+    joint_epochs: Annotated[int, Field(ge=0, le=10_000)]
+    batch_size: Annotated[int, Field(ge=2, le=4096)]
+    learning_rate: Rate
+    joint_learning_rate: Rate
+    cluster: Weight
+    separation: Weight
+    diversity: Weight
+    max_cosine: Annotated[float, Field(ge=-1, le=1)]
+    l1: Weight
+
+
+class Params(Block):
+    """What ``protopnet`` reads of ``params.yaml``."""
+
+    seed: int
+    protopnet: ProtoPNet

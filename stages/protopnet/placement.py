@@ -1,0 +1,72 @@
+"""Where prototypes start, by k-means, and where they end: on patches of training images."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from stages.common.determinism import derived_seed, generator
+from stages.common.errors import UserError
+
+MAX_PATCHES = 50_000
+
+
+def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight ``[D,C]`` and bias ``[D]`` that centre patches ``[M,C]`` and level variances.
+
+    Keeps the ``channels`` directions of most variance (all, if there are fewer); a tenth of their
+    mean variance is added to each, so that the weakest are not blown up.
+    """
+    mean = patches.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
+    values, vectors = values[::-1][:channels], vectors[:, ::-1][:, :channels]
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    weight = (vectors * signs / np.sqrt(np.maximum(values, 0) + 0.1 * values.mean())).T
+    return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
+
+
+def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
+    """Return the cells of maps ``[N,C,h,w]`` as ``[M,C]``, at most `MAX_PATCHES` drawn by seed."""
+    patches = maps.transpose(0, 2, 3, 1).reshape(-1, maps.shape[1])
+    if len(patches) <= MAX_PATCHES:
+        return np.asarray(patches)
+    rng = generator(seed, "patches", *names)
+    return np.asarray(patches[np.sort(rng.choice(len(patches), MAX_PATCHES, replace=False))])
+
+
+def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) -> np.ndarray:
+    """Return ``count`` k-means centres ``[count,D]`` of unit patches ``[M,D]``.
+
+    One thread: the order in which threads add up would show in the last bits.
+    """
+    state = derived_seed(seed, "k-means", *names) % 2**32
+    with threadpool_limits(1):
+        return np.asarray(KMeans(count, n_init=2, random_state=state).fit(patches).cluster_centers_)
+
+
+def assign_images(best: np.ndarray, owner: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return for each prototype the training image ``[P]`` that it is projected onto.
+
+    Within its own class and each onto another image, with the largest possible sum of similarities
+    (an assignment problem).
+
+    Args:
+        best: best similarities of images and prototypes, ``[N,P]``.
+        owner: the class of each prototype, ``[P]``.
+        labels: of the images, ``[N]``.
+
+    Raises:
+        UserError: a class has fewer images than prototypes.
+    """
+    images = np.empty(len(owner), int)
+    for name in np.unique(owner):
+        own, candidates = np.flatnonzero(owner == name), np.flatnonzero(labels == name)
+        if len(candidates) < len(own):
+            raise UserError(
+                f"protopnet.prototypes_per_class is {len(own)}, but a class has only "
+                f"{len(candidates)} training images and each prototype needs one of its own; "
+                f"ask for at most {len(candidates)}"
+            )
+        rows, columns = linear_sum_assignment(-best[np.ix_(candidates, own)])
+        images[own[columns]] = candidates[rows]
+    return images

@@ -1,0 +1,228 @@
+"""Place, warm up, train jointly, project, refit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from stages.common.backbones import Network, device
+from stages.common.determinism import derived_seed, generator
+from stages.common.fitting import BATCH, Inputs, batches, run_blocks, varied_inputs
+from stages.protopnet.last_layer import refit
+from stages.protopnet.losses import cluster_loss, diversity_loss, separation_loss
+from stages.protopnet.model import PrototypeNet
+from stages.protopnet.params import ProtoPNet
+from stages.protopnet.placement import assign_images, cluster_centres, sample_patches, whitening
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and what its steps came to.
+
+    ``source`` holds row, cell row and cell column ``[P,3]`` of each prototype's patch; the logits
+    ``[N,K]`` are those of the looked-at images before and after projection and after the refit.
+    """
+
+    net: PrototypeNet
+    source: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    refitted: np.ndarray
+
+
+def fit_prototypes(
+    network: Network,
+    images: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    watched: np.ndarray,
+    settings: ProtoPNet,
+    seed: int,
+) -> Fitted:
+    """Fit a prototype network to ``images[rows]``; ``images[watched]`` are only looked at.
+
+    Args:
+        network: the fine-tuned classifier.
+        images: bytes ``[M,H,W,3]``.
+        rows: the training images, ``[N]``.
+        labels: their class indices, ``[N]``.
+        watched: rows to give logits for, ``[V]``.
+        settings: block ``protopnet``.
+        seed: of k-means, order and views.
+    """
+    net = PrototypeNet(
+        network, settings.after_block, settings.channels, settings.prototypes_per_class
+    ).to(device())
+    place(net, network, images, rows, labels, seed)
+    joint = (settings.joint_epochs, settings.joint_learning_rate, settings.after_block)
+    warm_up = (settings.warmup_epochs, settings.learning_rate, settings.after_block + 1)
+    for phase, (epochs, rate, cut) in {"warm-up": warm_up, "joint": joint}.items():
+        if epochs:
+            with varied_inputs(network, images, rows, cut, settings, seed) as inputs:
+                train_phase(net, inputs, labels, settings, (phase, epochs, rate, cut), seed)
+    before = logits(net, best_similarities(net, network, images, watched))
+    source = project(net, network, images, rows, labels)
+    seen = best_similarities(net, network, images, watched)
+    after = logits(net, seen)
+    best = best_similarities(net, network, images, rows)
+    owner = net.owner.cpu().numpy()
+    points, bias = refit(best, owner, labels, len(net.bias), settings.l1)
+    net.points.copy_(torch.from_numpy(points))
+    net.bias.copy_(torch.from_numpy(bias))
+    return Fitted(net, source, before, after, logits(net, seen))
+
+
+@torch.no_grad()
+def place(
+    net: PrototypeNet,
+    network: Network,
+    images: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+) -> None:
+    """Start the add-on as a whitening and the prototypes as k-means centres, class by class."""
+    until = net.after_block + 1
+    maps = np.concatenate(
+        [
+            run_blocks(network, images[rows[part]], until).cpu().numpy()
+            for part in batches(len(rows), BATCH)
+        ]
+    )
+    weight, bias = whitening(sample_patches(maps, seed, "all"), net.add_on.out_channels)
+    net.add_on.weight.zero_()
+    net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(device())
+    net.add_on.bias.zero_()  # type: ignore[union-attr]
+    net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(device())  # type: ignore[index]
+    for name in range(len(net.bias)):
+        patches = sample_patches(maps[labels == name], seed, name) @ weight.T + bias
+        unit = patches / np.maximum(np.linalg.norm(patches, axis=1, keepdims=True), 1e-12)
+        own = net.owner == name
+        centres = cluster_centres(unit, int(own.sum()), seed, name)
+        net.vectors[own] = 0
+        net.vectors[own, : centres.shape[1]] = torch.from_numpy(centres).float().to(device())
+
+
+def balanced_batches(
+    labels: np.ndarray, size: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield an epoch of index batches, each with as many images of every class.
+
+    Every image comes at least once; those of smaller classes again until the largest is through.
+    """
+    names, counts = np.unique(labels, return_counts=True)
+    each = max(1, size // len(names))
+    rounds = -(-int(counts.max()) // each)
+    queues = []
+    for name in names:
+        own = np.flatnonzero(labels == name)
+        repeats = -(-rounds * each // len(own))
+        shuffled = np.concatenate([rng.permutation(own) for _ in range(repeats)])
+        queues.append(shuffled[: rounds * each].reshape(rounds, each))
+    yield from np.concatenate(queues, axis=1)
+
+
+def prototype_loss(net: PrototypeNet, best: Tensor, labels: Tensor, settings: ProtoPNet) -> Tensor:
+    """Return cross-entropy plus the weighted terms of `stages.protopnet.losses`."""
+    return (
+        nn.functional.cross_entropy(net.logits(best), labels)
+        + settings.cluster * cluster_loss(best, net.owner, labels)
+        + settings.separation * separation_loss(best, net.owner, labels)
+        + settings.diversity * diversity_loss(net.vectors, net.owner, settings.max_cosine)
+    )
+
+
+def train_phase(
+    net: PrototypeNet,
+    inputs: Inputs,
+    labels: np.ndarray,
+    settings: ProtoPNet,
+    phase: tuple[str, int, float, int],
+    seed: int,
+) -> None:
+    """Train add-on, prototypes and blocks from ``cut`` on; ``phase``: name, epochs, rate, cut.
+
+    Batch normalisation keeps the classifier's statistics.
+    """
+    name, epochs, rate, cut = phase
+    learning = net.trunk[cut:]
+    parameters = [*net.add_on.parameters(), net.vectors, *learning.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    targets = torch.from_numpy(labels).to(device())
+    for epoch in tqdm(range(1, epochs + 1), name, disable=None):
+        rng = generator(seed, name, epoch)
+        torch.manual_seed(derived_seed(seed, name, epoch))
+        for indices in balanced_batches(labels, settings.batch_size, rng):
+            maps = learning(inputs(epoch, indices))
+            best = net.similarities(maps).amax(dim=(2, 3))
+            optimizer.zero_grad()
+            prototype_loss(net, best, targets[indices], settings).backward()
+            optimizer.step()
+        schedule.step()
+
+
+@torch.no_grad()
+def similarity_maps(
+    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield the cosines ``[B,P,h,w]`` of ``images[rows]``, a batch at a time."""
+    for part in batches(len(rows), BATCH):
+        yield (
+            net.similarities(run_blocks(network, images[rows[part]], net.after_block + 1))
+            .cpu()
+            .numpy()
+        )
+
+
+def best_similarities(
+    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Return the best cosines ``[N,P]`` anywhere in ``images[rows]``."""
+    maps = similarity_maps(net, network, images, rows)
+    return np.concatenate([chunk.max(axis=(2, 3)) for chunk in maps])
+
+
+def most_similar(
+    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray, count: int = 5
+) -> list[list[tuple[int, int, int, float]]]:
+    """Return for each prototype the ``count`` images of ``rows`` it resembles most, nearest first.
+
+    Each as row, cell row, cell column and cosine.
+    """
+    found: list[list[tuple[int, int, int, float]]] = [[] for _ in net.owner]
+    start = 0
+    for chunk in similarity_maps(net, network, images, rows):
+        cells = chunk.reshape(*chunk.shape[:2], -1).argmax(axis=2)
+        for image, prototype in np.ndindex(*cells.shape):
+            y, x = divmod(int(cells[image, prototype]), chunk.shape[3])
+            cosine = float(chunk[image, prototype, y, x])
+            found[prototype].append((int(rows[start + image]), y, x, cosine))
+        start += len(chunk)
+    return [sorted(places, key=lambda place: -place[3])[:count] for places in found]
+
+
+@torch.no_grad()
+def logits(net: PrototypeNet, best: np.ndarray) -> np.ndarray:
+    """Return the logits ``[N,K]`` of best similarities ``[N,P]``."""
+    return net.logits(torch.from_numpy(best).to(device())).cpu().numpy()
+
+
+@torch.no_grad()
+def project(
+    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Replace each prototype by the nearest patch of its image; return row and cell ``[P,3]``."""
+    best = best_similarities(net, network, images, rows)
+    chosen = rows[assign_images(best, net.owner.cpu().numpy(), labels)]
+    source = np.empty((len(chosen), 3), int)
+    for prototype, row in enumerate(chosen):
+        patches = net.patches(run_blocks(network, images[[row]], net.after_block + 1))[0]
+        cosine = torch.einsum("dhw,d->hw", patches, net.vectors[prototype])
+        y, x = divmod(int(cosine.argmax()), cosine.shape[1])
+        source[prototype] = row, y, x
+        net.vectors[prototype] = patches[:, y, x]
+    return source

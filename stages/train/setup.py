@@ -1,0 +1,48 @@
+"""Build the network to train and name the checkpoint its run belongs to."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from stages.common.backbones import (
+    ARCHITECTURES,
+    HALF,
+    Network,
+    create,
+    device,
+    load_pretrained,
+)
+from stages.common.errors import UserError
+from stages.train.params import Model, Params
+
+
+def initial_network(
+    model: Model, weights_file: Path, classes: Sequence[str], unfreeze_from: int
+) -> Network:
+    """Return the network before training, on the device that trains it.
+
+    Raises:
+        UserError: the weights cannot be had, or ``unfreeze_from`` names no block.
+    """
+    normalisation = ARCHITECTURES[model.arch].normalisation
+    network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
+    if unfreeze_from > len(network.blocks):
+        raise UserError(
+            f"train.unfreeze_from is {unfreeze_from}; allowed: 0 (train everything) to "
+            f"{len(network.blocks)} (train the head alone) for model.arch={model.arch}"
+        )
+    load_pretrained(network, model.weights, weights_file)
+    network.module.to(device()).to(memory_format=torch.channels_last)
+    return network
+
+
+def run_key(params: Params, inputs: Sequence[Path]) -> str:
+    """Return a name for a training run: the hash of its parameters and input files."""
+    digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
+    for path in inputs:
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
