@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import (
     average_precision_score,
-    balanced_accuracy_score,
     precision_recall_fscore_support,
     roc_auc_score,
     roc_curve,
@@ -31,7 +30,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "n": len(table),
         **accuracy_with_interval(correct),
-        "balanced_accuracy": balanced_accuracy_score(table["label"], table["predicted"]),
+        "balanced_accuracy": float(recall[n > 0].mean()),
         "f1_macro": f1.mean(),
         "roc_auc": _mean([roc_auc_score(truth[k], table[f"p_{k}"]) for k in ranked]),
         "average_precision": _mean(

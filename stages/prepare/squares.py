@@ -1,0 +1,69 @@
+"""One row of the arrays: an image with its maps, each brought to the same square."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stages.common.errors import UserError
+from stages.common.images import BadImageError, decode, harmonise, warp
+from stages.prepare.maps import check_size, map_files, read_mask, read_parts
+from stages.prepare.params import Prepare
+
+
+class Job(NamedTuple):
+    """An image of split.csv and the files of its maps, if any."""
+
+    path: str
+    sha256: str
+    width: int
+    height: int
+    mask: Path | None
+    parts: Path | None
+
+
+class Square(NamedTuple):
+    """uint8 [size, size, 3] RGB; uint8 [size, size] each: 0 or 255, and labels; zero without."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    parts: np.ndarray
+
+
+def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
+    """Return a job per row of ``split`` with the maps found in ``info``."""
+    paths = split["path"].tolist()
+    columns = [split[name].tolist() for name in ("path", "sha256", "width", "height")]
+    maps = map_files(info / "masks", paths), map_files(info / "parts", paths)
+    return [Job(*row) for row in zip(*columns, *maps, strict=True)]
+
+
+def make_square(root: Path, settings: Prepare, job: Job) -> Square:
+    """Read, check and warp everything of one image.
+
+    Raises:
+        UserError: the image is not the one of split.csv any more, or a map does not fit it.
+    """
+    size, crop = settings.size, settings.harmonise
+    try:
+        found = decode(root / job.path, at_least=2 * size)
+    except BadImageError as error:
+        raise UserError(_changed(root, job, str(error))) from None
+    if found.sha256 != job.sha256:
+        raise UserError(_changed(root, job, "other content"))
+    image = harmonise(found.image, size, crop, settings.jpeg_quality)
+    blank = np.zeros((size, size), np.uint8)
+    maps = [blank, blank]
+    for slot, (file, read) in enumerate(((job.mask, read_mask), (job.parts, read_parts))):
+        if file:
+            labels = read(file)
+            check_size(labels, file, job.width, job.height)
+            maps[slot] = warp(labels, size, crop)
+    return Square(image, *maps)
+
+
+def _changed(root: Path, job: Job, reason: str) -> str:
+    return (
+        f"{root / job.path}: changed since it was split ({reason}); run `dvc repro` to split anew"
+    )

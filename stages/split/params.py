@@ -1,0 +1,38 @@
+"""The parameters of this stage."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from stages.common.params import Block
+
+
+class Data(Block):
+    """Where the images lie and which of them are acceptable."""
+
+    root: str
+    info: str
+    max_pixels: int = Field(ge=1)
+    max_bad_fraction: float = Field(ge=0, le=1)
+
+
+class Split(Block):
+    """How images are divided; unused where the root brings its own train/ and val/."""
+
+    seed: int = Field(ge=0)
+    val_fraction: float = Field(gt=0, lt=1)
+    test_fraction: float = Field(ge=0, lt=1)
+    near_duplicate_distance: int = Field(ge=-1, le=32)
+
+    @model_validator(mode="after")
+    def _leaves_images_to_train(self) -> Self:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("val_fraction + test_fraction below 1, the rest is for training")
+        return self
+
+
+class Params(Block):
+    """The blocks this stage uses."""
+
+    data: Data
+    split: Split

@@ -1,0 +1,22 @@
+"""The figures of ``reports/split.json``."""
+
+from typing import Any
+
+import pandas as pd
+
+from stages.split.groups import duplicate_counts
+
+
+def summarise(images: pd.DataFrame, distance: int) -> dict[str, Any]:
+    """Count the used images by class and split, by source and by group, and the duplicates."""
+    sizes = images["group"].value_counts()
+    figures: dict[str, Any] = {
+        "classes": {
+            label: mine["split"].value_counts().to_dict() for label, mine in images.groupby("label")
+        },
+        "duplicates": duplicate_counts(images, distance),
+        "groups": {"count": len(sizes), "largest": int(sizes.max())},
+    }
+    if (images["source"] != "").any():
+        figures["sources"] = images["source"].value_counts().to_dict()
+    return figures

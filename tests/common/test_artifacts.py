@@ -1,0 +1,68 @@
+"""Outputs are written whole or not at all, and always in the same form."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.common.artifacts import (
+    atomic_folder,
+    read_array,
+    read_metrics,
+    read_table,
+    write_array,
+    write_bytes,
+    write_metrics,
+    write_table,
+)
+from stages.common.errors import UserError
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with atomic_folder(target) as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target) as folder:
+        (folder / "a").write_text("new")
+        raise KeyboardInterrupt
+    assert (target / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_leftovers_of_a_killed_run_are_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".x.partial").mkdir()
+    (tmp_path / ".x.partial" / "half").write_text("h")
+    write_bytes(tmp_path / "x", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_metrics_are_sorted_rounded_and_end_in_a_newline(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    figures = {"b": np.float32(1 / 3), "a": {"z": np.int64(2), "y": float("nan"), "x": -1e-9}}
+    write_metrics(path, figures)
+    text = path.read_text()
+    assert text.endswith("}\n")
+    assert list(json.loads(text)) == ["a", "b"]
+    assert read_metrics(path) == {"b": 0.333333, "a": {"z": 2, "y": None, "x": 0.0}}
+    assert "-0.0" not in text
+
+
+def test_tables_keep_ids_and_empty_cells(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["0012", "NA"], "source": ["", 'x,\n"y"'], "p": [0.5, 1 / 3]})
+    write_table(tmp_path / "t.csv", table)
+    back = read_table(tmp_path / "t.csv", ("id", "source"))
+    assert back["id"].tolist() == ["0012", "NA"]
+    assert back["source"].tolist() == ["", 'x,\n"y"']
+    assert back["p"].tolist() == [0.5, 0.333333]
+
+
+def test_arrays_come_back_memory_mapped_and_others_are_named(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.npy", np.arange(6.0).reshape(2, 3)[:, ::-1])
+    array = read_array(tmp_path / "a.npy")
+    assert isinstance(array, np.memmap)
+    assert array.tolist() == [[2, 1, 0], [5, 4, 3]]
+    (tmp_path / "b.npy").write_bytes(b"no array")
+    with pytest.raises(UserError, match=r"b\.npy: not a \.npy array"):
+        read_array(tmp_path / "b.npy")

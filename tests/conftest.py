@@ -1,0 +1,89 @@
+"""What several test files share: a project in a temporary clone, run once on a tiny setting."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "synthesize": {"pairs": 16, "size": 96},
+    "prepare": {"size": 96},
+    "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
+    "explain": {"twins": 3, "correct_panels": 2},
+    "protopnet": {
+        "prototypes_per_class": 3,
+        "views": 1,
+        "warmup_epochs": 2,
+        "joint_epochs": 1,
+        "l1": 0.0,
+    },
+}
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``folder`` with this Python first on the path; fail with what it printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done
+
+
+def change_params(folder: Path, changes: dict[str, dict[str, object]]) -> None:
+    """Set values in ``params.yaml`` of ``folder``."""
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    for block, values in changes.items():
+        params[block].update(values)
+    yaml.dump(params, folder / "params.yaml")
+
+
+def clone_project(folder: Path) -> Path:
+    """Copy the working tree's files, without ignored ones, into a new git repository."""
+    listed = run_in(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, listed.stdout.split("\0")):
+        source = ROOT / name
+        if source.is_file() and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    run_in(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    run_in(folder, "git", "config", "user.email", "test@example.org")
+    run_in(folder, "git", "config", "user.name", "test")
+    commit(folder, "start")
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything in ``folder``."""
+    run_in(folder, "git", "add", "--all")
+    run_in(folder, "git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clone in which the tiny pipeline has run and is committed; do not change it."""
+    folder = clone_project(tmp_path_factory.mktemp("finished"))
+    change_params(folder, TINY)
+    run_in(folder, "dvc", "repro")
+    commit(folder, "run")
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Iterator[Path]:
+    """Return a copy of ``finished`` to change at will."""
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, symlinks=True)
+    yield folder
+    shutil.rmtree(folder)

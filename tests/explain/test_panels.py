@@ -1,0 +1,55 @@
+"""Panels show what they were given, whatever the names and the number of neighbours."""
+
+import numpy as np
+import pytest
+
+from stages.common.figures import heat_overlay
+from stages.explain.panels import Case, Tile, draw_panel
+
+
+def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    tile = Tile(image, 0.987, "fake", "real")
+    values = {
+        "path": "fake/ein Name mit “Zeichen” 猫.png",
+        "label": "fake",
+        "predicted": "real",
+        "confidence": 0.75,
+        "margin": 1.1,
+        "image": image,
+        "heat": heat,
+        "heat_scale": 1.0,
+        "mask": np.zeros((64, 64), np.uint8),
+        "twins": [tile] * tiles,
+        "neighbourhood": [tile] * tiles,
+        "counterfactual": [tile] * min(1, tiles),
+    }
+    return Case(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tiles", [0, 1, 5, 20])
+def test_any_number_of_neighbours(tiles: int) -> None:
+    panel = draw_panel(case(tiles, np.ones((7, 7))))
+    assert panel.mode == "RGB"
+    assert panel.width >= 120 * max(tiles, 3)
+
+
+def test_evidence_for_is_orange_against_is_blue_and_none_is_grey() -> None:
+    image = np.full((64, 64, 3), 128, np.uint8)
+    heat = np.zeros((4, 4))
+    heat[0, 0], heat[3, 3] = 1, -1
+    pixels = np.asarray(heat_overlay(image, heat, 1.0)).astype(int)
+    red, _, blue = pixels[2, 2]
+    assert red > blue + 50
+    red, _, blue = pixels[61, 61]
+    assert blue > red + 50
+    assert len(set(pixels[32, 60])) == 1
+
+
+def test_the_known_truth_is_outlined() -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 20:40] = 255
+    plain = np.asarray(draw_panel(case(1, np.zeros((7, 7)))))
+    outlined = np.asarray(draw_panel(case(1, np.zeros((7, 7)), mask=mask)))
+    assert (plain != outlined).any()

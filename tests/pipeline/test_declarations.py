@@ -1,0 +1,135 @@
+"""dvc.yaml declares exactly what each stage reads, imports and writes."""
+
+import ast
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, run_in
+
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+
+def imported_modules(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def module_files(names: set[str]) -> set[Path]:
+    files = (
+        ROOT / (name.replace(".", "/") + ".py") for name in names if name.startswith("stages.")
+    )
+    return {file for file in files if file.is_file()}
+
+
+def closure(room: str) -> set[Path]:
+    found: set[Path] = set()
+    waiting = set((ROOT / "stages" / room).rglob("*.py"))
+    while waiting:
+        file = waiting.pop()
+        found.add(file)
+        waiting |= module_files(imported_modules(file)) - found
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_dependencies_are_the_import_closure(stage: str) -> None:
+    declared = {str(dep) for dep in STAGES[stage]["deps"] if str(dep).startswith("stages/")}
+    room = f"stages/{stage}"
+    outside = {str(file.relative_to(ROOT)) for file in closure(stage)}
+    used = {name for name in outside if not name.startswith(f"{room}/")}
+    assert declared == used | {room}
+    assert all(name.startswith("stages/common/") for name in used), "a room imports a room"
+
+
+def leaf_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+    keys = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys |= leaf_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.add(prefix + name)
+    return keys
+
+
+def keys_below(params: dict[str, Any], names: list[str]) -> set[str]:
+    keys = set()
+    for name in names:
+        value = params[name]
+        keys |= {f"{name}.{key}" for key in value} if isinstance(value, dict) else {name}
+    return keys
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_declared_parameters_are_those_of_the_rooms_model(stage: str) -> None:
+    declared = STAGES[stage].get("params", [])
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    if not (ROOT / "stages" / stage / "params.py").is_file():
+        assert declared == []
+        return
+    module = __import__(f"stages.{stage}.params", fromlist=["Params"])
+    assert keys_below(params, declared) == leaf_keys(module.Params)
+
+
+def test_every_parameter_belongs_to_a_stage() -> None:
+    declared = {name for stage in STAGES.values() for name in stage.get("params", [])}
+    assert declared == set(YAML(typ="safe").load(ROOT / "params.yaml"))
+
+
+def test_every_stage_says_what_it_does_and_quotes_its_paths() -> None:
+    for name, stage in STAGES.items():
+        assert stage["desc"]
+        words = stage["cmd"].split()
+        assert words[:3] == ["python", "-m", f"stages.{name}"]
+        assert all(word.startswith("--") or word[0] == word[-1] == '"' for word in words[3:])
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_runs_on_declared_files_alone_and_writes_declared_outputs(
+    stage: str, finished: Path, tmp_path: Path
+) -> None:
+    with Repo(str(finished)) as repo:
+        (loaded,) = [found for found in repo.index.stages if found.addressing == stage]
+        assert loaded.cmd
+        declared = [dep.def_path for dep in loaded.deps if dep.def_path != "params.yaml"]
+        outputs = [out.def_path for out in loaded.outs]
+    for name in declared:
+        source, target = finished / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+    yaml = YAML(typ="safe")
+    params = yaml.load(finished / "params.yaml")
+    used = STAGES[stage].get("params", [])
+    if used:
+        yaml.dump({name: params[name] for name in used}, tmp_path / "params.yaml")
+    before = files_below(tmp_path)
+
+    run_in(tmp_path, "bash", "-c", str(loaded.cmd))
+
+    written = files_below(tmp_path) - before
+    expected = set()
+    for name in outputs:
+        path = finished / name
+        inside = {f"{name}/{file}" for file in files_below(path)} if path.is_dir() else {name}
+        expected |= inside
+    assert written == expected
+    for name in written:
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes(), name

@@ -1,0 +1,58 @@
+"""What a user of the pipeline sees: only what changed reruns, and every rerun is the same."""
+
+import shutil
+from pathlib import Path
+
+from tests.conftest import change_params, commit, run_in
+
+
+def ran(output: str) -> list[str]:
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def test_nothing_runs_again(project: Path) -> None:
+    assert ran(run_in(project, "dvc", "repro").stdout) == []
+    assert "up to date" in run_in(project, "dvc", "status").stdout
+
+
+def test_a_protopnet_parameter_reruns_protopnet_and_report_alone(project: Path) -> None:
+    change_params(project, {"protopnet": {"cluster": 0.7}})
+    assert ran(run_in(project, "dvc", "repro").stdout) == ["protopnet", "report"]
+    changed = run_in(project, "dvc", "params", "diff").stdout
+    assert "protopnet.cluster" in changed
+    assert "0.7" in changed
+
+
+def test_forced_run_in_another_clone_gives_the_same_lock(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other place"
+    run_in(tmp_path, "git", "clone", "--quiet", str(finished), str(folder))
+    (folder / "dvc.lock").unlink()
+    run_in(folder, "dvc", "repro", "--force")
+    assert (folder / "dvc.lock").read_bytes() == (finished / "dvc.lock").read_bytes()
+
+
+def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(project: Path) -> None:
+    own = project / "data" / "my cats"
+    shutil.copytree(project / "data" / "synthetic" / "images", own)
+    run_in(project, "dvc", "add", "data/my cats")
+    commit(project, "own images")
+    root = "data.root=data/my cats"
+    first = run_in(project, "dvc", "exp", "run", "-S", root, "-S", "data.info=data/none")
+    assert ran(first.stdout)[:2] == ["split", "prepare"]
+    second = run_in(project, "dvc", "exp", "run", "-S", "explain.twins=2")
+    assert ran(second.stdout) == ["explain", "report"]
+
+    run_in(project, "git", "restore", "--staged", "--worktree", ".")
+    run_in(project, "dvc", "checkout")
+    assert "up to date" in run_in(project, "dvc", "status").stdout
+
+
+def test_diffs_between_commits_name_what_changed(project: Path) -> None:
+    change_params(project, {"train": {"epochs": 3}})
+    run_in(project, "dvc", "repro")
+    metrics = run_in(project, "dvc", "metrics", "diff", "HEAD").stdout
+    assert "reports/train.json" in metrics
+    assert "epoch " in metrics
+    run_in(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
+    page = (project / "plots" / "index.html").read_text()
+    assert "history.csv" in page

@@ -1,0 +1,261 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages.common.artifacts import write_table
+from stages.common.errors import UserError
+from stages.common.images import decode, harmonise
+from stages.prepare.__main__ import main
+from stages.prepare.stream import npy_rows
+
+RED, GREY = (255, 0, 0), (90, 90, 90)
+
+
+class Run:
+    """A place with images and their split.csv, and the stage's outputs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root, self.info = folder, folder / "images", folder / "info"
+        self.params, self.split = folder / "params.yaml", folder / "split.csv"
+        self.images, self.masks, self.parts = (
+            folder / f"data/{name}.npy" for name in ("images", "masks", "parts")
+        )
+
+    def __call__(self, **changes: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        block = {"size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
+        self.params.write_text(json.dumps({"prepare": block}))
+        flags = ("params", "root", "info", "split", "images", "masks", "parts")
+        main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
+        return np.load(self.images), np.load(self.masks), np.load(self.parts)
+
+    def add(self, path: str, picture: Image.Image, **options: object) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file, **options)  # type: ignore[arg-type]
+
+    def list(self) -> None:
+        """Write split.csv of what is there."""
+        rows = []
+        for file in sorted(path for path in self.root.rglob("*") if path.is_file()):
+            found = decode(file)
+            row = {"path": file.relative_to(self.root).as_posix(), "sha256": found.sha256}
+            rows.append({**row, "width": found.width, "height": found.height})
+        write_table(self.split, pd.DataFrame(rows))
+
+    def map(self, kind: str, path: str, values: Image.Image, **options: object) -> None:
+        file = self.info / kind / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        values.save(file, **options)  # type: ignore[arg-type]
+
+    def error(self, **changes: object) -> str:
+        with pytest.raises(UserError) as caught:
+            self(**changes)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert ";" in message
+        return message
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def noise(seed: int, width: int = 90, height: int = 70) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def with_square(box: tuple[int, int, int, int], size: tuple[int, int]) -> Image.Image:
+    picture = Image.new("RGB", size, GREY)
+    picture.paste(RED, box)
+    return picture
+
+
+def extent(inside: np.ndarray) -> tuple[int, ...]:
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+
+
+@pytest.mark.parametrize("crop", [True, False])
+def test_row_i_is_row_i_of_the_split(run: Run, crop: bool) -> None:
+    for n in range(40):
+        run.add(f"{n % 2}/{n:02}.png", noise(n))
+    run.list()
+    images, masks, parts = run(harmonise=crop)
+    assert images.shape == (40, 64, 64, 3)
+    assert images.dtype == np.uint8
+    assert masks.shape == parts.shape == (0, 64, 64)
+    for row, path in enumerate(pd.read_csv(run.split)["path"]):
+        expected = harmonise(noise(int(path[2:4])), 64, crop, 90)
+        assert (images[row] == expected).all()
+
+
+@pytest.mark.parametrize("crop", [True, False])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_masks_are_warped_alike(run: Run, crop: bool, orientation: int) -> None:
+    """Maps are drawn on the image as shown: here 150×100 pixels, whatever is stored."""
+    shown, box = (150, 100), (50, 30, 90, 60)
+    picture = with_square(box, shown)
+    stored = picture.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else picture
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    run.add("a/x.photo.jpg", stored, exif=exif, quality=95, subsampling=0)
+    run.add("b/plain.png", noise(1, 150, 100))
+    mask = Image.new("L", shown, 127)
+    mask.paste(128, box)
+    run.map("masks", "a/x.photo.png", mask)
+    parts = Image.new("L", shown, 2)
+    parts.paste(7, box)
+    run.map("parts", "a/x.photo.png", parts)
+    run.list()
+    images, masks, labels = run(harmonise=crop)
+    red = images[0, ..., 0].astype(int) - images[0, ..., 1] > 82
+    assert np.abs(np.subtract(extent(red), extent(masks[0] > 0))).max() <= 1
+    assert set(np.unique(masks[0])) == {0, 255}
+    assert set(np.unique(labels[0])) == {2, 7}
+    assert ((labels[0] == 7) == (masks[0] == 255)).all()
+    assert not masks[1].any()
+    assert not labels[1].any()
+    assert masks.shape == labels.shape == (2, 64, 64)
+
+
+def test_masks_of_any_grey_and_parts_of_a_palette(run: Run) -> None:
+    for name in ("bits", "deep", "rgb", "none"):
+        run.add(f"train/a/{name}.jpg", noise(0, 64, 64))
+    half = np.zeros((64, 64), np.uint8)
+    half[:, 32:] = 255
+    run.map("masks", "train/a/bits.png", Image.fromarray(half).convert("1"))
+    run.map("masks", "train/a/deep.png", Image.fromarray(half.astype(np.uint16) * 257))
+    run.map("masks", "train/a/rgb.png", Image.fromarray(half).convert("RGB"))
+    labels = Image.fromarray(half // 85, "P")
+    labels.putpalette([0, 0, 0] * 3 + [200, 10, 10])
+    run.map("parts", "train/a/rgb.png", labels)
+    run.list()
+    _, masks, parts = run()
+    for row in (0, 1, 3):
+        assert (masks[row] == half).all()
+    assert not masks[2].any()
+    assert (parts[3] == half // 85).all()
+
+
+def test_a_mask_of_another_size(run: Run) -> None:
+    run.add("a/x.jpg", noise(0, 90, 70))
+    run.map("masks", "a/x.png", Image.new("L", (70, 90)))
+    run.list()
+    message = run.error()
+    assert "70×90" in message
+    assert "90×70" in message
+    assert "masks/a/x.png" in message
+
+
+def test_wrong_maps(run: Run) -> None:
+    run.add("a/x.jpg", noise(0))
+    run.map("parts", "a/x.png", noise(0))
+    run.list()
+    assert "8 bits a pixel, got mode RGB" in run.error()
+    (run.info / "parts/a/x.png").write_text("no image")
+    assert "parts/a/x.png: no PNG image" in run.error()
+
+
+def test_maps_that_belong_to_nothing_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.add("a/x.jpg", noise(0))
+    run.map("masks", "images/a/x.png", Image.new("L", (90, 70)))
+    run.list()
+    assert run()[1].shape == (0, 64, 64)
+    assert "belongs to an image" in capsys.readouterr().err
+
+
+def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> None:
+    for n in range(20):
+        run.add(f"a/{n:02}.png", noise(n))
+    run.list()
+    run()
+    before = run.images.read_bytes()
+    run.add("a/17.png", noise(99))
+    assert "a/17.png: changed since it was split (other content)" in run.error()
+    (run.root / "a/17.png").unlink()
+    assert "a/17.png: changed since it was split (not found)" in run.error()
+    assert run.images.read_bytes() == before
+    assert sorted(path.name for path in run.images.parent.iterdir()) == [
+        "images.npy",
+        "masks.npy",
+        "parts.npy",
+    ]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
+def test_an_interrupted_run_leaves_the_old_outputs(
+    run: Run, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    for n in range(20):
+        run.add(f"a/{n:02}.png", noise(n))
+    run.list()
+    run()
+    before = run.images.read_bytes()
+    calls = []
+
+    def failing(*arguments: object) -> np.ndarray:
+        calls.append(arguments)
+        if len(calls) > 10:
+            raise failure
+        return np.zeros((64, 64, 3), np.uint8)
+
+    monkeypatch.setattr("stages.prepare.squares.harmonise", failing)
+    with pytest.raises(failure):
+        run()
+    assert run.images.read_bytes() == before
+    assert not list(run.images.parent.glob(".*"))
+
+
+def test_twice_the_same_bytes_whatever_the_threads(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(20):
+        run.add(f"a/{n:02}.jpg", noise(n, 400, 300))
+        run.map("masks", f"a/{n:02}.png", noise(n, 400, 300).convert("L"))
+    run.list()
+    run()
+    before = run.images.read_bytes(), run.masks.read_bytes(), run.parts.read_bytes()
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    run()
+    assert (run.images.read_bytes(), run.masks.read_bytes(), run.parts.read_bytes()) == before
+
+
+def test_large_jpegs_are_drafted_to_at_least_twice_the_size(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.add("a/x.jpg", noise(0, 1200, 800), quality=95)
+    run.list()
+    seen = []
+
+    def noting(image: Image.Image, *rest: int) -> np.ndarray:
+        seen.append(image.size)
+        return harmonise(image, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("stages.prepare.squares.harmonise", noting)
+    images, _, _ = run()
+    assert seen == [(300, 200)]
+    full = harmonise(decode(run.root / "a/x.jpg").image, 64, True, 90)
+    assert np.abs(images[0].astype(int) - full).mean() < 1.5
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 4, 3), (3, 8, 8), (0, 8, 8)])
+def test_streamed_rows_are_what_numpy_saves(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with npy_rows(tmp_path / "stream.npy", shape) as append:
+        for row in array[..., ::-1]:
+            append(row)
+    np.save(tmp_path / "saved.npy", np.ascontiguousarray(array[..., ::-1]))
+    assert (tmp_path / "stream.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"size": 31}, {"size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
+)
+def test_impossible_parameters(run: Run, changes: dict[str, int]) -> None:
+    assert f"prepare.{next(iter(changes))}" in run.error(**changes)

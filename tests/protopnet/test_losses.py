@@ -1,0 +1,51 @@
+"""The known ways in which prototype networks collapse, and that this one's losses avoid them."""
+
+import pytest
+import torch
+
+from stages.protopnet.losses import cluster_loss, diversity_loss, separation_loss
+
+OWNER = torch.tensor([0, 0, 1, 1])
+
+
+def negative_similarities() -> torch.Tensor:
+    return torch.tensor([[-0.5, -0.2, 0.9, 0.1], [0.3, 0.8, -0.7, -0.4]], requires_grad=True)
+
+
+def test_the_usual_masked_maximum_has_no_gradient_where_similarities_are_negative() -> None:
+    best = negative_similarities()
+    mask = (torch.tensor([0, 1])[:, None] == OWNER).float()
+    (1 - (best * mask).amax(dim=1)).mean().backward()
+    assert best.grad is not None
+    assert (best.grad[:, :2] * mask[:, :2]).abs().max() == 0
+
+
+def test_ours_pulls_the_nearest_own_prototype_all_the_same() -> None:
+    best = negative_similarities()
+    loss = cluster_loss(best, OWNER, torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx(1 - (-0.2 - 0.4) / 2)
+    loss.backward()
+    assert best.grad is not None
+    assert best.grad.tolist() == [[0, -0.5, 0, 0], [0, 0, 0, -0.5]]
+
+
+def test_separation_pushes_the_nearest_foreign_prototype() -> None:
+    best = negative_similarities()
+    loss = separation_loss(best, OWNER, torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx((0.9 + 0.8) / 2)
+    loss.backward()
+    assert best.grad is not None
+    assert best.grad.tolist() == [[0, 0, 0.5, 0], [0, 0.5, 0, 0]]
+
+
+def test_diversity_parts_prototypes_of_one_class_only() -> None:
+    vectors = torch.tensor([[1.0, 0.0], [1.0, 0.1], [1.0, 0.0], [-1.0, 0.0]], requires_grad=True)
+    loss = diversity_loss(vectors, OWNER, 0.6)
+    cosine = 1 / (1 + 0.1**2) ** 0.5
+    assert loss.item() == pytest.approx(2 * (cosine - 0.6) / 4, rel=1e-5)
+    loss.backward()
+    assert vectors.grad is not None
+    moved = vectors.grad.abs().sum(dim=1)
+    assert (moved[:2] > 0).any()
+    assert (moved[2:] == 0).all()
+    assert diversity_loss(vectors, OWNER, 1.0).item() == 0

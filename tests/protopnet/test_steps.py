@@ -1,0 +1,219 @@
+"""Placement, training, projection and refit of a prototype network on small real tensors."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from stages.common.backbones import HALF, Network, create
+from stages.common.determinism import make_torch_deterministic
+from stages.common.errors import UserError
+from stages.protopnet.last_layer import refit
+from stages.protopnet.model import PrototypeNet
+from stages.protopnet.params import ProtoPNet
+from stages.protopnet.placement import assign_images, whitening
+from stages.protopnet.quality import broken_guards
+from stages.protopnet.training import (
+    Fitted,
+    balanced_batches,
+    best_similarities,
+    fit_prototypes,
+    logits,
+    place,
+    prototype_loss,
+)
+
+SETTINGS = ProtoPNet(
+    prototypes_per_class=3,
+    after_block=2,
+    channels=16,
+    views=1,
+    variations=[],
+    activations_max_gb=1.0,
+    warmup_epochs=3,
+    joint_epochs=1,
+    batch_size=8,
+    learning_rate=3e-3,
+    joint_learning_rate=1e-4,
+    cluster=0.8,
+    separation=0.08,
+    diversity=1.0,
+    max_cosine=0.6,
+    l1=0.0,
+)
+LABELS = np.array([0, 1] * 8)
+
+
+def images() -> np.ndarray:
+    """Class 0 carries a chequered patch, class 1 a striped one, anywhere."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(90, 160, (16, 64, 64, 3), dtype=np.uint8)
+    yy, xx = np.mgrid[:24, :24]
+    patches = [((yy // 4 + xx // 4) % 2 * 255), (yy // 4 % 2 * 255)]
+    for picture, label in zip(pictures, LABELS, strict=True):
+        y, x = rng.integers(0, 40, 2)
+        picture[y : y + 24, x : x + 24] = patches[label][..., None]
+    return pictures
+
+
+def network() -> Network:
+    make_torch_deterministic(0, "test")
+    made = create("resnet18", ("a", "b"), HALF)
+    made.module.eval()
+    return made
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    rows = np.arange(16)
+    return fit_prototypes(network(), images(), rows, LABELS, rows, SETTINGS, 0)
+
+
+def test_each_loss_step_gives_every_prototype_a_gradient() -> None:
+    made = network()
+    net = PrototypeNet(made, 2, 16, 3)
+    place(net, made, images(), np.arange(16), LABELS, 0)
+    best = torch.from_numpy(images()[:8]).float().permute(0, 3, 1, 2) / 128 - 1
+    similarities = net.similarities(net.trunk(best)).amax(dim=(2, 3))
+    prototype_loss(net, similarities, torch.from_numpy(LABELS[:8]), SETTINGS).backward()
+    assert net.vectors.grad is not None
+    assert (net.vectors.grad.norm(dim=1) > 1e-6).all()
+
+
+def test_prototypes_are_patches_of_distinct_images_of_their_own_class(fitted: Fitted) -> None:
+    rows, y, x = fitted.source.T
+    assert len(np.unique(rows)) == 6
+    assert LABELS[rows].tolist() == fitted.net.owner.tolist()
+    made = network()
+    made.blocks[2].load_state_dict(fitted.net.trunk[2].state_dict())
+    pixels = (torch.from_numpy(images()[rows]).float().permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.no_grad():
+        patches = fitted.net.patches(fitted.net.trunk(pixels))
+    for prototype, vector in enumerate(fitted.net.vectors):
+        assert torch.allclose(patches[prototype, :, y[prototype], x[prototype]], vector, atol=1e-5)
+
+
+def test_it_learns_what_a_patch_tells(fitted: Fitted) -> None:
+    assert (fitted.refitted.argmax(axis=1) == LABELS).mean() >= 0.9
+
+
+def test_without_a_joint_phase_the_trunk_stays(fitted: Fitted) -> None:
+    made = network()
+    before = copy.deepcopy(made.blocks[2].state_dict())
+    rows = np.arange(16)
+    settings = SETTINGS.model_copy(update={"joint_epochs": 0})
+    fit_prototypes(made, images(), rows, LABELS, rows, settings, 0)
+    after = made.blocks[2].state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_two_fits_are_the_same_bits(fitted: Fitted) -> None:
+    rows = np.arange(16)
+    again = fit_prototypes(network(), images(), rows, LABELS, rows, SETTINGS, 0)
+    assert np.array_equal(again.source, fitted.source)
+    for name, tensor in fitted.net.state_dict().items():
+        assert torch.equal(tensor, again.net.state_dict()[name]), name
+
+
+def test_logits_are_points_times_similarity_summed_by_class(fitted: Fitted) -> None:
+    best = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    points, bias = fitted.net.points.numpy(), fitted.net.bias.numpy()
+    by_hand = np.stack(
+        [(best[:, :3] * points[:3]).sum(1), (best[:, 3:] * points[3:]).sum(1)], axis=1
+    )
+    assert logits(fitted.net, best) == pytest.approx(by_hand + bias, rel=1e-5)
+    assert best_similarities(fitted.net, network(), images(), np.arange(3)).max() <= 1 + 1e-5
+
+
+def test_projection_takes_the_best_sum_over_distinct_images_within_the_class() -> None:
+    best = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.1], [0.99, 0.99, 0.3], [0.1, 0.1, 0.2]])
+    owner, labels = np.array([0, 0, 1]), np.array([0, 0, 1, 1])
+    assert assign_images(best, owner, labels).tolist() == [0, 1, 2]
+    with pytest.raises(UserError, match=r"prototypes_per_class is 2.*only 1"):
+        assign_images(best, owner, np.array([0, 1, 1, 1]))
+
+
+def test_batches_are_balanced_and_show_every_image() -> None:
+    labels = np.array([0] * 30 + [1] * 10 + [2] * 3)
+    batches = list(balanced_batches(labels, 9, np.random.default_rng(0)))
+    assert all(np.bincount(labels[batch], minlength=3).tolist() == [3, 3, 3] for batch in batches)
+    assert set(np.concatenate(batches)) == set(range(43))
+
+
+def test_whitening_centres_and_levels() -> None:
+    rng = np.random.default_rng(0)
+    patches = rng.normal(size=(5000, 6)) @ rng.normal(size=(6, 6)) + 5
+    weight, bias = whitening(patches, 4)
+    white = patches @ weight.T + bias
+    assert white.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-3)
+    covariance = np.cov(white, rowvar=False)
+    assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-3
+    assert np.diag(covariance).max() <= 1
+
+
+def data(n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, n)
+    best = rng.normal(0.3, 0.1, (n, 4))
+    best[:, 0] += 0.1 * (labels == 0)
+    best[:, 2] += 0.15 * (labels == 1)
+    return best, np.array([0, 0, 1, 1]), labels
+
+
+def test_refit_without_penalty_is_logistic_regression_where_signs_allow() -> None:
+    best, owner, labels = data()
+    points, bias = refit(best[:, [0, 2]], owner[[0, 2]], labels, 2, 0.0)
+    weights = np.where(labels == 0, 1 / (labels == 0).sum(), 1 / (labels == 1).sum())
+    reference = LogisticRegression(C=1e9, tol=1e-10, max_iter=10_000)
+    reference.fit(best[:, [0, 2]], labels, sample_weight=weights * len(labels))
+    assert [-points[0], points[1]] == pytest.approx(reference.coef_[0], rel=1e-2)
+    assert bias[1] - bias[0] == pytest.approx(reference.intercept_[0], rel=1e-2)
+
+
+def test_refit_points_are_never_negative_and_the_penalty_empties_them() -> None:
+    best, owner, labels = data()
+    live = []
+    for l1 in (0.0, 0.01, 0.1, 10.0):
+        points, _ = refit(best, owner, labels, 2, l1)
+        assert (points >= 0).all()
+        live.append(int((points > 0).sum()))
+    assert live == sorted(live, reverse=True)
+    assert live[-1] == 0
+    assert refit(best, owner, labels, 2, 0.02)[0][[0, 2]].min() > 0
+
+
+def figures(**changes: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "prototypes": {"total": 20, "live": {"a": 8, "b": 9}},
+        "val": {"lowest_class_recall": 0.8},
+        "projection": {"accuracy_before": 0.9, "accuracy_after": 0.88, "loss_p": 0.5},
+    }
+    return {name: base[name] | changes.get(name, {}) for name in base}
+
+
+SOURCE = np.array([[k, 1, 1] for k in range(20)])
+
+
+def test_a_sound_network_breaks_no_guard() -> None:
+    assert broken_guards(figures(), SOURCE, ["a", "b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "words"),
+    [
+        ({"val": {"lowest_class_recall": 0.2}}, SOURCE, "recall is 0.20, below half of chance"),
+        ({"prototypes": {"live": {"a": 4, "b": 9}}}, SOURCE, "'a': 4"),
+        (
+            {"projection": {"accuracy_after": 0.6, "loss_p": 0.001}},
+            SOURCE,
+            "projection cost accuracy",
+        ),
+        ({}, np.array([[0, 1, 1]] * 20), "19 prototypes repeat"),
+    ],
+)
+def test_each_collapse_is_named(changes: dict[str, Any], source: np.ndarray, words: str) -> None:
+    (sentence,) = broken_guards(figures(**changes), source, ["a", "b"])
+    assert words in sentence

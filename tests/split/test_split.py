@@ -1,0 +1,450 @@
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages.common.artifacts import read_table
+from stages.common.errors import UserError
+from stages.split.__main__ import COLUMNS, main
+
+CATS = Path(__file__).parents[3] / "shared/data/cats-ddpm"
+TEXT = ("id", "path", "label", "split", "group", "source", "family", "sha256", "format")
+
+
+def save(path: Path, seed: int, **options: object) -> None:
+    """Write an image unlike those of other seeds."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(
+        path,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+class Run:
+    """A place with images, and the stage's outputs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.info = folder / "images", folder / "info"
+        self.split, self.metrics = folder / "data/split.csv", folder / "reports/split.json"
+        self.params = folder / "params.yaml"
+        self.info.mkdir()
+
+    def __call__(self, **changes: object) -> tuple[pd.DataFrame, dict]:
+        data = {"root": "x", "info": "y", "max_pixels": 10_000, "max_bad_fraction": 0.5}
+        split = {"seed": 0, "val_fraction": 0.4, "test_fraction": 0.0}
+        split["near_duplicate_distance"] = 10
+        for key, value in changes.items():
+            (data if key in data else split)[key] = value  # type: ignore[assignment]
+        self.params.write_text(json.dumps({"data": data, "split": split}))
+        flags = ("params", "root", "info", "split", "metrics")
+        main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
+        metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
+        return read_table(self.split, TEXT), metrics
+
+    def fill(self, *folders: str, count: int = 8) -> None:
+        for which, folder in enumerate(folders):
+            for n in range(count):
+                save(self.root / folder / f"{n}.png", 1000 * which + n)
+
+    def error(self, **changes: object) -> str:
+        with pytest.raises(UserError) as caught:
+            self(**changes)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert ";" in message
+        return message
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_a_free_split(run: Run) -> None:
+    run.fill("real", "fake")
+    table, metrics = run()
+    assert list(table.columns) == COLUMNS
+    assert table["path"].tolist() == sorted(table["path"])
+    assert set(table["split"]) == {"train", "val"}
+    first = table.iloc[0]
+    assert (first["path"], first["label"], first["format"]) == ("fake/0.png", "fake", "PNG")
+    assert (first["width"], first["height"]) == (48, 40)
+    assert first["bytes"] == (run.root / "fake/0.png").stat().st_size
+    assert len(set(table["id"])) == 16
+    assert set(table["id"].str.len()) == {12}
+    assert metrics["images"] == {"total": 16, "used": 16, "bad": 0, "dropped": 0}
+    assert metrics["given_split"] is False
+    assert metrics["groups"] == {"count": 16, "largest": 1}
+    assert "sources" not in metrics
+    counts = metrics["classes"]
+    assert sum(counts["real"].values()) == sum(counts["fake"].values()) == 8
+
+
+def test_twice_the_same_bytes_in_any_listing_order(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.fill("real", "fake")
+    run()
+    first = run.split.read_bytes(), run.metrics.read_bytes()
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    run()
+    assert (run.split.read_bytes(), run.metrics.read_bytes()) == first
+
+
+def test_any_name_and_nested_folders(run: Run) -> None:
+    run.fill("real", "Füchse, “rot”")
+    names = ["with blank.png", 'komma,\'"quote".png', "猫.png", "NA", "deep/er/x.png", "-x", "#1"]
+    names += ["line separator.png", "nb\u00a0space.png", "e\u0301.png", "null", "100%.png"]
+    for seed, name in enumerate(names, start=50):
+        save(run.root / "real" / name, seed, format="PNG")
+    table, metrics = run()
+    assert {f"real/{name}" for name in names} < set(table["path"])
+    assert set(table["label"]) == {"real", "Füchse, “rot”"}
+    assert metrics["images"]["bad"] == 0
+
+
+def test_hidden_files_are_no_files_at_all(run: Run) -> None:
+    run.fill("real", "fake")
+    for name in (".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini", ".hidden/x.png"):
+        path = run.root / "real" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    (run.root / "__MACOSX/real").mkdir(parents=True)
+    (run.root / ".git").mkdir()
+    assert run()[1]["images"]["total"] == 16
+
+
+def test_bad_files_are_named_and_left_out(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake")
+    real = run.root / "real"
+    (real / "empty.jpg").touch()
+    (real / "text.jpg").write_text("text")
+    content = (real / "0.png").read_bytes()
+    (real / "cut.png").write_bytes(content[: len(content) // 2])
+    Image.new("L", (101, 100)).save(real / "large.png")
+    os.mkfifo(real / "pipe.jpg")
+    (real / "broken").symlink_to("nowhere")
+    (real / "loop").symlink_to("../real")
+    (real / "linked.png").symlink_to(run.root / "fake/3.png")
+    Path(os.fsdecode(bytes(real) + b"/\xff.png")).write_bytes(content)
+    (real / "new\nline.png").write_bytes(content)
+    table, metrics = run()
+    bad = {item["path"].removeprefix("real/"): item["reason"] for item in metrics["bad"]}
+    reasons = {
+        "empty.jpg": "empty",
+        "text.jpg": "not a JPEG",
+        "cut.png": "damaged",
+        "large.png": "101×100 pixels, more than data.max_pixels=10000",
+        "pipe.jpg": "named pipe",
+        "broken": "broken link",
+        "loop": "leads back to itself",
+        "\\udcff.png": "UTF-8",
+        "new\\nline.png": "control",
+    }
+    assert set(bad) == set(reasons)
+    assert all(reasons[name] in bad[name] for name in bad)
+    assert metrics["images"] == {"total": 26, "used": 17, "bad": 9, "dropped": 0}
+    assert "real/linked.png" in set(table["path"])
+    lines = [x for x in capsys.readouterr().err.splitlines() if "different labels" not in x]
+    assert len(lines) == 9
+    assert f"split: left out real/empty.jpg: {bad['empty.jpg']}" in lines
+
+
+def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake", count=15)
+    for n in range(30):
+        (run.root / f"real/{n}.txt").write_text("x")
+    run(max_bad_fraction=0.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "split: and 10 more, see reports/split.json"
+    message = run.error(max_bad_fraction=0.49)
+    assert "30 of 60 files" in message
+    assert "real/0.txt: not a JPEG" in message
+    assert "data.max_bad_fraction" in message
+
+
+def test_loose_files_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake")
+    (run.root / "README.md").touch()
+    run()
+    assert "1 files lie beside the class folders" in capsys.readouterr().err
+
+
+def _nothing(run: Run) -> None:
+    pass
+
+
+def _file(run: Run) -> None:
+    run.root.write_text("")
+
+
+def _only_images(run: Run) -> None:
+    run.fill("")
+
+
+def _one(run: Run) -> None:
+    run.fill("real")
+
+
+def _empty(run: Run) -> None:
+    run.fill("real")
+    (run.root / "fake").mkdir()
+
+
+def _all_bad(run: Run) -> None:
+    run.fill("real")
+    (run.root / "fake").mkdir()
+    (run.root / "fake/x.png").touch()
+
+
+def _train_only(run: Run) -> None:
+    run.fill("train/real", "train/fake")
+
+
+def _train_and_more(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake", "extra/real")
+
+
+def _val_lacks(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real")
+
+
+def _train_lacks(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake", "val/drawn")
+
+
+def _test_unknown(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake", "test/drawn")
+
+
+def _train_of_one(run: Run) -> None:
+    run.fill("train/real", "val/real")
+
+
+def _too_few(run: Run) -> None:
+    run.fill("real", "fake", count=1)
+
+
+def _all_leaks(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real")
+    shutil.copytree(run.root / "train/fake", run.root / "val/fake")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_nothing, ["images", "folder per class", "not there", "data.root"]),
+        (_file, ["folder per class", "it is a file"]),
+        (_only_images, ["two or more", "found none"]),
+        (_one, ["two or more", "found only 'real'"]),
+        (_empty, ["fake", "no file"]),
+        (_all_bad, ["'fake'", "no usable image"]),
+        (_train_only, ["val/ is missing", "'train'"]),
+        (_train_and_more, ["only train/, val/ and test/", "'extra'"]),
+        (_val_lacks, ["'fake'", "val"]),
+        (_train_lacks, ["'drawn' is not in train/"]),
+        (_test_unknown, ["'drawn' is not in train/"]),
+        (_train_of_one, ["train", "two or more", "only 'real'"]),
+        (_too_few, ["got no image in", "1 images in 1 groups"]),
+        (_all_leaks, ["'fake' has no usable image in val/"]),
+    ],
+)
+def test_what_cannot_be_split(run: Run, make: Callable[[Run], None], said: list[str]) -> None:
+    make(run)
+    message = run.error()
+    assert all(part in message for part in said), message
+    assert not run.split.exists()
+    assert not run.metrics.exists()
+
+
+def test_a_failing_run_leaves_the_old_outputs(run: Run) -> None:
+    run.fill("real", "fake")
+    run()
+    before = run.split.read_bytes(), run.metrics.read_bytes()
+    shutil.rmtree(run.root / "fake")
+    run.error()
+    assert (run.split.read_bytes(), run.metrics.read_bytes()) == before
+    assert not list(run.split.parent.glob("*.partial"))
+
+
+def test_ctrl_c_ends_the_run_and_leaves_the_old_outputs(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.fill("real", "fake")
+    run()
+    before = run.split.read_bytes()
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stages.split.contents.decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert run.split.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"val_fraction": 0}, "split.val_fraction"),
+        ({"val_fraction": 0.5, "test_fraction": 0.5}, "below 1"),
+        ({"test_fraction": -0.1}, "split.test_fraction"),
+        ({"near_duplicate_distance": 33}, "split.near_duplicate_distance"),
+        ({"near_duplicate_distance": -2}, "split.near_duplicate_distance"),
+        ({"max_pixels": 0}, "data.max_pixels"),
+        ({"max_bad_fraction": 1.1}, "data.max_bad_fraction"),
+    ],
+)
+def test_impossible_parameters(run: Run, changes: dict, said: str) -> None:
+    run.fill("real", "fake", count=1)
+    assert said in run.error(**changes)
+
+
+def test_groups_stay_together_in_a_free_split(run: Run) -> None:
+    run.fill("real", "fake", count=12)
+    for n in range(12):
+        shutil.copy(run.root / f"real/{n}.png", run.root / f"real/copy {n}.png")
+        save(run.root / f"fake/again {n}.jpg", 1000 + n, quality=80)
+    table, metrics = run(test_fraction=0.2)
+    assert table.groupby("group")["split"].nunique().max() == 1
+    assert table["group"].value_counts().unique().tolist() == [2]
+    assert metrics["duplicates"] == {"exact": 12, "near": 12}
+    only_content = run(near_duplicate_distance=-1)[1]
+    assert only_content["duplicates"] == {"exact": 12, "near": 0}
+
+
+def test_a_given_split_is_honoured_less_its_leaks(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake", "test/real")
+    shutil.copy(run.root / "train/real/1.png", run.root / "val/real/copy.png")
+    save(run.root / "test/real/near.jpg", 2003, quality=85)
+    table, metrics = run()
+    assert (table["path"].str.split("/").str[0] == table["split"]).all()
+    assert (table["path"].str.split("/").str[1] == table["label"]).all()
+    leaks = [
+        ("test/real/near.jpg", "test", "val/real/3.png", "near"),
+        ("val/real/copy.png", "val", "train/real/1.png", "exact"),
+    ]
+    keys = ("path", "split", "because_of", "kind")
+    assert [tuple(item[key] for key in keys) for item in metrics["dropped"]] == leaks
+    assert metrics["images"] == {"total": 42, "used": 40, "bad": 0, "dropped": 2}
+    assert metrics["given_split"] is True
+    assert not {"test/real/near.jpg", "val/real/copy.png"} & set(table["path"])
+    assert "dropped val/real/copy.png, exact leak of train/real/1.png" in capsys.readouterr().err
+
+
+def test_duplicates_within_a_split_stay(run: Run) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake")
+    shutil.copy(run.root / "train/real/1.png", run.root / "train/real/copy.png")
+    table, metrics = run()
+    assert "train/real/copy.png" in set(table["path"])
+    assert metrics["duplicates"] == {"exact": 1, "near": 0}
+    assert metrics["groups"] == {"count": 32, "largest": 2}
+
+
+def test_contradicting_labels(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake")
+    shutil.copy(run.root / "real/1.png", run.root / "fake/x.png")
+    _, metrics = run()
+    paths = ["fake/x.png", "real/1.png"]
+    assert metrics["label_conflicts"] == [{"labels": ["fake", "real"], "paths": paths}]
+    assert "different labels: fake/x.png, real/1.png" in capsys.readouterr().err
+
+
+def manifest(run: Run, text: str, encoding: str = "utf-8") -> None:
+    (run.info / "manifest.csv").write_text(text, encoding=encoding)
+
+
+def test_the_manifest_tells_group_source_and_family(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    run.fill("real", "fake", count=20)
+    rows = [f"{k}/{n}.png,scene {n},camera,f{n},NA,1" for n in range(20) for k in ("real", "fake")]
+    manifest(run, "\n".join(["path,group,source,family,partner,extra", *rows, "gone,,,,,"]))
+    table, metrics = run()
+    assert table.groupby("group")["split"].nunique().tolist() == [1] * 20
+    assert table.loc[
+        table["path"] == "real/3.png", ["group", "source", "family"]
+    ].values.tolist() == [["scene 3", "camera", "f3"]]
+    assert metrics["sources"] == {"camera": 40}
+    assert "1 of 41 rows of manifest.csv name no usable image" in capsys.readouterr().err
+
+
+def test_a_partial_manifest_with_byte_order_mark(run: Run) -> None:
+    run.fill("real", "fake")
+    manifest(run, "source,path\nNA,real/1.png\n", "utf-8-sig")
+    table, _ = run()
+    assert table["source"].tolist() == [
+        "NA" if path == "real/1.png" else "" for path in table["path"]
+    ]
+    assert set(table["family"]) == {""}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,group\nreal/1.png,x\n", "expected a column 'path'"),
+        ("path;group\nreal/1.png;x\n", "separated by commas"),
+        ("path\nreal/1.png\nreal/1.png\n", "repeat a path ('real/1.png'"),
+        ("path\nimages/real/1.png\n", "none of its 1 rows"),
+        ("", "not a CSV"),
+        ('path,group\n"a,b\n', "not a CSV"),
+    ],
+)
+def test_a_wrong_manifest(run: Run, text: str, said: str) -> None:
+    run.fill("real", "fake")
+    manifest(run, text)
+    assert said in run.error()
+
+
+def test_no_info_folder_is_fine(run: Run) -> None:
+    run.fill("real", "fake")
+    run.info.rmdir()
+    assert len(run()[0]) == 16
+
+
+def test_upright_size(run: Run) -> None:
+    run.fill("real", "fake")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(run.root / "real/turned.jpg", 77, exif=exif)
+    table, _ = run()
+    turned = table[table["path"] == "real/turned.jpg"].iloc[0]
+    assert (turned["width"], turned["height"]) == (40, 48)
+
+
+@pytest.mark.skipif(not CATS.is_dir(), reason=f"{CATS} is absent: no images of the study here")
+@pytest.mark.parametrize("distance", [10, -1])
+def test_the_study_has_five_leaks(run: Run, distance: int) -> None:
+    run.root = CATS
+    table, metrics = run(near_duplicate_distance=distance, max_pixels=10**7, max_bad_fraction=0)
+    names = ["00000100_005", "00000100_007", "00000101_012", "00000103_000", "00000104_001"]
+    assert metrics["dropped"] == [
+        {
+            "path": f"val/real/{name}.jpg",
+            "split": "val",
+            "because_of": f"train/real/{name}.jpg",
+            "kind": "exact",
+        }
+        for name in names
+    ]
+    assert metrics["groups"] == {"count": 295, "largest": 1}
+    assert len(table) == 295
+
+
+def test_the_file_is_plain_csv(run: Run) -> None:
+    run.fill("real", "fake")
+    run()
+    text = run.split.read_bytes()
+    assert pd.read_csv(io.BytesIO(text)).shape == (16, len(COLUMNS))
+    assert b"\r" not in text
