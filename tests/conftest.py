@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-TINY = {
+TINY: dict[str, dict[str, object]] = {
     "synthesize": {"pairs": 16, "size": 96},
     "prepare": {"size": 96},
     "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
@@ -21,7 +21,6 @@ TINY = {
         "views": 1,
         "warmup_epochs": 2,
         "joint_epochs": 1,
-        "l1": 0.0,
     },
 }
 

@@ -27,6 +27,7 @@ class ProtoPNet(Views):
     diversity: Weight
     max_cosine: Annotated[float, Field(ge=-1, le=1)]
     l1: Weight
+    ridge: Weight
 
 
 class Params(Block):

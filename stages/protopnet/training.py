@@ -69,7 +69,7 @@ def fit_prototypes(
     after = logits(net, seen)
     best = best_similarities(net, network, images, rows)
     owner = net.owner.cpu().numpy()
-    points, bias = refit(best, owner, labels, len(net.bias), settings.l1)
+    points, bias = refit(best, owner, labels, len(net.bias), settings.l1, settings.ridge)
     net.points.copy_(torch.from_numpy(points))
     net.bias.copy_(torch.from_numpy(bias))
     return Fitted(net, source, before, after, logits(net, seen))

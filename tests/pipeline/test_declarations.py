@@ -104,7 +104,7 @@ def test_stage_runs_on_declared_files_alone_and_writes_declared_outputs(
     stage: str, finished: Path, tmp_path: Path
 ) -> None:
     with Repo(str(finished)) as repo:
-        (loaded,) = [found for found in repo.index.stages if found.addressing == stage]
+        (loaded,) = [found for found in repo.index.stages if found.name == stage]
         assert loaded.cmd
         declared = [dep.def_path for dep in loaded.deps if dep.def_path != "params.yaml"]
         outputs = [out.def_path for out in loaded.outs]

@@ -43,6 +43,7 @@ SETTINGS = ProtoPNet(
     diversity=1.0,
     max_cosine=0.6,
     l1=0.0,
+    ridge=0.1,
 )
 LABELS = np.array([0, 1] * 8)
 
@@ -165,7 +166,7 @@ def data(n: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_refit_without_penalty_is_logistic_regression_where_signs_allow() -> None:
     best, owner, labels = data()
-    points, bias = refit(best[:, [0, 2]], owner[[0, 2]], labels, 2, 0.0)
+    points, bias = refit(best[:, [0, 2]], owner[[0, 2]], labels, 2, 0.0, 0.0)
     weights = np.where(labels == 0, 1 / (labels == 0).sum(), 1 / (labels == 1).sum())
     reference = LogisticRegression(C=1e9, tol=1e-10, max_iter=10_000)
     reference.fit(best[:, [0, 2]], labels, sample_weight=weights * len(labels))
@@ -177,12 +178,19 @@ def test_refit_points_are_never_negative_and_the_penalty_empties_them() -> None:
     best, owner, labels = data()
     live = []
     for l1 in (0.0, 0.01, 0.1, 10.0):
-        points, _ = refit(best, owner, labels, 2, l1)
+        points, _ = refit(best, owner, labels, 2, l1, 0.0)
         assert (points >= 0).all()
         live.append(int((points > 0).sum()))
     assert live == sorted(live, reverse=True)
     assert live[-1] == 0
-    assert refit(best, owner, labels, 2, 0.02)[0][[0, 2]].min() > 0
+    assert refit(best, owner, labels, 2, 0.02, 0.0)[0][[0, 2]].min() > 0
+
+
+def test_the_ridge_shares_points_among_prototypes_that_say_the_same() -> None:
+    best, owner, labels = data()
+    twice = best[:, [0, 0, 2, 2]] + np.random.default_rng(1).normal(0, 1e-3, (len(best), 4))
+    points, _ = refit(twice, owner, labels, 2, 0.0, 1.0)
+    assert points.min() > 0.9 * points.max()
 
 
 def figures(**changes: Any) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Presets rewrite params.yaml, say what they changed, and every result is valid."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from presets.__main__ import main, names
+from stages.common.errors import UserError
+from stages.common.params import read_params
+from stages.explain.params import Params as Explain
+from stages.prepare.params import Params as Prepare
+from stages.protopnet.params import Params as ProtoPNet
+from stages.split.params import Params as Split
+from stages.synthesize.params import Params as Synthesize
+from stages.train.params import Params as Train
+from tests.conftest import ROOT
+
+MODELS = (Synthesize, Split, Prepare, Train, Explain, ProtoPNet)
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def load(path: Path) -> dict[str, dict[str, object]]:
+    return YAML(typ="safe").load(path)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_preset_is_valid_and_keeps_the_comments(name: str, params: Path) -> None:
+    comments = [line.split("#")[1] for line in params.read_text().splitlines() if "#" in line]
+    main([name, "--params", str(params)])
+    for model in MODELS:
+        read_params(params, model)
+    text = params.read_text()
+    assert all(comment in text for comment in comments)
+
+
+def test_committed_parameters_are_the_default(params: Path) -> None:
+    before = params.read_bytes()
+    main(["default", "--params", str(params)])
+    assert params.read_bytes() == before
+
+
+def test_changes_are_said_and_do_not_pile_up(
+    params: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = load(params)
+    main(["study", "--params", str(params)])
+    printed = capsys.readouterr().out
+    assert "model.arch: efficientnet_lite0 → resnet18" in printed
+    assert "train.learning_rate: 0.0005 → 0.0001" in printed
+    main(["quick", "--params", str(params)])
+    assert load(params)["model"] == start["model"]
+    main(["default", "--params", str(params)])
+    assert load(params) == start
+    capsys.readouterr()
+    main(["default", "--params", str(params)])
+    assert capsys.readouterr().out == "params.yaml already is default\n"
+
+
+def test_own_data_stay_chosen(params: Path) -> None:
+    yaml = YAML()
+    document = yaml.load(params)
+    document["data"]["root"] = "data/my cats"
+    yaml.dump(document, params)
+    main(["study", "--params", str(params)])
+    assert load(params)["data"]["root"] == "data/my cats"
+
+
+def test_unknown_preset_names_those_there_are(params: Path) -> None:
+    with pytest.raises(UserError, match="default, quick, study"):
+        main(["fast", "--params", str(params)])
+
+
+def test_a_key_that_params_lack_is_named(params: Path) -> None:
+    text = params.read_text().replace("  epochs: 12", "  epoks: 12")
+    params.write_text(text)
+    with pytest.raises(UserError, match=r"train\.epochs is not in"):
+        main(["default", "--params", str(params)])
+    assert params.read_text() == text
