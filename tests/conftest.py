@@ -21,6 +21,7 @@ TINY: dict[str, dict[str, object]] = {
         "views": 1,
         "warmup_epochs": 2,
         "joint_epochs": 1,
+        "guards": "warn",
     },
 }
 

@@ -1,6 +1,7 @@
 """Learn a prototype network from the classifier: this looks like that."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,15 @@ def main(argv: list[str]) -> None:
         )
     broken = broken_guards(metrics, fitted.source, classes)
     if broken:
-        raise UserError(
+        message = (
             f"the prototype network did not hold: {'; '.join(broken)}; more images, more "
-            "protopnet.warmup_epochs or a smaller protopnet.l1 may help"
+            "protopnet.warmup_epochs or a smaller protopnet.l1 may help, "
+            "protopnet.guards=warn lets it pass"
         )
+        if params.protopnet.guards == "fail":
+            raise UserError(message)
+        print(f"protopnet: {message}", file=sys.stderr)
+    metrics["guards_broken"] = broken
 
     field = receptive_field(network.blocks, params.protopnet.after_block)
     table = prototype_table(fitted, split, classes, field)

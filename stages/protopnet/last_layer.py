@@ -16,10 +16,10 @@ def refit(
     """Return points ``[P]``, at least 0, and bias ``[K]`` of least penalised cross-entropy.
 
     Minimises the class-balanced mean cross-entropy of ``bias + sum of own points * similarity``
-    plus ``l1`` times the sum of points plus ``ridge`` times their squared distances from their mean,
-    which shares the work among prototypes that say much the same. Similarities are standardised
-    inside, so that the penalties treat all prototypes alike; the points returned are for the raw
-    ones. Prototypes whose points come out as 0 do nothing.
+    plus ``l1`` times the sum of points plus ``ridge`` times their squared distances from their
+    mean, which shares the work among prototypes that say much the same. Similarities are
+    standardised inside, so that the penalties treat all prototypes alike; the points returned are
+    for the raw ones. Prototypes whose points come out as 0 do nothing.
 
     Args:
         best: best similarities ``[N,P]``.

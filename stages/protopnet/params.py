@@ -1,6 +1,6 @@
 """The parameters of ``protopnet``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,7 @@ class ProtoPNet(Views):
     max_cosine: Annotated[float, Field(ge=-1, le=1)]
     l1: Weight
     ridge: Weight
+    guards: Literal["fail", "warn"]
 
 
 class Params(Block):

@@ -1,5 +1,7 @@
 """Figures of merit on predictions whose truth can be counted by hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from stages.evaluate.scores import roc, scores
 CLASSES = ["fake", "real"]
 
 
-def table(labels: list[str], logits: list[list[float]], classes: list[str]) -> pd.DataFrame:
+def table(labels: list[str], logits: Sequence[Sequence[float]], classes: list[str]) -> pd.DataFrame:
     n = len(labels)
     split = pd.DataFrame(
         {

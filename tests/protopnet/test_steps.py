@@ -44,6 +44,7 @@ SETTINGS = ProtoPNet(
     max_cosine=0.6,
     l1=0.0,
     ridge=0.1,
+    guards="fail",
 )
 LABELS = np.array([0, 1] * 8)
 

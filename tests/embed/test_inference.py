@@ -1,0 +1,35 @@
+"""Embeddings are those of the network, image by image."""
+
+import numpy as np
+import pytest
+import torch
+
+from stages.common.backbones import HALF, create, normalise
+from stages.common.gradcam import margins
+from stages.embed.inference import embed
+
+
+def test_one_pass_gives_logits_features_and_maps_that_belong_together() -> None:
+    torch.manual_seed(0)
+    network = create("resnet18", ("a", "b", "c"), HALF)
+    network.module.eval()
+    images = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
+    explained = np.arange(40) % 3 == 0
+    logits, features, cams = embed(network, images, explained)
+    with torch.no_grad():
+        expected = network.module(normalise(network, torch.from_numpy(images))).numpy()
+    assert logits == pytest.approx(expected, abs=1e-4)
+    weight, bias = (t.detach().numpy() for t in (network.head.weight, network.head.bias))
+    assert features @ weight.T + bias == pytest.approx(logits, abs=1e-4)
+    assert cams.shape == (14, 2, 2)
+    order = np.argsort(-logits[explained], axis=1)
+    shift = bias[order[:, 0]] - bias[order[:, 1]]
+    assert cams.mean(axis=(1, 2)) + shift == pytest.approx(margins(logits[explained]), abs=1e-4)
+
+
+def test_nothing_to_explain_is_no_error() -> None:
+    network = create("resnet18", ("a", "b"), HALF)
+    network.module.eval()
+    images = np.zeros((3, 64, 64, 3), np.uint8)
+    _, _, cams = embed(network, images, np.zeros(3, bool))
+    assert cams.shape == (0, 2, 2)

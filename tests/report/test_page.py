@@ -1,0 +1,56 @@
+"""The page is one file: it holds every figure and picture and asks for nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stages.common.artifacts import read_metrics, read_table
+from stages.report.page import panels_of, percent
+
+
+@pytest.fixture(scope="module")
+def page(finished: Path) -> str:
+    return (finished / "reports" / "index.html").read_text()
+
+
+def test_page_needs_no_other_file(page: str) -> None:
+    sources = re.findall(r"""(?:src|href)=["']([^"']*)["']""", page)
+    assert sources
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
+    assert "http" not in page.replace("http-equiv", "")
+    assert "url(" not in page
+
+
+def test_page_shows_the_figures_with_their_intervals(page: str, finished: Path) -> None:
+    val = read_metrics(finished / "reports" / "evaluate.json")["val"]
+    for key in ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"):
+        assert percent(val[key]) in page
+
+
+def test_page_shows_every_panel_and_prototype(page: str, finished: Path) -> None:
+    reports = finished / "reports"
+    prototypes = read_table(reports / "prototypes.csv")
+    assert page.count("Prototype sheet") == len(prototypes)
+    wrong = read_table(reports / "misclassified.csv", ("id",))
+    assert page.count("Explanation of a wrong prediction") == len(wrong)
+    panels = len(list((reports / "panels").iterdir()))
+    assert page.count("Explanation of a ") == panels
+    assert panels >= len(wrong)
+
+
+def test_links_lead_somewhere(page: str) -> None:
+    targets = set(re.findall(r'href="#([^"]+)"', page))
+    assert targets <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_panels_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    found = panels_of(tmp_path, ["b", "missing", "a"])
+    assert [path.stem for path in found] == ["b", "a"]
+
+
+def test_percent() -> None:
+    assert percent(0.93333) == "93.3 %"
+    assert percent(None) == "–"
