@@ -1,5 +1,7 @@
 """Where prototypes start, by k-means, and where they end: on patches of training images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
@@ -9,6 +11,27 @@ from stages.common.determinism import derived_seed, generator
 from stages.common.errors import UserError
 
 MAX_PATCHES = 50_000
+
+
+def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -> None:
+    """Check that every prototype of a class can have a training image of its own.
+
+    Args:
+        labels: class indices of the training images, ``[N]``.
+        classes: their names.
+        per_class: prototypes asked for in each class.
+
+    Raises:
+        UserError: a class has fewer images.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
+    least = int(counts.argmin())
+    if counts[least] < per_class:
+        raise UserError(
+            f"protopnet.prototypes_per_class is {per_class}, but {classes[least]} has only "
+            f"{counts[least]} training images and each prototype needs one of its own; "
+            f"ask for at most {counts[least]}"
+        )
 
 
 def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,19 +77,10 @@ def assign_images(best: np.ndarray, owner: np.ndarray, labels: np.ndarray) -> np
         best: best similarities of images and prototypes, ``[N,P]``.
         owner: the class of each prototype, ``[P]``.
         labels: of the images, ``[N]``.
-
-    Raises:
-        UserError: a class has fewer images than prototypes.
     """
     images = np.empty(len(owner), int)
     for name in np.unique(owner):
         own, candidates = np.flatnonzero(owner == name), np.flatnonzero(labels == name)
-        if len(candidates) < len(own):
-            raise UserError(
-                f"protopnet.prototypes_per_class is {len(own)}, but a class has only "
-                f"{len(candidates)} training images and each prototype needs one of its own; "
-                f"ask for at most {len(candidates)}"
-            )
         rows, columns = linear_sum_assignment(-best[np.ix_(candidates, own)])
         images[own[columns]] = candidates[rows]
     return images

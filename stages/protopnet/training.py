@@ -15,7 +15,13 @@ from stages.protopnet.last_layer import refit
 from stages.protopnet.losses import cluster_loss, diversity_loss, separation_loss
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.placement import assign_images, cluster_centres, sample_patches, whitening
+from stages.protopnet.placement import (
+    assign_images,
+    cluster_centres,
+    require_images,
+    sample_patches,
+    whitening,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def fit_prototypes(
         settings: block ``protopnet``.
         seed: of k-means, order and views.
     """
+    require_images(labels, network.classes, settings.prototypes_per_class)
     net = PrototypeNet(
         network, settings.after_block, settings.channels, settings.prototypes_per_class
     ).to(device())

@@ -26,7 +26,7 @@ def params(tmp_path: Path) -> Path:
 
 
 def load(path: Path) -> dict[str, dict[str, object]]:
-    return YAML(typ="safe").load(path)  # type: ignore[no-any-return]
+    return YAML(typ="safe").load(path)
 
 
 @pytest.mark.parametrize("name", names())

@@ -14,7 +14,7 @@ from stages.common.errors import UserError
 from stages.protopnet.last_layer import refit
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.placement import assign_images, whitening
+from stages.protopnet.placement import assign_images, require_images, whitening
 from stages.protopnet.quality import broken_guards
 from stages.protopnet.training import (
     Fitted,
@@ -134,8 +134,12 @@ def test_projection_takes_the_best_sum_over_distinct_images_within_the_class() -
     best = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.1], [0.99, 0.99, 0.3], [0.1, 0.1, 0.2]])
     owner, labels = np.array([0, 0, 1]), np.array([0, 0, 1, 1])
     assert assign_images(best, owner, labels).tolist() == [0, 1, 2]
-    with pytest.raises(UserError, match=r"prototypes_per_class is 2.*only 1"):
-        assign_images(best, owner, np.array([0, 1, 1, 1]))
+
+
+def test_a_class_with_fewer_images_than_prototypes_is_named() -> None:
+    require_images(np.array([0, 1, 1, 0]), ["cat", "dog"], 2)
+    with pytest.raises(UserError, match=r"prototypes_per_class is 2, but cat has only 1"):
+        require_images(np.array([0, 1, 1, 1]), ["cat", "dog"], 2)
 
 
 def test_batches_are_balanced_and_show_every_image() -> None:
