@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check preset clean
+.PHONY: repro test check evidence preset clean
 
 repro: $(VENV)/.run
 	dvc repro
@@ -15,6 +15,10 @@ check: $(VENV)/.dev
 	ruff check .
 	ruff format --check .
 	mypy
+
+# Takes about half an hour; IMAGES is a folder such as cats-ddpm.
+evidence: $(VENV)/.run
+	python benchmarks/photographs.py $(IMAGES)
 
 preset: $(VENV)/.run
 	python -m presets $(NAME)

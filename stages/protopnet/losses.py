@@ -28,6 +28,16 @@ def separation_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
     return best.masked_fill(own, -torch.inf).amax(dim=1).mean()
 
 
+def anchor_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
+    """Return one minus the mean cosine of each prototype to its nearest patch in the own class.
+
+    Keeps prototypes where there are patches, so that projection moves them little (the first
+    interpretability term of Li et al., AAAI 2018); arguments as above, every class present.
+    """
+    own = owner == labels[:, None]
+    return 1 - best.masked_fill(~own, -torch.inf).amax(dim=0).mean()
+
+
 def diversity_loss(vectors: Tensor, owner: Tensor, max_cosine: float) -> Tensor:
     """Return by how much pairs of a class exceed ``max_cosine``, summed for each prototype.
 

@@ -23,6 +23,7 @@ class ProtoPNet(Views):
     learning_rate: Rate
     joint_learning_rate: Rate
     cluster: Weight
+    anchor: Weight
     separation: Weight
     diversity: Weight
     max_cosine: Annotated[float, Field(ge=-1, le=1)]

@@ -12,7 +12,7 @@ from stages.common.backbones import Network, device
 from stages.common.determinism import derived_seed, generator
 from stages.common.fitting import BATCH, Inputs, batches, run_blocks, varied_inputs
 from stages.protopnet.last_layer import refit
-from stages.protopnet.losses import cluster_loss, diversity_loss, separation_loss
+from stages.protopnet.losses import anchor_loss, cluster_loss, diversity_loss, separation_loss
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
 from stages.protopnet.placement import (
@@ -137,6 +137,7 @@ def prototype_loss(net: PrototypeNet, best: Tensor, labels: Tensor, settings: Pr
     return (
         nn.functional.cross_entropy(net.logits(best), labels)
         + settings.cluster * cluster_loss(best, net.owner, labels)
+        + settings.anchor * anchor_loss(best, net.owner, labels)
         + settings.separation * separation_loss(best, net.owner, labels)
         + settings.diversity * diversity_loss(net.vectors, net.owner, settings.max_cosine)
     )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.protopnet.losses import cluster_loss, diversity_loss, separation_loss
+from stages.protopnet.losses import anchor_loss, cluster_loss, diversity_loss, separation_loss
 
 OWNER = torch.tensor([0, 0, 1, 1])
 
@@ -36,6 +36,15 @@ def test_separation_pushes_the_nearest_foreign_prototype() -> None:
     loss.backward()
     assert best.grad is not None
     assert best.grad.tolist() == [[0, 0, 0.5, 0], [0, 0.5, 0, 0]]
+
+
+def test_anchor_pulls_every_prototype_to_its_nearest_own_patch() -> None:
+    best = negative_similarities()
+    loss = anchor_loss(best, OWNER, torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx(1 - (-0.5 - 0.2 - 0.7 - 0.4) / 4)
+    loss.backward()
+    assert best.grad is not None
+    assert best.grad.tolist() == [[-0.25, -0.25, 0, 0], [0, 0, -0.25, -0.25]]
 
 
 def test_diversity_parts_prototypes_of_one_class_only() -> None:

@@ -39,6 +39,7 @@ SETTINGS = ProtoPNet(
     learning_rate=3e-3,
     joint_learning_rate=1e-4,
     cluster=0.8,
+    anchor=1.0,
     separation=0.08,
     diversity=1.0,
     max_cosine=0.6,
