@@ -15,23 +15,23 @@ def flip(image: Image.Image, _rng: np.random.Generator) -> Image.Image:
 
 
 def crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Cut a random square of 65-100 % of the side and scale it back."""
-    side = round(image.width * rng.uniform(0.65, 1.0))
+    """Cut a random square of 80-100 % of the side and scale it back."""
+    side = round(image.width * rng.uniform(0.8, 1.0))
     left, top = rng.integers(0, image.width - side + 1, size=2)
     box = (left, top, left + side, top + side)
     return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
 
 
 def compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Re-encode as JPEG of quality 40-95."""
+    """Re-encode as JPEG of quality 50-95."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(40, 96)))
+    image.save(buffer, "JPEG", quality=int(rng.integers(50, 96)))
     return Image.open(buffer).convert("RGB")
 
 
 def blur(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Blur with a Gaussian of 0.3-1.2 pixels."""
-    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.2)))
+    """Blur with a Gaussian of 0.2-0.8 pixels."""
+    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
 
 
 VARIATIONS: dict[str, Variation] = {"flip": flip, "crop": crop, "compress": compress, "blur": blur}

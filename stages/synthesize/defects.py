@@ -12,7 +12,6 @@ from stages.synthesize.coats import SKIN, Colour
 from stages.synthesize.face import (
     SIDES,
     Look,
-    ear_layer,
     eye_layer,
     flesh,
     nose_layer,
@@ -25,17 +24,6 @@ from stages.synthesize.scene import Scene
 
 P = TypeVar("P", bound=tuple[Point, ...])
 ODD_EYES: tuple[Colour, ...] = ((255, 52, 40), (214, 70, 255), (255, 60, 150))
-BODY_EARS: dict[str, tuple[tuple[Point, Point], ...]] = {
-    "sitting": (((0.62, 1.35), (1.25, 0.75)), ((-0.62, 1.35), (-1.25, 0.75))),
-    "lying": (((1.5, 0.15), (1.65, -0.75)), ((2.4, 0.45), (2.85, -0.35))),
-    "standing": (((1.3, 0.45), (1.45, -0.5)), ((2.3, 0.45), (2.5, -0.5))),
-    "portrait": (((0.85, 1.5), (1.55, 0.95)), ((-0.85, 1.5), (-1.55, 0.95))),
-}
-HEAD_EARS: tuple[tuple[Point, Point], ...] = (
-    ((0.0, -0.62), (0.08, -1.5)),
-    ((0.8, 0.1), (1.6, -0.25)),
-    ((-0.8, 0.1), (-1.6, -0.25)),
-)
 ODD_TAILS: dict[str, tuple[Curve, ...]] = {
     "sitting": (
         ((0.5, 1.5), (1.6, 1.5), (1.3, 0.6), (2.0, 0.1)),
@@ -61,8 +49,6 @@ def spoil_layers(
     rng = scene.rng("defect")
     side, bare = SIDES[rng.integers(2)], replace(scene, coat=SKIN)
     match scene.family:
-        case "third_ear":
-            other = _grow_ear(bare, layers, body, head, light, rng)
         case "extra_tail":
             curve = _most_inside(ODD_TAILS[scene.pose], body, rng)
             other = _before(layers, "torso", tail_layer(bare, body, light, "extra_tail", curve))
@@ -90,7 +76,7 @@ class Spot:
 def fur_spot(scene: Scene, light: Array, labels: Labels) -> Spot:
     """Return a lively patch of fur, anywhere on the cat that ``light`` and ``labels`` show."""
     rng = scene.rng("spot")
-    radius = float(rng.uniform(0.062, 0.088)) * len(light)
+    radius = float(rng.uniform(0.08, 0.105)) * len(light)
     furry = np.isin(labels, [LABEL[part] for part in ("body", "legs", "head", "tail")])
     step = 4
     coarse = furry[::step, ::step].astype(np.float32)
@@ -121,26 +107,6 @@ def spoil_light(scene: Scene, light: Array, spot: Spot, head: View) -> Array:
     if scene.family == "smeared_patch":
         return _smear(light, spot, rng)
     return light
-
-
-def _grow_ear(
-    scene: Scene,
-    layers: list[Layer],
-    body: View,
-    head: View,
-    light: Light,
-    rng: np.random.Generator,
-) -> list[Layer]:
-    """Return ``layers`` with a large third ear, turned back, behind the head or the trunk."""
-    on_head = rng.uniform() < 0.5
-    view, below = (head, "head") if on_head else (body, "torso")
-    base, tip = _most_inside(HEAD_EARS if on_head else BODY_EARS[scene.pose], view, rng)
-    grow = max(1.15, 0.18 / scene.unit)
-    tip = (base[0] + grow * (tip[0] - base[0]), base[1] + grow * (tip[1] - base[1]))
-    side = 1.0 if tip[0] >= 0 else -1.0
-    return _before(
-        layers, below, ear_layer(scene, view, light, "third_ear", base, tip, side, turned=True)
-    )
 
 
 def _before(layers: list[Layer], name: str, extra: Layer) -> list[Layer]:
@@ -233,7 +199,7 @@ def _smear(light: Array, spot: Spot, rng: np.random.Generator) -> Array:
         reach = (1 + 0.35 * window) * r * np.float32(radius)
         stirred += _resampled(light, y + reach * np.sin(bent), x + reach * np.cos(bent)) / 6
     arms = np.sin(2 * (angle + twist) + 4 * r + 1.5 * noise(rng, r.shape, 0.6 * radius))
-    stirred = stirred * (1 + 0.52 * arms)[..., None] + (0.022 * (1 + arms))[..., None]
+    stirred = stirred * (1 + 0.7 * arms)[..., None] + (0.022 * (1 + arms))[..., None]
     result = light.copy()
     result[ys, xs] += (stirred - light[ys, xs]) * window[..., None]
     return result.astype(np.float32)

@@ -61,12 +61,8 @@ def ear_layer(
     base: Point,
     tip: Point,
     side: float,
-    turned: bool = False,
 ) -> Layer:
-    """Draw an ear from ``base`` to ``tip``; ``side`` is where its outer edge lies.
-
-    A ``turned`` ear shows its back, with all the stripes of its coat.
-    """
+    """Draw an ear from ``base`` to ``tip``; ``side`` is where its outer edge lies."""
     rng = scene.rng("ear", name)
     box = box_around(view, [base, tip], 0.95)
     u, v = coordinates(view, box)
@@ -79,12 +75,11 @@ def ear_layer(
     distance = np.minimum(half - np.abs(across), np.minimum(2 * along + 0.9, 1 - along))
     distance = (0.85 * distance).astype(np.float32)
     hollow = smoothstep(0.0, 0.1, 0.7 * half - np.abs(across - 0.05 * side) - 0.03)
-    hollow *= 0 if turned else smoothstep(0.92, 0.72, along)
+    hollow *= smoothstep(0.92, 0.72, along)
     bulge = np.sqrt(np.clip(half**2 - across**2, 0, None))
     height = (0.7 * bulge - 0.16 * hollow).astype(np.float32)
     ones = np.ones_like(u)
-    bands = 2.6 * length if turned else 3.0
-    chart = Chart(bands * along, (1.0 if turned else 0.25) * ones, 0 * ones, ones, 0 * ones)
+    chart = Chart(3.0 * along, 0.25 * ones, 0 * ones, ones, 0 * ones)
     colour = albedo(scene.coat, chart, rng, view.unit)
     skin = linear(PINK) * (0.45 + 0.5 * smoothstep(-0.1, 0.7, along))[..., None]
     fluff = smoothstep(0.0, 0.7, noise(rng, u.shape, 0.05 * view.unit) + 0.35)

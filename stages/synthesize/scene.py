@@ -10,7 +10,6 @@ from stages.synthesize.coats import COATS, Coat, Colour
 POSES = ("sitting", "lying", "standing", "portrait")
 BACKDROPS = ("window", "sofa", "garden", "evening", "books", "pastel")
 FAMILIES = (
-    "third_ear",
     "mismatched_eye",
     "broken_whiskers",
     "melted_nose",
