@@ -92,7 +92,7 @@ def _evidence(panel: Image.Image, draw: ImageDraw.ImageDraw, case: Case) -> None
         Image.fromarray(case.image).resize(square, Image.Resampling.LANCZOS), (GAP, top + 24)
     )
     top += 24 + BIG + GAP
-    title = "Evidence (Grad-CAM of the margin)"
+    title = "Evidence (Grad-CAM)"
     write_line(draw, (GAP, top), title, width=BIG, bold=True)
     overlay = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
     panel.paste(overlay.resize(square, Image.Resampling.LANCZOS), (GAP, top + 24))

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from stages.common.determinism import derived_seed, generator
 from stages.common.errors import UserError
 
-MAX_PATCHES = 50_000
+MAX_PATCHES = 25_000
 
 
 def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -> None:
@@ -55,6 +55,18 @@ def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
         return np.asarray(patches)
     rng = generator(seed, "patches", *names)
     return np.asarray(patches[np.sort(rng.choice(len(patches), MAX_PATCHES, replace=False))])
+
+
+def distinctive(own: np.ndarray, others: np.ndarray, share: float = 0.03) -> np.ndarray:
+    """Return the ``share`` of patches ``own`` ``[M,D]`` that are least like any of ``others``.
+
+    Where classes share most of what they show (a background, say), centres of all patches would
+    describe just that. Patches are unit vectors; likeness is the cosine.
+    """
+    nearest = np.concatenate(
+        [(own[start : start + 512] @ others.T).max(axis=1) for start in range(0, len(own), 512)]
+    )
+    return np.asarray(own[np.sort(np.argsort(nearest, kind="stable")[: int(share * len(own)) + 1])])
 
 
 def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) -> np.ndarray:

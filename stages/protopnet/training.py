@@ -18,6 +18,7 @@ from stages.protopnet.params import ProtoPNet
 from stages.protopnet.placement import (
     assign_images,
     cluster_centres,
+    distinctive,
     require_images,
     sample_patches,
     whitening,
@@ -91,7 +92,7 @@ def place(
     labels: np.ndarray,
     seed: int,
 ) -> None:
-    """Start the add-on as a whitening and the prototypes as k-means centres, class by class."""
+    """Start the add-on as a whitening, prototypes as k-means centres of what sets a class apart."""
     until = net.after_block + 1
     maps = np.concatenate(
         [
@@ -104,13 +105,16 @@ def place(
     net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(device())
     net.add_on.bias.zero_()  # type: ignore[union-attr]
     net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(device())  # type: ignore[index]
+    unit = []
     for name in range(len(net.bias)):
         patches = sample_patches(maps[labels == name], seed, name) @ weight.T + bias
-        unit = patches / np.maximum(np.linalg.norm(patches, axis=1, keepdims=True), 1e-12)
-        own = net.owner == name
-        centres = cluster_centres(unit, int(own.sum()), seed, name)
-        net.vectors[own] = 0
-        net.vectors[own, : centres.shape[1]] = torch.from_numpy(centres).float().to(device())
+        unit.append(patches / np.maximum(np.linalg.norm(patches, axis=1, keepdims=True), 1e-12))
+    for name, own in enumerate(unit):
+        others = np.concatenate([patches for k, patches in enumerate(unit) if k != name])
+        mine = net.owner == name
+        centres = cluster_centres(distinctive(own, others), int(mine.sum()), seed, name)
+        net.vectors[mine] = 0
+        net.vectors[mine, : centres.shape[1]] = torch.from_numpy(centres).float().to(device())
 
 
 def balanced_batches(

@@ -95,9 +95,9 @@ def _place(pose: str, rng: np.random.Generator) -> tuple[float, float, float, fl
         y = rng.uniform(1.25 * unit + 0.05, 0.74)
         return float(x), float(y), float(unit), float(rng.choice([-1.0, 1.0]))
     smallest, largest, height = {
-        "sitting": (0.1, 0.165, 3.05),
-        "lying": (0.115, 0.185, 1.75),
-        "standing": (0.105, 0.15, 2.6),
+        "sitting": (0.12, 0.165, 3.05),
+        "lying": (0.135, 0.185, 1.75),
+        "standing": (0.12, 0.155, 2.6),
     }[pose]
     unit = rng.uniform(smallest, largest)
     highest = max(1.5 * unit + 0.02, 0.58 - height * unit)

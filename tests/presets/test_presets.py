@@ -77,7 +77,7 @@ def test_unknown_preset_names_those_there_are(params: Path) -> None:
 
 
 def test_a_key_that_params_lack_is_named(params: Path) -> None:
-    text = params.read_text().replace("  epochs: 18", "  epoks: 18")
+    text = params.read_text().replace("  epochs: 16", "  epoks: 18")
     params.write_text(text)
     with pytest.raises(UserError, match=r"train\.epochs is not in"):
         main(["default", "--params", str(params)])
