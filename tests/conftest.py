@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages.common.errors import UserError
+
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, dict[str, object]] = {
     "synthesize": {"pairs": 16, "size": 96},
@@ -68,6 +70,16 @@ def commit(folder: Path, message: str) -> None:
     """Commit everything in ``folder``."""
     run_in(folder, "git", "add", "--all")
     run_in(folder, "git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def user_error(call: Callable[..., object], **arguments: object) -> str:
+    """Return the message that ``call`` ends with: one line that says what to do."""
+    with pytest.raises(UserError) as caught:
+        call(**arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert ";" in message
+    return message
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,13 @@ def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
-def accuracy_with_interval(correct: np.ndarray) -> dict[str, float]:
-    """Return the share of ``correct`` ``[N]`` (bool) with its 95 % Wilson interval."""
-    low, high = wilson(int(correct.sum()), len(correct))
-    return {"accuracy": float(correct.mean()), "accuracy_low": low, "accuracy_high": high}
+def share_with_interval(name: str, hits: np.ndarray) -> dict[str, float]:
+    """Return the share of ``hits`` ``[N]`` (bool) and its 95 % Wilson interval.
+
+    Under the keys ``name``, ``name_low`` and ``name_high``.
+    """
+    low, high = wilson(int(hits.sum()), len(hits))
+    return {name: float(hits.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:

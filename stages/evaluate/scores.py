@@ -12,7 +12,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from stages.common.statistics import accuracy_with_interval
+from stages.common.statistics import share_with_interval
 
 
 def scores(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     ranked = [name for name in classes if 0 < truth[name].sum() < len(table)]
     return {
         "n": len(table),
-        **accuracy_with_interval(correct),
+        **share_with_interval("accuracy", correct),
         "balanced_accuracy": float(recall[n > 0].mean()),
         "f1_macro": f1.mean(),
         "roc_auc": _mean([roc_auc_score(truth[k], table[f"p_{k}"]) for k in ranked]),

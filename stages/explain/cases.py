@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
+from stages.common.artifacts import class_names
 from stages.common.determinism import generator
+from stages.common.gradcam import margin_classes, margins
+from stages.explain.panels import Tile
 from stages.explain.twins import nearest
 
 
@@ -28,27 +32,57 @@ class Neighbours:
         return vars(self)
 
 
-def find_neighbours(
-    similarity: np.ndarray,
-    predicted: np.ndarray,
-    known_labels: np.ndarray,
-    known_predicted: np.ndarray,
-    k: int,
-) -> Neighbours:
-    """Find twins, unfiltered neighbourhood and counterfactual of each query.
+def describe(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
+    """Return ``split`` with what the model says: ``predicted``, ``confidence``, ``margin``.
 
     Args:
-        similarity: of queries and training images, ``[Q,T]``.
-        predicted: class indices of the queries, ``[Q]``.
-        known_labels: of the training images, ``[T]``.
-        known_predicted: the model's prediction for the training images, ``[T]``.
-        k: how many twins and neighbours.
+        split: of all images.
+        logits: of the same images, ``[N,K]``.
     """
+    predicted = np.array(class_names(split))[margin_classes(logits)[0]]
+    confidence = softmax(logits, axis=1).max(axis=1)
+    return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
+
+
+def find_neighbours(
+    similarity: np.ndarray, queries: pd.DataFrame, known: pd.DataFrame, k: int
+) -> Neighbours:
+    """Find ``k`` twins, ``k`` neighbours and the counterfactual of each query.
+
+    Args:
+        similarity: of ``queries`` and ``known``, ``[Q,T]``.
+        queries: has ``predicted``.
+        known: the training images; has ``label`` and ``predicted``.
+        k: at least 1.
+    """
+    predicted = queries["predicted"].to_numpy()[:, None]
     return Neighbours(
-        twins=nearest(similarity, k, predicted[:, None] == known_labels),
+        twins=nearest(similarity, k, predicted == known["label"].to_numpy()),
         neighbourhood=nearest(similarity, k),
-        counterfactual=nearest(similarity, 1, predicted[:, None] != known_predicted),
+        counterfactual=nearest(similarity, 1, predicted != known["predicted"].to_numpy()),
     )
+
+
+def tiles_of(
+    neighbours: Neighbours, query: int, known: pd.DataFrame, images: np.ndarray
+) -> Mapping[str, list[Tile]]:
+    """Return what a panel shows of each kind of neighbour of ``query``, the nearest first.
+
+    Args:
+        neighbours: of all queries.
+        query: which of them.
+        known: the training images, indexed by their row in ``images``.
+        images: bytes ``[M,S,S,3]``.
+    """
+    return {
+        kind: [
+            Tile(images[known.index[place]], float(value), row["label"], row["predicted"])
+            for place, value in zip(places[query], values[query], strict=True)
+            if place >= 0
+            for row in [known.iloc[place]]
+        ]
+        for kind, (places, values) in neighbours.kinds().items()
+    }
 
 
 def neighbour_table(

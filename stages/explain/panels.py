@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation
 
@@ -25,17 +26,17 @@ class Tile:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything a panel shows; images are bytes ``[S,S,3]``, the mask may be all zero."""
+    """Everything a panel shows.
 
-    path: str
-    label: str
-    predicted: str
-    confidence: float
-    margin: float
+    ``row`` has ``path, label, predicted, confidence, margin``; the image is bytes ``[S,S,3]``, the
+    mask ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full strength.
+    """
+
+    row: pd.Series
     image: np.ndarray
     heat: np.ndarray
-    heat_scale: float
     mask: np.ndarray
+    heat_scale: float
     twins: Sequence[Tile]
     neighbourhood: Sequence[Tile]
     counterfactual: Sequence[Tile]
@@ -51,12 +52,12 @@ def draw_panel(case: Case) -> Image.Image:
     draw = ImageDraw.Draw(panel)
     _header(draw, case, width - 2 * GAP)
     _evidence(panel, draw, case)
-    disagree = sum(tile.label != case.predicted for tile in case.neighbourhood)
+    disagree = sum(tile.label != case.row.predicted for tile in case.neighbourhood)
     rows = [
-        (f"Twins: nearest training images labelled {case.predicted}", case.twins),
+        (f"Twins: nearest training images labelled {case.row.predicted}", case.twins),
         (
             "Nearest training images of any label: "
-            f"{disagree} of {len(case.neighbourhood)} disagree with “{case.predicted}”",
+            f"{disagree} of {len(case.neighbourhood)} disagree with “{case.row.predicted}”",
             case.neighbourhood,
         ),
         ("Counterfactual: nearest training image predicted otherwise", case.counterfactual),
@@ -66,21 +67,21 @@ def draw_panel(case: Case) -> Image.Image:
         top = HEADER + number * (TILE + CAPTION + 24 + 12)
         write_line(draw, (left, top), title, width=width - left - GAP, bold=True)
         for column, tile in enumerate(tiles):
-            _tile(panel, draw, tile, (left + column * (TILE + 10), top + 24), case.predicted)
+            _tile(panel, draw, tile, (left + column * (TILE + 10), top + 24), case.row.predicted)
     return panel
 
 
 def _header(draw: ImageDraw.ImageDraw, case: Case, width: int) -> None:
-    right = case.label == case.predicted
+    right = case.row.label == case.row.predicted
     verdict = "correct" if right else "wrong"
     text = (
-        f"Looks like the {case.predicted} images it knows ({case.confidence:.0%}); "
-        f"labelled {case.label}: {verdict}"
+        f"Looks like the {case.row.predicted} images it knows ({case.row.confidence:.0%}); "
+        f"labelled {case.row.label}: {verdict}"
     )
     write_line(
         draw, (GAP, 12), text, width=width, size=17, bold=True, ink=RIGHT if right else WRONG
     )
-    detail = f"{case.path}   ·   margin {case.margin:.2f}"
+    detail = f"{case.row.path}   ·   margin {case.row.margin:.2f}"
     write_line(draw, (GAP, 36), detail, width=width, size=12, ink=MUTED)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from stages.common.statistics import bootstrap_mean, wilson
+from stages.common.statistics import bootstrap_mean, share_with_interval
 
 TOLERANCE = 15 / 224
 
@@ -57,11 +57,8 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, A
         "best_fixed_point": target[:, best[0], best[1]].astype(float),
         "other_image": (hit_of.sum(axis=1) - hits) / (n - 1),
     }
-    low, high = wilson(int(hits.sum()), n)
     metrics: dict[str, Any] = {
-        "pointing_game": hits.mean(),
-        "pointing_game_low": low,
-        "pointing_game_high": high,
+        **share_with_interval("pointing_game", hits),
         "pointing_game_n": n,
     }
     for name, control in controls.items():
@@ -73,3 +70,18 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, A
             "high": high,
         }
     return metrics
+
+
+def heat_figures(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return the share of blank maps and, where at least two masks hold a truth, the pointing game.
+
+    Args:
+        maps: ``[N,h,w]``; blank is a map with no evidence for the prediction anywhere.
+        masks: ``[N,S,S]``, empty where nothing is known.
+        seed: of the bootstrap.
+    """
+    figures = {"blank_fraction": float((maps.max(axis=(1, 2)) <= 0).mean()), "n": len(maps)}
+    known = masks.any(axis=(1, 2))
+    if known.sum() < 2:
+        return figures
+    return figures | pointing_game(maps[known], masks[known], seed)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
@@ -11,6 +12,7 @@ from stages.common.determinism import derived_seed, generator
 from stages.common.errors import UserError
 
 MAX_PATCHES = 25_000
+MAX_IMAGES = 1000
 
 
 def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -> None:
@@ -48,6 +50,17 @@ def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarra
     return weight.astype(np.float32), (-weight @ mean).astype(np.float32)
 
 
+def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return positions among ``labels`` ``[N]``, sorted: of each class alike, at most `MAX_IMAGES`.
+
+    Enough to start from; the maps of a large training split would not fit into memory.
+    """
+    each = MAX_IMAGES // len(np.unique(labels))
+    order = generator(seed, "images").permutation(len(labels))
+    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()
+    return np.sort(order[turn < each])
+
+
 def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
     """Return the cells of maps ``[N,C,h,w]`` as ``[M,C]``, at most `MAX_PATCHES` drawn by seed."""
     patches = maps.transpose(0, 2, 3, 1).reshape(-1, maps.shape[1])
@@ -57,8 +70,10 @@ def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
     return np.asarray(patches[np.sort(rng.choice(len(patches), MAX_PATCHES, replace=False))])
 
 
-def distinctive(own: np.ndarray, others: np.ndarray, share: float = 0.03) -> np.ndarray:
+def distinctive(own: np.ndarray, others: np.ndarray, least: int, share: float = 0.03) -> np.ndarray:
     """Return the ``share`` of patches ``own`` ``[M,D]`` that are least like any of ``others``.
+
+    At least ``least`` of them, which is how many centres they are for.
 
     Where classes share most of what they show (a background, say), centres of all patches would
     describe just that. Patches are unit vectors; likeness is the cosine.
@@ -66,7 +81,8 @@ def distinctive(own: np.ndarray, others: np.ndarray, share: float = 0.03) -> np.
     nearest = np.concatenate(
         [(own[start : start + 512] @ others.T).max(axis=1) for start in range(0, len(own), 512)]
     )
-    return np.asarray(own[np.sort(np.argsort(nearest, kind="stable")[: int(share * len(own)) + 1])])
+    kept = max(least, int(share * len(own)) + 1)
+    return np.asarray(own[np.sort(np.argsort(nearest, kind="stable")[:kept])])
 
 
 def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) -> np.ndarray:

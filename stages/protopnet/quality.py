@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.statistics import accuracy_with_interval, bootstrap_mean, mcnemar
+from stages.common.statistics import bootstrap_mean, mcnemar, share_with_interval
 from stages.protopnet.training import Fitted
 
 
@@ -31,7 +31,7 @@ def split_figures(
     low, high = bootstrap_mean(gap, seed, "classifier gap")
     return {
         "n": len(labels),
-        **accuracy_with_interval(correct),
+        **share_with_interval("accuracy", correct),
         "balanced_accuracy": float(np.mean(recall)),
         "lowest_class_recall": min(recall),
         "classifier_gap": gap.mean(),

@@ -20,6 +20,7 @@ from stages.protopnet.placement import (
     cluster_centres,
     distinctive,
     require_images,
+    sample_images,
     sample_patches,
     whitening,
 )
@@ -94,6 +95,8 @@ def place(
 ) -> None:
     """Start the add-on as a whitening, prototypes as k-means centres of what sets a class apart."""
     until = net.after_block + 1
+    chosen = sample_images(labels, seed)
+    rows, labels = rows[chosen], labels[chosen]
     maps = np.concatenate(
         [
             run_blocks(network, images[rows[part]], until).cpu().numpy()
@@ -112,7 +115,8 @@ def place(
     for name, own in enumerate(unit):
         others = np.concatenate([patches for k, patches in enumerate(unit) if k != name])
         mine = net.owner == name
-        centres = cluster_centres(distinctive(own, others), int(mine.sum()), seed, name)
+        count = int(mine.sum())
+        centres = cluster_centres(distinctive(own, others, count), count, seed, name)
         net.vectors[mine] = 0
         net.vectors[mine, : centres.shape[1]] = torch.from_numpy(centres).float().to(device())
 

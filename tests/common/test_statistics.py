@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.common.statistics import accuracy_with_interval, bootstrap_mean, mcnemar, wilson
+from stages.common.statistics import bootstrap_mean, mcnemar, share_with_interval, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 5), (91, 100), (95, 95), (1, 3)])
@@ -18,7 +18,7 @@ def test_wilson_of_91_in_100() -> None:
 
 
 def test_accuracy_stands_inside_its_interval() -> None:
-    figures = accuracy_with_interval(np.array([True] * 9 + [False]))
+    figures = share_with_interval("accuracy", np.array([True] * 9 + [False]))
     assert figures["accuracy"] == 0.9
     assert figures["accuracy_low"] < 0.9 < figures["accuracy_high"]
 

@@ -1,6 +1,7 @@
 """Panels show what they were given, whatever the names and the number of neighbours."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages.common.figures import heat_overlay
@@ -12,11 +13,15 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
     image = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     tile = Tile(image, 0.987, "fake", "real")
     values = {
-        "path": "fake/ein Name mit “Zeichen” 猫.png",
-        "label": "fake",
-        "predicted": "real",
-        "confidence": 0.75,
-        "margin": 1.1,
+        "row": pd.Series(
+            {
+                "path": "fake/ein Name mit “Zeichen” 猫.png",
+                "label": "fake",
+                "predicted": "real",
+                "confidence": 0.75,
+                "margin": 1.1,
+            }
+        ),
         "image": image,
         "heat": heat,
         "heat_scale": 1.0,

@@ -62,7 +62,8 @@ def test_twins_carry_the_predicted_label_and_the_counterfactual_another_predicti
     near = similarity("features_cosine")
     predicted = LOGITS.argmax(1)
     labels, known_predicted = RNG.integers(0, 3, 20), KNOWN_LOGITS.argmax(1)
-    found = find_neighbours(near, predicted, labels, known_predicted, 4)
+    known = pd.DataFrame({"label": labels, "predicted": known_predicted})
+    found = find_neighbours(near, pd.DataFrame({"predicted": predicted}), known, 4)
     for q, kind in enumerate(predicted):
         twins = found.twins[0][q]
         assert (labels[twins[twins >= 0]] == kind).all()
@@ -76,7 +77,6 @@ def test_twins_carry_the_predicted_label_and_the_counterfactual_another_predicti
 def test_table_names_every_neighbour_found() -> None:
     near = similarity("features_cosine")
     labels = np.array([0, 1] * 10)
-    found = find_neighbours(near, np.zeros(6, int), labels, labels, 2)
     known = pd.DataFrame(
         {
             "id": [f"t{k}" for k in range(20)],
@@ -85,7 +85,9 @@ def test_table_names_every_neighbour_found() -> None:
             "predicted": labels,
         }
     )
-    table = neighbour_table(found, pd.DataFrame({"id": list("abcdef")}), known)
+    queries = pd.DataFrame({"id": list("abcdef"), "predicted": 0})
+    found = find_neighbours(near, queries, known, 2)
+    table = neighbour_table(found, queries, known)
     counts = table.groupby("kind").size().to_dict()
     assert counts == {"twins": 12, "neighbourhood": 12, "counterfactual": 6}
     first = table[(table["id"] == "b") & (table["kind"] == "neighbourhood")].iloc[0]

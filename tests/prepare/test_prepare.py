@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import write_table
-from stages.common.errors import UserError
 from stages.common.images import decode, harmonise
 from stages.prepare.__main__ import main
 from stages.prepare.stream import npy_rows
+from tests.conftest import user_error
 
 RED, GREY = (255, 0, 0), (90, 90, 90)
 
@@ -50,14 +50,6 @@ class Run:
         file = self.info / kind / path
         file.parent.mkdir(parents=True, exist_ok=True)
         values.save(file, **options)  # type: ignore[arg-type]
-
-    def error(self, **changes: object) -> str:
-        with pytest.raises(UserError) as caught:
-            self(**changes)
-        message = str(caught.value)
-        assert "\n" not in message
-        assert ";" in message
-        return message
 
 
 @pytest.fixture
@@ -147,7 +139,7 @@ def test_a_mask_of_another_size(run: Run) -> None:
     run.add("a/x.jpg", noise(0, 90, 70))
     run.map("masks", "a/x.png", Image.new("L", (70, 90)))
     run.list()
-    message = run.error()
+    message = user_error(run)
     assert "70×90" in message
     assert "90×70" in message
     assert "masks/a/x.png" in message
@@ -157,9 +149,9 @@ def test_wrong_maps(run: Run) -> None:
     run.add("a/x.jpg", noise(0))
     run.map("parts", "a/x.png", noise(0))
     run.list()
-    assert "8 bits a pixel, got mode RGB" in run.error()
+    assert "8 bits a pixel, got mode RGB" in user_error(run)
     (run.info / "parts/a/x.png").write_text("no image")
-    assert "parts/a/x.png: no PNG image" in run.error()
+    assert "parts/a/x.png: no PNG image" in user_error(run)
 
 
 def test_maps_that_belong_to_nothing_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
@@ -177,9 +169,9 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
     run()
     before = run.images.read_bytes()
     run.add("a/17.png", noise(99))
-    assert "a/17.png: changed since it was split (other content)" in run.error()
+    assert "a/17.png: changed since it was split (other content)" in user_error(run)
     (run.root / "a/17.png").unlink()
-    assert "a/17.png: changed since it was split (not found)" in run.error()
+    assert "a/17.png: changed since it was split (not found)" in user_error(run)
     assert run.images.read_bytes() == before
     assert sorted(path.name for path in run.images.parent.iterdir()) == [
         "images.npy",
@@ -258,4 +250,4 @@ def test_streamed_rows_are_what_numpy_saves(tmp_path: Path, shape: tuple[int, ..
     "changes", [{"size": 31}, {"size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
 )
 def test_impossible_parameters(run: Run, changes: dict[str, int]) -> None:
-    assert f"prepare.{next(iter(changes))}" in run.error(**changes)
+    assert f"prepare.{next(iter(changes))}" in user_error(run, **changes)

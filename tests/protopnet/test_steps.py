@@ -14,7 +14,14 @@ from stages.common.errors import UserError
 from stages.protopnet.last_layer import refit
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.placement import assign_images, require_images, whitening
+from stages.protopnet.placement import (
+    MAX_IMAGES,
+    assign_images,
+    distinctive,
+    require_images,
+    sample_images,
+    whitening,
+)
 from stages.protopnet.quality import broken_guards
 from stages.protopnet.training import (
     Fitted,
@@ -141,6 +148,22 @@ def test_a_class_with_fewer_images_than_prototypes_is_named() -> None:
     require_images(np.array([0, 1, 1, 0]), ["cat", "dog"], 2)
     with pytest.raises(UserError, match=r"prototypes_per_class is 2, but cat has only 1"):
         require_images(np.array([0, 1, 1, 1]), ["cat", "dog"], 2)
+
+
+def test_what_prototypes_start_from_is_least_like_other_classes_and_enough() -> None:
+    angles = np.linspace(0, 1, 50)
+    own = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    others = np.array([[1.0, 0.0]])
+    assert np.array_equal(distinctive(own, others, least=1), own[-2:])
+    assert np.array_equal(distinctive(own, others, least=10), own[-10:])
+
+
+def test_of_many_images_a_start_looks_at_as_many_of_each_class() -> None:
+    labels = np.array([0, 1, 1, 1] * MAX_IMAGES)
+    chosen = sample_images(labels, 0)
+    assert np.bincount(labels[chosen]).tolist() == [MAX_IMAGES // 2] * 2
+    assert np.array_equal(sample_images(labels[:40], 0), np.arange(40))
+    assert not np.array_equal(sample_images(labels, 1), chosen)
 
 
 def test_batches_are_balanced_and_show_every_image() -> None:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import read_table
-from stages.common.errors import UserError
 from stages.split.__main__ import COLUMNS, main
+from tests.conftest import user_error
 
 CATS = Path(__file__).parents[3] / "shared/data/cats-ddpm"
 TEXT = ("id", "path", "label", "split", "group", "source", "family", "sha256", "format")
@@ -53,14 +53,6 @@ class Run:
         for which, folder in enumerate(folders):
             for n in range(count):
                 save(self.root / folder / f"{n}.png", 1000 * which + n)
-
-    def error(self, **changes: object) -> str:
-        with pytest.raises(UserError) as caught:
-            self(**changes)
-        message = str(caught.value)
-        assert "\n" not in message
-        assert ";" in message
-        return message
 
 
 @pytest.fixture
@@ -168,7 +160,7 @@ def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
     assert lines[-1] == "split: and 10 more, see reports/split.json"
-    message = run.error(max_bad_fraction=0.49)
+    message = user_error(run, max_bad_fraction=0.49)
     assert "30 of 60 files" in message
     assert "real/0.txt: not a JPEG" in message
     assert "data.max_bad_fraction" in message
@@ -262,7 +254,7 @@ def _all_leaks(run: Run) -> None:
 )
 def test_what_cannot_be_split(run: Run, make: Callable[[Run], None], said: list[str]) -> None:
     make(run)
-    message = run.error()
+    message = user_error(run)
     assert all(part in message for part in said), message
     assert not run.split.exists()
     assert not run.metrics.exists()
@@ -273,7 +265,7 @@ def test_a_failing_run_leaves_the_old_outputs(run: Run) -> None:
     run()
     before = run.split.read_bytes(), run.metrics.read_bytes()
     shutil.rmtree(run.root / "fake")
-    run.error()
+    user_error(run)
     assert (run.split.read_bytes(), run.metrics.read_bytes()) == before
     assert not list(run.split.parent.glob("*.partial"))
 
@@ -308,7 +300,7 @@ def test_ctrl_c_ends_the_run_and_leaves_the_old_outputs(
 )
 def test_impossible_parameters(run: Run, changes: dict, said: str) -> None:
     run.fill("real", "fake", count=1)
-    assert said in run.error(**changes)
+    assert said in user_error(run, **changes)
 
 
 def test_groups_stay_together_in_a_free_split(run: Run) -> None:
@@ -404,7 +396,7 @@ def test_a_partial_manifest_with_byte_order_mark(run: Run) -> None:
 def test_a_wrong_manifest(run: Run, text: str, said: str) -> None:
     run.fill("real", "fake")
     manifest(run, text)
-    assert said in run.error()
+    assert said in user_error(run)
 
 
 def test_no_info_folder_is_fine(run: Run) -> None:
