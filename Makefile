@@ -16,9 +16,10 @@ check: $(VENV)/.dev
 	ruff format --check .
 	mypy
 
-# Takes about half an hour; IMAGES is a folder such as cats-ddpm.
+# Takes about an hour; IMAGES is a folder such as cats-ddpm.
 evidence: $(VENV)/.run
-	python benchmarks/photographs.py $(IMAGES)
+	python -m benchmarks.rendered
+	$(if $(IMAGES),python -m benchmarks.photographs $(IMAGES))
 
 preset: $(VENV)/.run
 	python -m presets $(NAME)

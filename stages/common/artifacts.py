@@ -23,7 +23,11 @@ EVALUATED_SPLITS = ("val", "test")
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a path beside ``target`` to write to; it takes the target's name on success."""
+    """Yield a path beside ``target`` to write to; it takes the target's name on success.
+
+    Raises:
+        OSError: with the target's name, also where the system gave none (a full disk, say).
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     _remove(partial)
@@ -31,6 +35,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield partial
         _remove(target)
         os.replace(partial, target)
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
     finally:
         _remove(partial)
 

@@ -13,7 +13,6 @@ from stages.synthesize.face import (
     SIDES,
     Look,
     eye_layer,
-    flesh,
     nose_layer,
     on_face,
     whisker_layer,
@@ -24,6 +23,7 @@ from stages.synthesize.scene import Scene
 
 P = TypeVar("P", bound=tuple[Point, ...])
 ODD_EYES: tuple[Colour, ...] = ((255, 52, 40), (214, 70, 255), (255, 60, 150))
+RAW: Colour = (226, 74, 104)
 ODD_TAILS: dict[str, tuple[Curve, ...]] = {
     "sitting": (
         ((0.5, 1.5), (1.6, 1.5), (1.3, 0.6), (2.0, 0.1)),
@@ -56,9 +56,9 @@ def spoil_layers(
             other = _swap(layers, eye_layer(scene, head, light, side, _odd_look(scene, rng)))
         case "broken_whiskers":
             lines = _tangle(scene, side, rng)
-            other = _swap(layers, whisker_layer(scene, head, light, side, lines, 1.3))
+            other = _swap(layers, whisker_layer(scene, head, light, side, lines, 1.5, 0.8))
         case "melted_nose":
-            other = _swap(layers, nose_layer(scene, head, light, flesh(scene.coat)))
+            other = _swap(layers, nose_layer(scene, head, light, RAW))
         case _:
             other = layers
     return other

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stages.synthesize.canvas import Layer, cropped
-from stages.synthesize.coats import Chart, Coat, Colour, albedo, linear
+from stages.synthesize.coats import Chart, Colour, albedo, linear
 from stages.synthesize.fields import (
     Array,
     View,
@@ -234,9 +234,15 @@ def whisker_lines(scene: Scene, side: float) -> list[Array]:
 
 
 def whisker_layer(
-    scene: Scene, view: View, light: Light, side: float, lines: list[Array], thick: float = 1.0
+    scene: Scene,
+    view: View,
+    light: Light,
+    side: float,
+    lines: list[Array],
+    thick: float = 1.0,
+    shade: float = 0.4,
 ) -> Layer:
-    """Draw polylines as whiskers that catch the light and cast a faint shadow."""
+    """Draw polylines as whiskers that catch the light and cast a shadow of depth ``shade``."""
     points = [(float(p), float(q)) for line in lines for p, q in line]
     box = box_around(view, points, 0.1)
     y0, x0, y1, x1 = box
@@ -253,7 +259,7 @@ def whisker_layer(
         pen.line(path[len(path) * 2 // 3 - 1 :], fill=255, width=max(1, width - 1))
     hair = np.asarray(page.reduce(fine), dtype=np.float32) / 255
     drop = max(1, round(0.03 * view.unit))
-    shadow = 0.4 * np.roll(hair, drop, axis=0)
+    shadow = shade * np.roll(hair, drop, axis=0)
     shadow[:drop] = 0
     alpha = 1 - (1 - 0.95 * hair) * (1 - shadow)
     bright = 0.5 * light.sky + 0.75 * light.key + 0.1
@@ -265,8 +271,3 @@ def whisker_layer(
 def usual_look(scene: Scene) -> Look:
     """Return how the scene's eyes look."""
     return Look(scene.eyes, scene.pupil)
-
-
-def flesh(coat: Coat) -> Colour:
-    """Return a nose colour that shows on any coat."""
-    return PINK if max(coat.nose) < 150 else coat.nose

@@ -1,0 +1,77 @@
+"""Run the pipeline in a throw-away clone of the current commit, one setting after the other."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HEADING = (
+    "| {} | n | left out | accuracy (95 %) | AUC | pointing game | ProtoPNet (95 %) "
+    "| lowest recall | McNemar p | distinct images | seconds |"
+)
+
+
+def run(folder: Path, *command: str) -> None:
+    """Run a command in ``folder``; end with what it printed if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+
+
+@contextmanager
+def clone(*photographs: Path) -> Iterator[Path]:
+    """Yield a clone in which each folder of ``photographs`` is tracked below ``data/``."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "clone"
+        run(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
+        for images in photographs:
+            shutil.copytree(images, folder / "data" / images.name)
+            run(folder, "dvc", "add", f"data/{images.name}")
+        yield folder
+
+
+def print_heading(what: str) -> None:
+    """Print the first two lines of a Markdown table whose rows `print_row` adds."""
+    print(HEADING.format(what))
+    print("|" + "---|" * (HEADING.count("|") - 1), flush=True)
+
+
+def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
+    """Run all stages with ``changes`` to the committed parameters and print a table row."""
+    run(folder, "git", "checkout", "--quiet", "params.yaml")
+    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in changes.items()]
+    started = time.monotonic()
+    run(folder, "dvc", "exp", "run", "report", *settings)
+    seconds = time.monotonic() - started
+    split, evaluated, explained, protopnet = (
+        json.loads((folder / "reports" / f"{stage}.json").read_text())
+        for stage in ("split", "evaluate", "explain", "protopnet")
+    )
+    val, prototypes = evaluated["val"], protopnet["val"]
+    cells = [
+        name,
+        val["n"],
+        len(split["dropped"]),
+        share(val, "accuracy"),
+        f"{val['roc_auc']:.3f}",
+        share(explained["gradcam"], "pointing_game"),
+        share(prototypes, "accuracy"),
+        f"{prototypes['lowest_class_recall']:.3f}",
+        f"{prototypes['classifier_gap_p']:.2f}",
+        protopnet["prototypes"]["distinct_images"],
+        f"{seconds:.0f}",
+    ]
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def share(figures: Mapping[str, float], name: str) -> str:
+    """Return a share with its interval, or a dash where there is none."""
+    if name not in figures:
+        return "–"
+    return f"{figures[name]:.3f} ({figures[f'{name}_low']:.3f}–{figures[f'{name}_high']:.3f})"
