@@ -54,9 +54,10 @@ class PrototypeNet(nn.Module):
         """Return unit vectors ``[N,D,h,w]`` of the trunk's output ``[N,C,h,w]``."""
         return normalize(self.add_on(maps), dim=1)
 
-    def similarities(self, maps: Tensor) -> Tensor:
-        """Return the cosines ``[N,P,h,w]`` of every patch and prototype."""
-        return torch.einsum("ndhw,pd->nphw", self.patches(maps), normalize(self.vectors, dim=1))
+    def similarities(self, maps: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """Return the cosines ``[N,P,h,w]`` of every patch and prototype (or ``vectors``)."""
+        unit = normalize(self.vectors if vectors is None else vectors, dim=1)
+        return torch.einsum("ndhw,pd->nphw", self.patches(maps), unit)
 
     def logits(self, best: Tensor) -> Tensor:
         """Return logits ``[N,K]`` of the best similarities ``[N,P]`` anywhere in each image."""

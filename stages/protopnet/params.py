@@ -19,6 +19,7 @@ class ProtoPNet(Views):
     channels: Annotated[int, Field(ge=2, le=4096)]
     warmup_epochs: Annotated[int, Field(ge=0, le=10_000)]
     joint_epochs: Annotated[int, Field(ge=0, le=10_000)]
+    tied_epochs: Annotated[int, Field(ge=0, le=10_000)]
     batch_size: Annotated[int, Field(ge=2, le=4096)]
     learning_rate: Rate
     joint_learning_rate: Rate

@@ -1,4 +1,4 @@
-"""Place, warm up, train jointly, project, refit."""
+"""Place, warm up, train jointly, project, train tied to the patches, refit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,11 +27,28 @@ from stages.protopnet.placement import (
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One part of the training.
+
+    ``cut`` is the first block that learns. With ``tied_to`` ``[P,C]``, the trunk's output at the
+    patches that prototypes were projected onto, each prototype stays its patch while the add-on
+    learns: this makes up for what projection cost without leaving the patches.
+    """
+
+    name: str
+    epochs: int
+    rate: float
+    cut: int
+    tied_to: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained network and what its steps came to.
 
     ``source`` holds row, cell row and cell column ``[P,3]`` of each prototype's patch; the logits
-    ``[N,K]`` are those of the looked-at images before and after projection and after the refit.
+    ``[N,K]`` are those of the looked-at images before projection, after it (and the tied epochs),
+    and after the refit.
     """
 
     net: PrototypeNet
@@ -66,14 +83,20 @@ def fit_prototypes(
         network, settings.after_block, settings.channels, settings.prototypes_per_class
     ).to(device())
     place(net, network, images, rows, labels, seed)
-    joint = (settings.joint_epochs, settings.joint_learning_rate, settings.after_block)
-    warm_up = (settings.warmup_epochs, settings.learning_rate, settings.after_block + 1)
-    for phase, (epochs, rate, cut) in {"warm-up": warm_up, "joint": joint}.items():
-        if epochs:
-            with varied_inputs(network, images, rows, cut, settings, seed) as inputs:
-                train_phase(net, inputs, labels, settings, (phase, epochs, rate, cut), seed)
+    past = settings.after_block + 1
+    slow = settings.joint_learning_rate
+
+    def train(phase: Phase) -> None:
+        if phase.epochs:
+            with varied_inputs(network, images, rows, phase.cut, settings, seed) as inputs:
+                train_phase(net, inputs, labels, settings, phase, seed)
+
+    train(Phase("warm-up", settings.warmup_epochs, settings.learning_rate, past))
+    train(Phase("joint", settings.joint_epochs, slow, settings.after_block))
     before = logits(net, best_similarities(net, network, images, watched))
     source = project(net, network, images, rows, labels)
+    cells = source_cells(net, network, images, source)
+    train(Phase("tied", settings.tied_epochs, slow, past, tied_to=cells))
     seen = best_similarities(net, network, images, watched)
     after = logits(net, seen)
     best = best_similarities(net, network, images, rows)
@@ -140,14 +163,24 @@ def balanced_batches(
     yield from np.concatenate(queues, axis=1)
 
 
-def prototype_loss(net: PrototypeNet, best: Tensor, labels: Tensor, settings: ProtoPNet) -> Tensor:
-    """Return cross-entropy plus the weighted terms of `stages.protopnet.losses`."""
+def prototype_loss(
+    net: PrototypeNet, vectors: Tensor, best: Tensor, labels: Tensor, settings: ProtoPNet
+) -> Tensor:
+    """Return cross-entropy plus the weighted terms of `stages.protopnet.losses`.
+
+    Args:
+        net: gives points and owners.
+        vectors: the prototypes ``[P,D]``.
+        best: best similarities ``[N,P]``.
+        labels: ``[N]``.
+        settings: the weights.
+    """
     return (
         nn.functional.cross_entropy(net.logits(best), labels)
         + settings.cluster * cluster_loss(best, net.owner, labels)
         + settings.anchor * anchor_loss(best, net.owner, labels)
         + settings.separation * separation_loss(best, net.owner, labels)
-        + settings.diversity * diversity_loss(net.vectors, net.owner, settings.max_cosine)
+        + settings.diversity * diversity_loss(vectors, net.owner, settings.max_cosine)
     )
 
 
@@ -156,29 +189,39 @@ def train_phase(
     inputs: Inputs,
     labels: np.ndarray,
     settings: ProtoPNet,
-    phase: tuple[str, int, float, int],
+    phase: Phase,
     seed: int,
 ) -> None:
-    """Train add-on, prototypes and blocks from ``cut`` on; ``phase``: name, epochs, rate, cut.
+    """Train add-on, blocks from ``phase.cut`` on and, unless they are tied, the prototypes.
 
     Batch normalisation keeps the classifier's statistics.
     """
-    name, epochs, rate, cut = phase
-    learning = net.trunk[cut:]
-    parameters = [*net.add_on.parameters(), net.vectors, *learning.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    learning = net.trunk[phase.cut :]
+    parameters = [*net.add_on.parameters(), *learning.parameters()]
+    if phase.tied_to is None:
+        parameters.append(net.vectors)
+    optimizer = torch.optim.AdamW(parameters, lr=phase.rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, phase.epochs)
     targets = torch.from_numpy(labels).to(device())
-    for epoch in tqdm(range(1, epochs + 1), name, disable=None):
-        rng = generator(seed, name, epoch)
-        torch.manual_seed(derived_seed(seed, name, epoch))
+    for epoch in tqdm(range(1, phase.epochs + 1), phase.name, disable=None):
+        rng = generator(seed, phase.name, epoch)
+        torch.manual_seed(derived_seed(seed, phase.name, epoch))
         for indices in balanced_batches(labels, settings.batch_size, rng):
-            maps = learning(inputs(epoch, indices))
-            best = net.similarities(maps).amax(dim=(2, 3))
+            vectors = phase_vectors(net, phase)
+            best = net.similarities(learning(inputs(epoch, indices)), vectors).amax(dim=(2, 3))
             optimizer.zero_grad()
-            prototype_loss(net, best, targets[indices], settings).backward()
+            prototype_loss(net, vectors, best, targets[indices], settings).backward()
             optimizer.step()
         schedule.step()
+    with torch.no_grad():
+        net.vectors.copy_(phase_vectors(net, phase))
+
+
+def phase_vectors(net: PrototypeNet, phase: Phase) -> Tensor:
+    """Return the prototypes ``[P,D]`` as they stand in ``phase``."""
+    if phase.tied_to is None:
+        return net.vectors
+    return net.patches(phase.tied_to[:, :, None, None])[:, :, 0, 0]
 
 
 @torch.no_grad()
@@ -242,3 +285,12 @@ def project(
         source[prototype] = row, y, x
         net.vectors[prototype] = patches[:, y, x]
     return source
+
+
+def source_cells(
+    net: PrototypeNet, network: Network, images: np.ndarray, source: np.ndarray
+) -> Tensor:
+    """Return the trunk's output ``[P,C]`` at the row and cell ``[P,3]`` of each prototype."""
+    until = net.after_block + 1
+    maps = [run_blocks(network, images[[row]], until)[0, :, y, x] for row, y, x in source]
+    return torch.stack(maps)

@@ -42,6 +42,7 @@ SETTINGS = ProtoPNet(
     activations_max_gb=1.0,
     warmup_epochs=3,
     joint_epochs=1,
+    tied_epochs=2,
     batch_size=8,
     learning_rate=3e-3,
     joint_learning_rate=1e-4,
@@ -88,7 +89,9 @@ def test_each_loss_step_gives_every_prototype_a_gradient() -> None:
     place(net, made, images(), np.arange(16), LABELS, 0)
     best = torch.from_numpy(images()[:8]).float().permute(0, 3, 1, 2) / 128 - 1
     similarities = net.similarities(net.trunk(best)).amax(dim=(2, 3))
-    prototype_loss(net, similarities, torch.from_numpy(LABELS[:8]), SETTINGS).backward()
+    prototype_loss(
+        net, net.vectors, similarities, torch.from_numpy(LABELS[:8]), SETTINGS
+    ).backward()
     assert net.vectors.grad is not None
     assert (net.vectors.grad.norm(dim=1) > 1e-6).all()
 
