@@ -9,6 +9,7 @@ import pytest
 
 from stages.common.artifacts import (
     atomic_folder,
+    atomic_path,
     read_array,
     read_metrics,
     read_table,
@@ -66,3 +67,12 @@ def test_arrays_come_back_memory_mapped_and_others_are_named(tmp_path: Path) -> 
     (tmp_path / "b.npy").write_bytes(b"no array")
     with pytest.raises(UserError, match=r"b\.npy: not a \.npy array"):
         read_array(tmp_path / "b.npy")
+
+
+def test_an_error_without_a_name_gets_the_target_and_leaves_it(tmp_path: Path) -> None:
+    target = tmp_path / "model.bin"
+    target.write_bytes(b"old")
+    with pytest.raises(OSError) as caught, atomic_path(target):
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(target)
+    assert target.read_bytes() == b"old"

@@ -109,8 +109,7 @@ def test_full_disk_leaves_the_old_model(project: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     line = fail(project, "train", preexec_fn=small_files)
-    assert "no space left to write: " in line
-    assert ".pt" in line
+    assert "no space left" in line
     assert model.read_bytes() == before
     assert leftovers(project) == []
 
