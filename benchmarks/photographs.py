@@ -25,7 +25,7 @@ def main() -> None:
         for harmonise, seed in itertools.product((True, False), args.seeds):
             name = f"{'harmonised' if harmonise else 'not harmonised'}, seed {seed}"
             print_row(folder, name, {**data, "prepare.harmonise": harmonise, "seed": seed})
-        resnet = {**data, "model.arch": "resnet18", "protopnet.guards": "warn"}
+        resnet = {**data, "model.arch": "resnet18"}
         scratch = {**resnet, **FROM_SCRATCH, "model.weights": "none"}
         print_row(folder, "resnet18, weights none", scratch)
         weights = "data/resnet18.safetensors"
