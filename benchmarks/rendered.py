@@ -16,7 +16,7 @@ def main() -> None:
     with clone() as folder:
         print_heading("scene seed")
         for seed in args.scenes:
-            print_row(folder, str(seed), {"synthesize.seed": seed, "protopnet.guards": "warn"})
+            print_row(folder, str(seed), {"synthesize.seed": seed})
 
 
 if __name__ == "__main__":
