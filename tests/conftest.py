@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ TINY: dict[str, dict[str, object]] = {
         "guards": "warn",
     },
 }
+
+# Started in the background a suite inherits an ignored SIGINT: no stage could be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
