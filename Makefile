@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check evidence preset clean
+.PHONY: repro test check evidence preset pull push clean
 
 repro: $(VENV)/.run
 	dvc repro
@@ -23,6 +23,13 @@ evidence: $(VENV)/.run
 
 preset: $(VENV)/.run
 	python -m presets $(NAME)
+
+# Models and reports; with ALL=1 the images and embeddings, too.
+pull: $(VENV)/.run
+	python -m sharing pull $(if $(ALL),--all)
+
+push: $(VENV)/.run
+	python -m sharing push
 
 $(VENV)/.run: requirements.txt constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,144 @@
+"""Real servers for a remote, each on a free port of this machine, gone when the block ends."""
+
+import asyncio
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncssh
+import boto3
+from moto.server import ThreadedMotoServer
+
+SECRET = "only-for-this-test"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A remote: its URL, settings kept out of git, and the folder below which its files lie.
+
+    ``folder`` is None where the objects stand in no file; then ``s3`` is the client to reach them.
+    """
+
+    url: str
+    settings: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    s3: object = None
+
+
+@contextmanager
+def shared_folder(place: Path) -> Iterator[Storage]:
+    """A folder that several people reach."""
+    place.mkdir()
+    yield Storage(str(place), folder=place)
+
+
+@contextmanager
+def s3(place: Path) -> Iterator[Storage]:
+    """An S3 service (moto) with one bucket."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address = f"http://{host}:{port}"
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": SECRET}
+        client = boto3.client("s3", endpoint_url=address, region_name="us-east-1", **keys)
+        client.create_bucket(Bucket="bucket")
+        settings = {
+            "endpointurl": address,
+            "region": "us-east-1",
+            "access_key_id": "test",
+            "secret_access_key": SECRET,
+        }
+        yield Storage("s3://bucket/twincam", settings, s3=client)
+    finally:
+        server.stop()
+
+
+class _Server(asyncssh.SSHServer):
+    def begin_auth(self, _username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, _username: str, password: str) -> bool:
+        return password == SECRET
+
+
+@contextmanager
+def ssh(place: Path) -> Iterator[Storage]:
+    """An SSH server that gives ``place`` by SFTP."""
+    place.mkdir()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_factory=_Server,
+            server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            sftp_factory=functools.partial(asyncssh.SFTPServer, chroot=str(place).encode()),
+        )
+
+    async def close(server: asyncssh.SSHAcceptor) -> None:
+        server.close()
+        await server.wait_closed()
+
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result()
+    try:
+        url = f"ssh://someone@127.0.0.1:{server.get_port()}/store"
+        yield Storage(url, {"password": SECRET}, folder=place / "store")
+    finally:
+        asyncio.run_coroutine_threadsafe(close(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def http_read_only(place: Path) -> Iterator[Storage]:
+    """A web server that gives the files of ``place`` and takes none."""
+    place.mkdir(exist_ok=True)
+    handler = functools.partial(_Quiet, directory=str(place))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Storage(f"http://127.0.0.1:{server.server_port}", folder=place)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+SERVERS = {"folder": shared_folder, "s3": s3, "ssh": ssh}
+
+
+def damage(storage: Storage, oid: str, content: bytes | None) -> None:
+    """Replace an object on the remote by ``content``, or delete it."""
+    name = f"files/md5/{oid[:2]}/{oid[2:]}"
+    if storage.folder is not None:
+        path = storage.folder / name
+        path.chmod(0o644)
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+        return
+    client = storage.s3
+    assert client is not None
+    key = f"twincam/{name}"
+    if content is None:
+        client.delete_object(Bucket="bucket", Key=key)  # type: ignore[attr-defined]
+    else:
+        client.put_object(Bucket="bucket", Key=key, Body=content)  # type: ignore[attr-defined]
