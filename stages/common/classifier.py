@@ -1,7 +1,9 @@
 """The trained classifier as a file: safetensors with one sorted JSON of metadata."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
@@ -10,17 +12,21 @@ from stages.common.artifacts import write_bytes
 from stages.common.backbones import ARCHITECTURES, Network, create, load_weights
 from stages.common.errors import UserError
 
-FORMAT = "twincam-classifier-1"
+FORMAT = "twincam-classifier-2"
 
 
-def save_classifier(path: Path, network: Network) -> None:
-    """Write the weights of ``network`` under the names of its library, and what rebuilds it."""
+def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
+    """Write the weights of ``network`` under the names of its library, and what rebuilds it.
+
+    ``preprocessing`` is what `prepare` did to the images, so that others can be judged alike.
+    """
     about = {
         "format": FORMAT,
         "arch": network.arch,
         "classes": network.classes,
         "mean": network.mean,
         "std": network.std,
+        "preprocessing": preprocessing,
     }
     state = {name: t.detach().cpu().contiguous() for name, t in network.module.state_dict().items()}
     metadata = {"twincam": json.dumps(about, sort_keys=True)}
@@ -33,15 +39,30 @@ def read_classifier(path: Path) -> Network:
     Raises:
         UserError: the file is no classifier of this program.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["twincam"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError, KeyError):
-        about, state = {}, {}
-    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
-        raise UserError(f"{path}: expected a classifier of this pipeline; run `dvc repro train`")
+    about = _about(path)
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     network = create(about["arch"], about["classes"], (tuple(about["mean"]), tuple(about["std"])))
     load_weights(network, state, str(path))
     network.module.eval()
     return network
+
+
+def read_preprocessing(path: Path) -> dict[str, Any]:
+    """Read the ``preprocessing`` that `save_classifier` wrote.
+
+    Raises:
+        UserError: the file is no classifier of this program.
+    """
+    return dict(_about(path)["preprocessing"])
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["twincam"])
+    except (SafetensorError, TypeError, KeyError):
+        about = {}
+    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
+        raise UserError(f"{path}: expected a classifier of this pipeline; run `dvc repro train`")
+    return dict(about)

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.artifacts import class_names
+from stages.common.artifacts import EVALUATED_SPLITS, class_names, read_array, read_split
 from stages.common.determinism import generator
 from stages.common.gradcam import margin_classes, margins
-from stages.explain.panels import Tile
-from stages.explain.twins import nearest
+from stages.explain.panels import Case, Tile
+from stages.explain.twins import SPACES, nearest
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,72 @@ class Neighbours:
     def kinds(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
         """Return the three by name."""
         return vars(self)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The evaluated images (``queries``, Q rows), what explains them, and what a panel draws.
+
+    ``known`` are the training images, indexed by their row in ``images`` ``[M,S,S,3]``;
+    ``similarity`` ``[Q,T]`` by space; ``rows`` ``[Q]`` in ``images``; ``cams`` ``[Q,h,w]``;
+    ``truth`` ``[Q,S,S]``, zero where none is known; ``heat_scale`` is drawn at full strength.
+    """
+
+    queries: pd.DataFrame
+    known: pd.DataFrame
+    similarity: Mapping[str, np.ndarray]
+    neighbours: Neighbours
+    rows: np.ndarray
+    images: np.ndarray
+    cams: np.ndarray
+    truth: np.ndarray
+    heat_scale: float
+
+
+def explain_run(
+    split_csv: Path, images_npy: Path, masks_npy: Path, embeddings: Path, space: str, k: int
+) -> Explained:
+    """Read what a run wrote and find what explains each evaluated image, ``k`` twins in ``space``.
+
+    Raises:
+        UserError: a file is not what the pipeline writes.
+    """
+    split, images, masks = read_split(split_csv), read_array(images_npy), read_array(masks_npy)
+    logits, features, cams, weight = (
+        read_array(embeddings / f"{name}.npy")
+        for name in ("logits", "features", "cams", "head_weight")
+    )
+    table = describe(split, logits)
+    query = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
+    train = np.flatnonzero(split["split"] == "train")
+    queries, known = table.iloc[query].reset_index(drop=True), table.iloc[train]
+    similarity = {
+        name: measure(features[query], features[train], weight, logits[query], logits[train])
+        for name, measure in SPACES.items()
+    }
+    return Explained(
+        queries=queries,
+        known=known,
+        similarity=similarity,
+        neighbours=find_neighbours(similarity[space], queries, known, k),
+        rows=query,
+        images=images,
+        cams=cams,
+        truth=masks[query] if len(masks) else np.zeros((len(query), *images.shape[1:3]), np.uint8),
+        heat_scale=float(np.quantile(np.abs(cams).max(axis=(1, 2)), 0.9)),
+    )
+
+
+def case_of(explained: Explained, index: int) -> Case:
+    """Return everything that the panel of the evaluated image at ``index`` shows."""
+    return Case(
+        row=explained.queries.iloc[index],
+        image=explained.images[explained.rows[index]],
+        heat=explained.cams[index],
+        mask=explained.truth[index],
+        heat_scale=explained.heat_scale,
+        **tiles_of(explained.neighbours, index, explained.known, explained.images),
+    )
 
 
 def describe(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:

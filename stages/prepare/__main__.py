@@ -5,7 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from stages.common.artifacts import read_split
+from stages.common.artifacts import read_split, write_metrics
 from stages.common.errors import run_stage
 from stages.common.images import in_order
 from stages.common.params import read_params
@@ -17,13 +17,15 @@ from stages.prepare.stream import npy_rows
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     flags = argparse.ArgumentParser(prog="python -m stages.prepare", description=__doc__)
-    for flag in ("--params", "--root", "--info", "--split", "--images", "--masks", "--parts"):
+    for flag in ("--params", "--root", "--info", "--split"):
+        flags.add_argument(flag, type=Path, required=True)
+    for flag in ("--images", "--masks", "--parts", "--preprocessing"):
         flags.add_argument(flag, type=Path, required=True)
     return flags
 
 
 def main(argv: list[str]) -> None:
-    """Write ``data/images.npy``, ``data/masks.npy`` and ``data/parts.npy``."""
+    """Write images, masks and parts as arrays, and how the images were prepared."""
     flags = parser().parse_args(argv)
     settings = read_params(flags.params, Params).prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
@@ -45,6 +47,7 @@ def main(argv: list[str]) -> None:
                 add_mask(mask)
             if parted:
                 add_parts(parts)
+    write_metrics(flags.preprocessing, settings.model_dump())
 
 
 if __name__ == "__main__":

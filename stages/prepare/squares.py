@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.errors import UserError
-from stages.common.images import BadImageError, decode, harmonise, warp
+from stages.common.images import BadImageError, Decoded, decode, harmonise, warp
 from stages.prepare.maps import check_size, map_files, read_mask, read_parts
 from stages.prepare.params import Prepare
 
@@ -39,6 +39,17 @@ def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
     return [Job(*row) for row in zip(*columns, *maps, strict=True)]
 
 
+def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
+    """Return what the file at ``path`` is, and its square uint8 ``[size,size,3]``, RGB.
+
+    Raises:
+        BadImageError: no regular file, unreadable, no image, too large or damaged.
+    """
+    found = decode(path, at_least=2 * settings.size)
+    square = harmonise(found.image, settings.size, settings.harmonise, settings.jpeg_quality)
+    return found, square
+
+
 def make_square(root: Path, settings: Prepare, job: Job) -> Square:
     """Read, check and warp everything of one image.
 
@@ -47,12 +58,11 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
     """
     size, crop = settings.size, settings.harmonise
     try:
-        found = decode(root / job.path, at_least=2 * size)
+        found, image = read_image(root / job.path, settings)
     except BadImageError as error:
         raise UserError(_changed(root, job, str(error))) from None
     if found.sha256 != job.sha256:
         raise UserError(_changed(root, job, "other content"))
-    image = harmonise(found.image, size, crop, settings.jpeg_quality)
     blank = np.zeros((size, size), np.uint8)
     maps = [blank, blank]
     for slot, (file, read) in enumerate(((job.mask, read_mask), (job.parts, read_parts))):

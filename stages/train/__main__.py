@@ -10,6 +10,7 @@ import torch
 from stages.common.artifacts import (
     class_names,
     read_array,
+    read_metrics,
     read_split,
     write_metrics,
     write_table,
@@ -26,7 +27,7 @@ from stages.train.setup import initial_network, run_key
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.train", description=__doc__)
-    for flag in ("params", "images", "split", "weights-file", "checkpoints"):
+    for flag in ("params", "images", "preprocessing", "split", "weights-file", "checkpoints"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("model", "history", "metrics"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> None:
             select_on_val=select_on_val,
             checkpoint=checkpoint,
         )
-    save_classifier(args.model, network)
+    save_classifier(args.model, network, read_metrics(args.preprocessing))
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])
     about = {"arch": network.arch, "epoch_chosen_on_val": select_on_val}

@@ -1,0 +1,91 @@
+"""Compare two runs: what was set, what was measured, which images changed their prediction."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from stages.common.statistics import mcnemar
+
+
+class Change(NamedTuple):
+    """One value that differs; None where there is none."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Paired(NamedTuple):
+    """Two models on the same ``n`` images: the shares that are right, and McNemar's exact p."""
+
+    split: str
+    n: int
+    before: float
+    after: float
+    only_before: int
+    only_after: int
+    p: float
+
+
+def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
+    """Return what ``dvc params diff`` or ``dvc metrics diff`` found, by file and name."""
+    files = sorted(diff)
+    prefix = {file: "" if len(files) == 1 else f"{_stem(file)}: " for file in files}
+    return [
+        Change(prefix[file] + name, values.get("old"), values.get("new"))
+        for file in files
+        for name, values in sorted(diff[file].items())
+    ]
+
+
+def _stem(file: str) -> str:
+    return file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each image that both runs evaluated in the same split.
+
+    Args:
+        before: ``predictions.csv`` of one run: ``id, path, split, label, predicted, confidence``.
+        after: of the other.
+
+    Returns:
+        ``id, path, split, label`` and ``predicted`` and ``confidence`` of each, with the suffixes
+        ``_before`` and ``_after``. An image whose label differs is left out: its predictions were
+        judged against different truths.
+    """
+    columns = ["id", "path", "split", "label", "predicted", "confidence"]
+    keys = ["id", "split", "label"]
+    joined = before[columns].merge(after[columns], on=keys, suffixes=("_before", "_after"))
+    return joined.drop(columns="path_before").rename(columns={"path_after": "path"})
+
+
+def paired(joined: pd.DataFrame) -> list[Paired]:
+    """Return the paired comparison of each split of what `join` returns."""
+    found = []
+    for split, rows in joined.groupby("split", sort=True):
+        before = (rows["predicted_before"] == rows["label"]).to_numpy()
+        after = (rows["predicted_after"] == rows["label"]).to_numpy()
+        only_before, only_after = int((before & ~after).sum()), int((~before & after).sum())
+        found.append(
+            Paired(
+                str(split),
+                len(rows),
+                float(before.mean()),
+                float(after.mean()),
+                only_before,
+                only_after,
+                mcnemar(before, after),
+            )
+        )
+    return found
+
+
+def changed(joined: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `join` whose prediction changed, those that became wrong first."""
+    rows = joined[joined["predicted_before"] != joined["predicted_after"]]
+    wrong = rows["predicted_after"] != rows["label"]
+    return rows.assign(wrong=wrong).sort_values(
+        ["wrong", "confidence_after", "id"], ascending=[False, False, True]
+    )

@@ -1,0 +1,71 @@
+"""A trained classifier outside the pipeline: from its file to probabilities and heat maps."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stages.common.backbones import Network, normalise, pool
+from stages.common.classifier import read_classifier, read_preprocessing
+from stages.common.errors import UserError
+from stages.common.images import BadImageError
+from stages.prepare.params import Prepare
+from stages.prepare.squares import read_image
+
+
+class Classifier(nn.Module):
+    """A trained classifier in evaluation mode, with its classes and its preprocessing.
+
+    Attributes:
+        classes: the labels, in the order of the probabilities.
+        preprocessing: what `prepare` did to the training images.
+    """
+
+    def __init__(self, network: Network, preprocessing: Prepare) -> None:
+        """Wrap ``network``, which is in evaluation mode."""
+        super().__init__()
+        self.network = network.module
+        self.classes = network.classes
+        self.preprocessing = preprocessing
+        self._parts = network
+
+    def prepare(self, path: Path | str) -> Tensor:
+        """Read an image file as the training images were read: bytes ``[size,size,3]``, RGB.
+
+        Raises:
+            UserError: the file is no readable image.
+        """
+        try:
+            _, square = read_image(Path(path), self.preprocessing)
+        except BadImageError as error:
+            raise UserError(f"{path}: {error}; give a whole image file") from None
+        return torch.from_numpy(square.copy())
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities ``[N,K]`` and the margin's signed Grad-CAM maps ``[N,h,w]``.
+
+        The map is that of `stages.common.gradcam.margin_maps`: its mean plus the difference of
+        the biases is the predicted logit minus the runner-up's.
+
+        Args:
+            images: bytes ``[N,size,size,3]``, each from `prepare`.
+        """
+        maps = self._parts.blocks(normalise(self._parts, images))
+        logits = self._parts.head(pool(maps))
+        best = logits.topk(2, dim=1).indices
+        weight = self._parts.head.weight
+        rows = weight[best[:, 0]] - weight[best[:, 1]]
+        return logits.softmax(dim=1), (maps * rows[:, :, None, None]).sum(dim=1)
+
+
+def load_classifier(path: Path | str) -> Classifier:
+    """Read a classifier that the pipeline trained (``models/classifier.safetensors``).
+
+    ``classifier = load_classifier(path)``, then
+    ``probabilities, maps = classifier(classifier.prepare("cat.jpg")[None])``.
+
+    Raises:
+        UserError: the file is no classifier of this program.
+    """
+    path = Path(path)
+    return Classifier(read_classifier(path), Prepare(**read_preprocessing(path))).eval()
