@@ -6,7 +6,8 @@ from pathlib import Path
 from stages.common.artifacts import read_metrics, read_table, write_text
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure
-from stages.report.page import data_uri, fitting_figure, panels_of, render
+from stages.common.pages import data_uri, render
+from stages.report.page import PAGE, fitting_figure, panels_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> None:
     prototypes = read_table(args.prototypes)
     save_figure(args.fitting_png, fitting_figure(read_table(args.history)))
     page = render(
+        PAGE,
         {
             "data": data,
             "train": train,
@@ -62,7 +64,7 @@ def main(argv: list[str]) -> None:
             "confusion_png": args.confusion_png,
             "roc_png": args.roc_png,
             "fitting_uri": data_uri(args.fitting_png),
-        }
+        },
     )
     write_text(args.page, page)
 

@@ -37,7 +37,7 @@ def closure(room: str) -> set[Path]:
     waiting = set((ROOT / "stages" / room).rglob("*.py"))
     while waiting:
         file = waiting.pop()
-        found.add(file)
+        found |= {file, *file.parent.glob(f"{file.stem}.html")}
         waiting |= module_files(imported_modules(file)) - found
     return found
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stages.common.artifacts import read_metrics, read_table
-from stages.report.page import panels_of, percent
+from stages.common.pages import percent
+from stages.report.page import panels_of
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,54 @@
+"""Pages in one file that opens without a network: one style, every picture inlined."""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+
+def data_uri(path: Path) -> str:
+    """Return a PNG as a ``data:`` address, so that the page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def picture_uri(picture: Image.Image) -> str:
+    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs."""
+    webp = io.BytesIO()
+    picture.convert("RGB").save(webp, "WEBP", quality=85, method=4)
+    return "data:image/webp;base64," + base64.b64encode(webp.getvalue()).decode()
+
+
+def compact_uri(path: Path) -> str:
+    """Return the `picture_uri` of the picture in a file."""
+    return picture_uri(Image.open(path))
+
+
+def percent(value: float | None) -> str:
+    """Return a share as ``93.3 %``, or a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def render(template: Path, context: Mapping[str, Any]) -> str:
+    """Return ``template`` filled with ``context``; HTML may extend ``pages.html`` beside this file.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for something that ``context`` lacks.
+    """
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=template.suffix == ".html",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "data_uri": data_uri,
+        "picture_uri": picture_uri,
+        "compact_uri": compact_uri,
+    }
+    return environment.get_template(template.name).render(**context)
