@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check evidence preset pull push clean
+.PHONY: repro test check evidence preset pull push diff clean
 
 repro: $(VENV)/.run
 	dvc repro
@@ -30,6 +30,10 @@ pull: $(VENV)/.run
 
 push: $(VENV)/.run
 	python -m sharing push
+
+# What changed since a branch, tag or commit: diff/index.html and diff/diff.md.
+diff: $(VENV)/.run
+	python -m sharing diff $(or $(BASE),main)
 
 $(VENV)/.run: requirements.txt constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

@@ -82,10 +82,37 @@ def paired(joined: pd.DataFrame) -> list[Paired]:
     return found
 
 
-def changed(joined: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `join` whose prediction changed, those that became wrong first."""
-    rows = joined[joined["predicted_before"] != joined["predicted_after"]]
-    wrong = rows["predicted_after"] != rows["label"]
-    return rows.assign(wrong=wrong).sort_values(
-        ["wrong", "confidence_after", "id"], ascending=[False, False, True]
+def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
+    """Return the rows of `join` to look at.
+
+    First those whose prediction changed (that became wrong before the others, the most confident
+    first), ``at_most`` of them; if there are few, those whose confidence moved most besides.
+    """
+    changed = joined["predicted_before"] != joined["predicted_after"]
+    moved = (joined["confidence_after"] - joined["confidence_before"]).abs()
+    wrong = changed & (joined["predicted_after"] != joined["label"])
+    importance = joined["confidence_after"].where(changed, moved)
+    ordered = joined.assign(changed=changed, wrong=wrong, importance=importance).sort_values(
+        ["changed", "wrong", "importance", "id"], ascending=[False, False, False, True]
+    )
+    rows = min(at_most, max(at_least, int(changed.sum())))
+    return ordered.head(rows).drop(columns=["wrong", "importance"])
+
+
+def twins_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
+    """Return, by image, the share of its twins that both runs name (Jaccard).
+
+    Args:
+        before: ``twins.csv`` of one run: ``id, kind, neighbour``.
+        after: of the other.
+    """
+    sets = [
+        table[table["kind"] == "twins"].groupby("id")["neighbour"].agg(frozenset)
+        for table in (before, after)
+    ]
+    both = pd.concat(sets, axis=1, join="inner", keys=["before", "after"])
+    return pd.Series(
+        [len(a & b) / len(a | b) for a, b in zip(both["before"], both["after"], strict=True)],
+        index=both.index,
+        dtype=float,
     )

@@ -55,6 +55,12 @@ def objects(cache: HashFileDB, outputs: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def complete(cache: HashFileDB, outputs: Mapping[str, str]) -> bool:
+    """Say whether ``cache`` holds every file of ``outputs`` (hash by path)."""
+    folders = [oid for oid in outputs.values() if oid.endswith(".dir")]
+    return not absent(cache, folders) and not absent(cache, objects(cache, outputs))
+
+
 def absent(store: HashFileDB, oids: Iterable[str]) -> set[str]:
     """Return those of ``oids`` that ``store`` does not hold, by asking it, not an index of it.
 

@@ -1,0 +1,144 @@
+"""Show what a branch changed: one page that opens without a network, and Markdown for a review."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import vl_convert
+from PIL import Image
+from ruamel.yaml import YAML
+
+from sharing.comparison import changes, join, paired, shown, twins_in_common
+from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
+from stages.common.artifacts import atomic_folder, read_table, write_text
+from stages.common.errors import UserError
+from stages.common.pages import render
+from stages.explain.cases import Explained, case_of, explain_run
+from stages.explain.panels import draw_panel
+
+NEEDED = (
+    "data/split.csv",
+    "data/images.npy",
+    "data/masks.npy",
+    "data/embeddings",
+    "reports/predictions.csv",
+    "reports/twins.csv",
+)
+TEMPLATES = Path(__file__).parent
+
+
+class Side(NamedTuple):
+    """One image under both models, with both panels."""
+
+    row: Any
+    twins_in_common: float
+    before: Image.Image
+    after: Image.Image
+
+
+def compare(root: Path, base: str, target: Path) -> str:
+    """Compare the working tree of ``root`` with the revision ``base``; return the Markdown.
+
+    ``target`` is a folder: ``index.html`` and ``diff.md`` come there.
+
+    Raises:
+        UserError: there is no such revision, its outputs are nowhere, or either side's outputs are
+            not those of its code and parameters.
+    """
+    commit = commit_of(root, base)
+    require_fresh(root, "the working tree")
+    with revision(root, commit) as other:
+        require_fresh(other, base)
+        for folder in (other, root):
+            lay_out(folder, NEEDED)
+        before, after = (read_predictions(folder) for folder in (other, root))
+        joined = join(before, after)
+        common = twins_in_common(read_twins(other), read_twins(root))
+        rows = list(shown(joined).itertuples(index=False))
+        context = {
+            "base": base,
+            "commit": commit[:10],
+            "params": changes(json.loads(dvc(root, "params", "diff", commit, "--json"))),
+            "metrics": changes(json.loads(dvc(root, "metrics", "diff", commit, "--json"))),
+            "paired": paired(joined),
+            "rows": rows,
+            "changed_count": int((joined["predicted_before"] != joined["predicted_after"]).sum()),
+            "only_before": len(before) - len(joined),
+            "only_after": len(after) - len(joined),
+            "twins_in_common": float(common.mean()),
+        }
+        sides = list(side_by_side(rows, explained(other), explained(root), common))
+    page = render(
+        TEMPLATES / "branch.html",
+        {
+            **context,
+            "sides": sides,
+            "plots": plots(root, commit, base),
+            "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # the stub demands a default
+        },
+    )
+    markdown = render(TEMPLATES / "branch.md", context)
+    with atomic_folder(target) as folder:
+        write_text(folder / "index.html", page)
+        write_text(folder / "diff.md", markdown)
+    return markdown
+
+
+def require_fresh(folder: Path, name: str) -> None:
+    """Raise `UserError` if results in ``folder`` are not those of its code and parameters."""
+    if stale := stale_stages(folder):
+        raise UserError(
+            f"{name}: stages that have not run since something changed: {', '.join(stale)}; "
+            "run `make repro` there and commit, so that like is compared with like"
+        )
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """Read the predictions of a run."""
+    return read_table(folder / "reports" / "predictions.csv", ("id", "label", "predicted"))
+
+
+def read_twins(folder: Path) -> pd.DataFrame:
+    """Read the neighbours of a run."""
+    return read_table(folder / "reports" / "twins.csv", ("id", "neighbour"))
+
+
+def explained(folder: Path) -> Explained:
+    """Explain every evaluated image of a run by its own settings."""
+    settings = YAML(typ="safe").load(folder / "params.yaml")["explain"]
+    data = folder / "data"
+    return explain_run(
+        data / "split.csv",
+        data / "images.npy",
+        data / "masks.npy",
+        data / "embeddings",
+        settings["space"],
+        settings["twins"],
+    )
+
+
+def side_by_side(
+    rows: list[Any], before: Explained, after: Explained, common: pd.Series
+) -> Iterator[Side]:
+    """Yield the panels of both runs for each of ``rows``, which have an ``id``."""
+    for row in rows:
+        panels = [
+            draw_panel(case_of(run, int((run.queries["id"] == row.id).argmax())))
+            for run in (before, after)
+        ]
+        yield Side(row, common[row.id], *panels)
+
+
+def plots(root: Path, commit: str, base: str) -> dict[str, Any]:
+    """Return the Vega specification of every plot by name, with both runs in it."""
+    with tempfile.TemporaryDirectory() as pictures:
+        said = dvc(root, "plots", "diff", commit, "--json", "--out", pictures)
+    found = json.loads(said.replace(commit, base))["data"]
+    return {
+        name: versions[0]["content"]
+        for name, versions in found.items()
+        if versions and versions[0]["type"] == "vega"
+    }

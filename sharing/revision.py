@@ -1,0 +1,95 @@
+"""A revision of the project beside the working tree, and whether a tree's results are its own."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from sharing.storage import complete, tracked
+from sharing.transfer import bring
+from stages.common.errors import UserError
+
+
+def command(folder: Path, *words: str) -> str:
+    """Return what a command prints that runs in ``folder``.
+
+    Raises:
+        UserError: it fails; the line holds what it said last.
+    """
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+        called = " ".join(word for word in words if word not in (sys.executable, "-m"))
+        raise UserError(f"`{called}` failed: {said[-1]}; put that right and run again")
+    return done.stdout
+
+
+def dvc(folder: Path, *words: str) -> str:
+    """Return what a ``dvc`` command prints; errors as in `command`."""
+    return command(folder, sys.executable, "-m", "dvc", *words)
+
+
+def commit_of(root: Path, name: str) -> str:
+    """Return the hash of the commit that ``name`` stands for.
+
+    Raises:
+        UserError: git knows no such commit.
+    """
+    try:
+        return command(root, "git", "rev-parse", "--verify", f"{name}^{{commit}}").strip()
+    except UserError:
+        raise UserError(
+            f"{name}: expected a branch, tag or commit; `git branch --all` lists the branches, "
+            "`git fetch` brings new ones"
+        ) from None
+
+
+@contextmanager
+def clone_at(root: Path, commit: str) -> Iterator[Path]:
+    """Yield a temporary clone of ``root`` at ``commit``, without outputs and without a cache."""
+    with tempfile.TemporaryDirectory(prefix="twincam-") as temporary:
+        folder = Path(temporary) / "clone"
+        words = ("--quiet", "--shared", "--no-checkout", str(root), str(folder))
+        command(root, "git", "clone", *words)
+        command(folder, "git", "checkout", "--quiet", "--detach", commit)
+        yield folder
+
+
+@contextmanager
+def revision(root: Path, commit: str) -> Iterator[Path]:
+    """Yield a `clone_at` that shares the cache and the local settings of ``root``."""
+    with clone_at(root, commit) as folder:
+        if (root / ".dvc" / "config.local").is_file():
+            shutil.copy(root / ".dvc" / "config.local", folder / ".dvc")
+        with Repo(str(root)) as repo:
+            cache = str(repo.cache.local.path).removesuffix("/files/md5")
+        dvc(folder, "cache", "dir", "--local", cache)
+        yield folder
+
+
+def lay_out(folder: Path, paths: tuple[str, ...]) -> None:
+    """Put the outputs ``paths`` in their places, from the cache or else from the remote.
+
+    Raises:
+        UserError: they are in neither.
+    """
+    with Repo(str(folder)) as repo:
+        outputs = {path: oid for path, oid in tracked(repo).items() if path in paths}
+        if not complete(repo.cache.local, outputs):
+            bring(repo, None, outputs)
+        repo.checkout(targets=[str(folder / path) for path in outputs])
+
+
+def stale_stages(folder: Path) -> list[str]:
+    """Return the stages whose outputs in ``dvc.lock`` are not those of this code and these params.
+
+    Nothing is run, and neither data nor cache is needed.
+    """
+    said = dvc(folder, "repro", "--dry", "--allow-missing")
+    return re.findall(r"^Running stage '(.+)':", said, re.MULTILINE)

@@ -1,0 +1,112 @@
+"""A branch is shown beside its base: settings, figures, plots, images; offline and as Markdown."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import change_params, commit, run_in
+
+
+@pytest.fixture(scope="module")
+def branch(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project on a branch that trains otherwise, its diff against main written."""
+    folder = tmp_path_factory.mktemp("branch") / "project"
+    shutil.copytree(finished, folder, symlinks=True)
+    run_in(folder, "git", "checkout", "--quiet", "-b", "other")
+    change_params(folder, {"train": {"epochs": 1, "learning_rate": 0.01}})
+    run_in(folder, "dvc", "repro")
+    commit(folder, "other")
+    run_in(folder, "python", "-m", "sharing", "diff", "main")
+    return folder
+
+
+def changed_images(branch: Path, finished: Path) -> set[str]:
+    before, after = (
+        pd.read_csv(folder / "reports" / "predictions.csv", index_col="path")["predicted"]
+        for folder in (finished, branch)
+    )
+    return set(before.index[before != after.loc[before.index]])
+
+
+def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, finished: Path) -> None:
+    text = (branch / "diff" / "diff.md").read_text()
+    assert "| train.epochs | 2 | 1 |" in text
+    assert "| train.learning_rate | 0.001 | 0.01 |" in text
+    assert "McNemar" in text
+    expected = changed_images(branch, finished)
+    assert expected, "the branch changes no prediction: the test shows nothing"
+    listed = text[text.index("### Images") : text.index("<details>")]
+    assert {name for name in expected if name in listed} == expected
+    assert listed.count(".png |") == len(expected)
+    loss = [
+        json.loads((folder / "reports" / "train.json").read_text())["val_loss"]
+        for folder in (finished, branch)
+    ]
+    assert f"| train: val_loss | {loss[0]:.4g} | {loss[1]:.4g} |" in text
+
+
+def test_page_holds_both_panels_of_every_image_and_asks_for_nothing(
+    branch: Path, finished: Path
+) -> None:
+    page = (branch / "diff" / "index.html").read_text()
+    shown = max(4, len(changed_images(branch, finished)))
+    assert page.count("Explanation before") == page.count("Explanation now") == shown
+    markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    sources = re.findall(r"""<(?:img|script|link)[^>]*(?:src|href)=["']([^"']*)["']""", markup)
+    assert len(sources) == 2 * shown
+    assert all(source.startswith("data:image/") for source in sources)
+    assert run_in(branch, "git", "status", "--short").stdout == ""
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+def test_plots_are_drawn_without_a_network(branch: Path, tmp_path: Path) -> None:
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync"
+    done = subprocess.run(
+        [
+            "chromium",
+            *flags.split(),
+            "--proxy-server=127.0.0.1:9",
+            f"--user-data-dir={tmp_path}",
+            "--virtual-time-budget=15000",
+            "--dump-dom",
+            (branch / "diff" / "index.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    places = re.findall(r'id="plot-\d+"([^>]*)>(<[a-z]+)', done.stdout)
+    assert len(places) == 3
+    assert all("vega-embed" in attributes for attributes, _ in places)
+    assert {drawn for _, drawn in places} == {"<svg"}
+
+
+@pytest.mark.parametrize(
+    ("change", "base", "message"),
+    [
+        ({}, "nowhere", "expected a branch, tag or commit"),
+        ({"train": {"epochs": 3}}, "main", "have not run since something changed: train"),
+    ],
+)
+def test_what_cannot_be_compared_ends_in_one_line(
+    project: Path, change: dict[str, dict[str, object]], base: str, message: str
+) -> None:
+    change_params(project, change)
+    done = run_in(project, "python", "-m", "sharing", "diff", base, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert message in line
+    assert not (project / "diff").exists()
+
+
+def test_outputs_in_no_cache_and_on_no_remote_are_asked_for(project: Path) -> None:
+    shutil.rmtree(project / ".dvc" / "cache")
+    done = run_in(project, "python", "-m", "sharing", "diff", "main", check=False)
+    assert done.returncode == 1
+    assert "remote" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
