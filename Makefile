@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check evidence preset pull push diff clean
+.PHONY: repro test check evidence preset pull push diff experiments clean
 
 repro: $(VENV)/.run
 	dvc repro
@@ -15,6 +15,7 @@ check: $(VENV)/.dev
 	ruff check .
 	ruff format --check .
 	mypy
+	python -m sharing check
 
 # Takes about an hour; IMAGES is a folder such as cats-ddpm.
 evidence: $(VENV)/.run
@@ -34,6 +35,13 @@ push: $(VENV)/.run
 # What changed since a branch, tag or commit: diff/index.html and diff/diff.md.
 diff: $(VENV)/.run
 	python -m sharing diff $(or $(BASE),main)
+
+# The experiments of this commit with what they vary and reach, and their means over the seeds.
+COLUMNS := Experiment|State|seed|(synthesize|data|split|prepare|model|train|explain|protopnet)\.
+COLUMNS := $(COLUMNS)|reports/(evaluate|protopnet).json:(val|test).accuracy$$|(val|test).roc_auc
+experiments: $(VENV)/.run
+	@dvc exp show --md --only-changed --drop '(?!$(COLUMNS)).*'
+	python -m sharing experiments --over $(or $(OVER),seed)
 
 $(VENV)/.run: requirements.txt constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""Share runs: push and pull outputs, and show what a branch changed."""
+"""Share runs: push and pull outputs, compare branches and experiments, check a commit."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sharing.branch import compare
+from sharing.checks import check
+from sharing.experiments import compare_experiments
 from sharing.transfer import pull, push
 from stages.common.errors import UserError, run_stage
 
@@ -22,6 +24,9 @@ def parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="show what changed since a revision")
     diff.add_argument("base", help="branch, tag or commit")
     diff.add_argument("--out", type=Path, default=Path("diff"), help="folder (default: diff)")
+    experiments = commands.add_parser("experiments", help="average experiments over their seeds")
+    experiments.add_argument("--over", default="seed", help="parameter that varies (default: seed)")
+    commands.add_parser("check", help="check the last commit before others build on it")
     return arguments
 
 
@@ -30,12 +35,16 @@ def run(args: argparse.Namespace) -> None:
     if args.command == "diff":
         print(compare(Path.cwd(), args.base, args.out))
         print(f"wrote {args.out / 'index.html'} and {args.out / 'diff.md'}")
-        return
-    with Repo() as repo:
-        if args.command == "push":
-            push(repo, args.remote)
-        else:
-            pull(repo, args.remote, everything=args.all)
+    elif args.command == "experiments":
+        print(compare_experiments(Path.cwd(), args.over))
+    elif args.command == "check":
+        check(Path.cwd(), lambda name: print(f"ok: {name}"))
+    else:
+        with Repo() as repo:
+            if args.command == "push":
+                push(repo, args.remote)
+            else:
+                pull(repo, args.remote, everything=args.all)
 
 
 def main(argv: list[str]) -> None:

@@ -43,6 +43,16 @@ def _stem(file: str) -> str:
     return file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
+def leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= (
+            leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
 def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each image that both runs evaluated in the same split.
 

@@ -89,7 +89,17 @@ def lay_out(folder: Path, paths: tuple[str, ...]) -> None:
 def stale_stages(folder: Path) -> list[str]:
     """Return the stages whose outputs in ``dvc.lock`` are not those of this code and these params.
 
-    Nothing is run, and neither data nor cache is needed.
+    Nothing is run, and neither data nor cache is needed: without them, the stages below a stale one
+    may go unnamed.
+
+    Raises:
+        UserError: DVC cannot read the pipeline.
     """
-    said = dvc(folder, "repro", "--dry", "--allow-missing")
-    return re.findall(r"^Running stage '(.+)':", said, re.MULTILINE)
+    words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing")
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", said)
+    stages = list(dict.fromkeys(name for names in found for name in names if name))
+    if done.returncode and not stages:
+        raise UserError(f"dvc.yaml: {done.stderr.strip().splitlines()[-1]}; see `dvc status`")
+    return stages

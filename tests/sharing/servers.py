@@ -118,6 +118,12 @@ def http_read_only(place: Path) -> Iterator[Storage]:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if path.is_file():
+            self.send_header("ETag", f'"{path.stat().st_mtime_ns:x}"')
+        super().end_headers()
+
     def log_message(self, *_args: object) -> None:
         pass
 

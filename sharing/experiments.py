@@ -1,0 +1,111 @@
+"""Compare experiments that differ in their seed alone: the mean, and how far to trust it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+from scipy.stats import t
+
+from sharing.comparison import leaves
+from stages.common.errors import UserError
+
+FIGURES = {
+    "accuracy": ("reports/evaluate.json", "accuracy"),
+    "ROC AUC": ("reports/evaluate.json", "roc_auc"),
+    "ProtoPNet": ("reports/protopnet.json", "accuracy"),
+}
+
+
+def compare_experiments(root: Path, over: str) -> str:
+    """Return a Markdown table with a row for each setting, its figures averaged over ``over``.
+
+    Experiments of the last commit count, with the commit's own run; what has not finished does not.
+
+    Raises:
+        UserError: ``over`` is no parameter, or no experiment has finished.
+    """
+    params = list(leaves(YAML(typ="safe").load(root / "params.yaml")))
+    if over not in params:
+        raise UserError(f"{over}: expected a name in params.yaml; give another, such as seed")
+    rows = dvc.api.exp_show(str(root))
+    found = [row for row in map(figures_of, rows) if row]
+    if not found:
+        raise UserError("no run of this commit has finished; `dvc exp run --queue -S seed=1,2`")
+    table = by_setting(pd.DataFrame(found).drop_duplicates(params), params, over)
+    waiting = [row["Experiment"] for row in rows if row.get("State") not in (None, "Success")]
+    unfinished = f"\nNot counted, as not finished: {', '.join(waiting)}." if waiting else ""
+    return (
+        f"{markdown(table)}\n\nMeans over {over} with Student's 95 % interval of the mean: "
+        f"how much a figure moves with {over}, not with other images.{unfinished}"
+    )
+
+
+def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a row of ``dvc.api.exp_show`` with `FIGURES`, of test where there is one.
+
+    None stands for the workspace and for what has no figures.
+    """
+    for split in ("test", "val"):
+        names = {
+            figure: next(
+                (name for name in (f"{file}:{split}.{key}", f"{split}.{key}") if name in row), ""
+            )
+            for figure, (file, key) in FIGURES.items()
+        }
+        values = {figure: row.get(name) for figure, name in names.items()}
+        if row["rev"] != "workspace" and all(isinstance(v, float | int) for v in values.values()):
+            return {**row, **values}
+    return None
+
+
+def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.DataFrame:
+    """Return, for each setting of ``params`` but ``over``, ``n`` and the mean and interval.
+
+    Args:
+        table: a row for each run: ``params`` and `FIGURES`.
+        params: names of parameters; those that never vary are left out of the result.
+        over: the one that runs of one setting differ in.
+    """
+    text = table[[name for name in params if name != over]].map(cell)
+    varying = [name for name in text if text[name].nunique() > 1]
+    groups = text[varying].agg(", ".join, axis=1) if varying else pd.Series("", index=text.index)
+    return pd.DataFrame(
+        [
+            {
+                **text.loc[rows.index[0], varying],
+                "n": len(rows),
+                **{figure: mean_interval(rows[figure].to_numpy(float)) for figure in FIGURES},
+            }
+            for _, rows in table.groupby(groups, sort=True)
+        ]
+    )
+
+
+def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of ``values`` and Student's t interval of it; NaN bounds for one value."""
+    n, mean = len(values), float(values.mean())
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return a table as Markdown; means stand with their interval."""
+    lines = [list(table.columns), ["---"] * len(table.columns)]
+    lines += [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cell(value: Any) -> str:
+    """Return a mean with its interval, a number or any other value as text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if not isinstance(value, tuple):
+        return str(value)
+    mean, low, high = value
+    return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"
