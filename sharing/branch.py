@@ -11,7 +11,7 @@ import vl_convert
 from PIL import Image
 from ruamel.yaml import YAML
 
-from sharing.comparison import changes, join, paired, shown, twins_in_common
+from sharing.comparison import changes, join, neighbours_in_common, paired, shown
 from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
 from stages.common.artifacts import atomic_folder, read_table, write_text
 from stages.common.errors import UserError
@@ -34,7 +34,7 @@ class Side(NamedTuple):
     """One image under both models, with both panels."""
 
     row: Any
-    twins_in_common: float
+    neighbours_in_common: float
     before: Image.Image
     after: Image.Image
 
@@ -49,14 +49,13 @@ def compare(root: Path, base: str, target: Path) -> str:
             not those of its code and parameters.
     """
     commit = commit_of(root, base)
-    require_fresh(root, "the working tree")
     with revision(root, commit) as other:
-        require_fresh(other, base)
-        for folder in (other, root):
-            lay_out(folder, NEEDED)
+        for folder, name in ((root, "the working tree"), (other, base)):
+            require_fresh(folder, name)
+            lay_out(folder, name, NEEDED)
         before, after = (read_predictions(folder) for folder in (other, root))
         joined = join(before, after)
-        common = twins_in_common(read_twins(other), read_twins(root))
+        common = neighbours_in_common(read_twins(other), read_twins(root))
         rows = list(shown(joined).itertuples(index=False))
         context = {
             "base": base,
@@ -68,7 +67,7 @@ def compare(root: Path, base: str, target: Path) -> str:
             "changed_count": int((joined["predicted_before"] != joined["predicted_after"]).sum()),
             "only_before": len(before) - len(joined),
             "only_after": len(after) - len(joined),
-            "twins_in_common": float(common.mean()),
+            "neighbours_in_common": float(common.mean()),
         }
         sides = list(side_by_side(rows, explained(other), explained(root), common))
     page = render(

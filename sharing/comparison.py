@@ -109,15 +109,17 @@ def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.Data
     return ordered.head(rows).drop(columns=["wrong", "importance"])
 
 
-def twins_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
-    """Return, by image, the share of its twins that both runs name (Jaccard).
+def neighbours_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
+    """Return, by image, the share of its nearest training images that both runs name (Jaccard).
+
+    Those of any label count: twins of two predictions that differ have different labels.
 
     Args:
         before: ``twins.csv`` of one run: ``id, kind, neighbour``.
         after: of the other.
     """
     sets = [
-        table[table["kind"] == "twins"].groupby("id")["neighbour"].agg(frozenset)
+        table[table["kind"] == "neighbourhood"].groupby("id")["neighbour"].agg(frozenset)
         for table in (before, after)
     ]
     both = pd.concat(sets, axis=1, join="inner", keys=["before", "after"])

@@ -73,8 +73,8 @@ def revision(root: Path, commit: str) -> Iterator[Path]:
         yield folder
 
 
-def lay_out(folder: Path, paths: tuple[str, ...]) -> None:
-    """Put the outputs ``paths`` in their places, from the cache or else from the remote.
+def lay_out(folder: Path, name: str, paths: tuple[str, ...]) -> None:
+    """Put the outputs ``paths`` of revision ``name`` in their places, from the cache or the remote.
 
     Raises:
         UserError: they are in neither.
@@ -82,6 +82,11 @@ def lay_out(folder: Path, paths: tuple[str, ...]) -> None:
     with Repo(str(folder)) as repo:
         outputs = {path: oid for path, oid in tracked(repo).items() if path in paths}
         if not complete(repo.cache.local, outputs):
+            if not repo.config["core"].get("remote"):
+                raise UserError(
+                    f"the cache lacks outputs of {name} and there is no remote to ask; name one "
+                    "with `dvc remote add --default`, or check it out and run `make repro`"
+                )
             bring(repo, None, outputs)
         repo.checkout(targets=[str(folder / path) for path in outputs])
 

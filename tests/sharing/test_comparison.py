@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sharing.comparison import Change, changes, join, paired, shown, twins_in_common
+from sharing.comparison import Change, changes, join, neighbours_in_common, paired, shown
 from stages.common.statistics import mcnemar
 
 
@@ -68,10 +68,10 @@ def test_what_became_wrong_is_shown_first_and_all_changes_before_the_rest() -> N
     assert list(shown(join(before, after), at_most=2, at_least=1)["id"]) == ["d", "c"]
 
 
-def test_twins_in_common_is_jaccard_of_twins_alone() -> None:
-    def table(twins: str) -> pd.DataFrame:
-        rows = [("q", "twins", name) for name in twins] + [("q", "counterfactual", "z")]
+def test_neighbours_in_common_is_jaccard_of_those_of_any_label() -> None:
+    def table(names: str) -> pd.DataFrame:
+        rows = [("q", "neighbourhood", name) for name in names] + [("q", "twins", "z")]
         return pd.DataFrame(rows, columns=["id", "kind", "neighbour"])
 
-    assert twins_in_common(table("abc"), table("cde"))["q"] == pytest.approx(1 / 5)
-    assert twins_in_common(table("ab"), table("ba"))["q"] == 1
+    assert neighbours_in_common(table("abc"), table("cde"))["q"] == pytest.approx(1 / 5)
+    assert neighbours_in_common(table("ab"), table("ba"))["q"] == 1
