@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from sharing.comparison import changes, join, neighbours_in_common, paired, shown
 from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
-from stages.common.artifacts import atomic_folder, read_table, write_text
+from stages.common.artifacts import atomic_folder, read_split, read_table, write_text
 from stages.common.errors import UserError
 from stages.common.pages import render
 from stages.explain.cases import Explained, case_of, explain_run
@@ -55,7 +55,7 @@ def compare(root: Path, base: str, target: Path) -> str:
             lay_out(folder, name, NEEDED)
         before, after = (read_predictions(folder) for folder in (other, root))
         joined = join(before, after)
-        common = neighbours_in_common(read_twins(other), read_twins(root))
+        common = neighbours_in_common(read_neighbours(other), read_neighbours(root))
         rows = list(shown(joined).itertuples(index=False))
         context = {
             "base": base,
@@ -95,14 +95,22 @@ def require_fresh(folder: Path, name: str) -> None:
         )
 
 
+def contents(folder: Path) -> pd.Series:
+    """Return the hash of each image's content by its ``id``, which stands for its path alone."""
+    return read_split(folder / "data" / "split.csv").set_index("id")["sha256"]
+
+
 def read_predictions(folder: Path) -> pd.DataFrame:
-    """Read the predictions of a run."""
-    return read_table(folder / "reports" / "predictions.csv", ("id", "label", "predicted"))
+    """Read the predictions of a run, with the ``sha256`` of each image."""
+    table = read_table(folder / "reports" / "predictions.csv", ("id", "label", "predicted"))
+    return table.assign(sha256=table["id"].map(contents(folder)))
 
 
-def read_twins(folder: Path) -> pd.DataFrame:
-    """Read the neighbours of a run."""
-    return read_table(folder / "reports" / "twins.csv", ("id", "neighbour"))
+def read_neighbours(folder: Path) -> pd.DataFrame:
+    """Read the neighbours of a run: ``image, kind, neighbour``, the images by their content."""
+    table = read_table(folder / "reports" / "twins.csv", ("id", "neighbour"))
+    known = contents(folder)
+    return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
 
 
 def explained(folder: Path) -> Explained:
@@ -122,13 +130,13 @@ def explained(folder: Path) -> Explained:
 def side_by_side(
     rows: list[Any], before: Explained, after: Explained, common: pd.Series
 ) -> Iterator[Side]:
-    """Yield the panels of both runs for each of ``rows``, which have an ``id``."""
+    """Yield the panels of both runs for each of ``rows``, which have ``path`` and ``sha256``."""
     for row in rows:
         panels = [
-            draw_panel(case_of(run, int((run.queries["id"] == row.id).argmax())))
+            draw_panel(case_of(run, int((run.queries["path"] == row.path).argmax())))
             for run in (before, after)
         ]
-        yield Side(row, common[row.id], *panels)
+        yield Side(row, common[row.sha256], *panels)
 
 
 def plots(root: Path, commit: str, base: str) -> dict[str, Any]:

@@ -57,18 +57,18 @@ def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each image that both runs evaluated in the same split.
 
     Args:
-        before: ``predictions.csv`` of one run: ``id, path, split, label, predicted, confidence``.
+        before: ``predictions.csv`` of one run, with ``sha256``: ``path, split, label, predicted,
+            confidence``.
         after: of the other.
 
     Returns:
-        ``id, path, split, label`` and ``predicted`` and ``confidence`` of each, with the suffixes
-        ``_before`` and ``_after``. An image whose label differs is left out: its predictions were
-        judged against different truths.
+        ``path, split, label, sha256`` and ``predicted`` and ``confidence`` of each, with the
+        suffixes ``_before`` and ``_after``. An image whose label or content differs is left out:
+        its predictions were judged against different truths.
     """
-    columns = ["id", "path", "split", "label", "predicted", "confidence"]
-    keys = ["id", "split", "label"]
-    joined = before[columns].merge(after[columns], on=keys, suffixes=("_before", "_after"))
-    return joined.drop(columns="path_before").rename(columns={"path_after": "path"})
+    keys = ["path", "split", "label", "sha256"]
+    columns = [*keys, "predicted", "confidence"]
+    return before[columns].merge(after[columns], on=keys, suffixes=("_before", "_after"))
 
 
 def paired(joined: pd.DataFrame) -> list[Paired]:
@@ -103,7 +103,7 @@ def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.Data
     wrong = changed & (joined["predicted_after"] != joined["label"])
     importance = joined["confidence_after"].where(changed, moved)
     ordered = joined.assign(changed=changed, wrong=wrong, importance=importance).sort_values(
-        ["changed", "wrong", "importance", "id"], ascending=[False, False, False, True]
+        ["changed", "wrong", "importance", "path"], ascending=[False, False, False, True]
     )
     rows = min(at_most, max(at_least, int(changed.sum())))
     return ordered.head(rows).drop(columns=["wrong", "importance"])
@@ -115,11 +115,11 @@ def neighbours_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series
     Those of any label count: twins of two predictions that differ have different labels.
 
     Args:
-        before: ``twins.csv`` of one run: ``id, kind, neighbour``.
+        before: ``twins.csv`` of one run: ``image, kind, neighbour``; the names stand for contents.
         after: of the other.
     """
     sets = [
-        table[table["kind"] == "neighbourhood"].groupby("id")["neighbour"].agg(frozenset)
+        table[table["kind"] == "neighbourhood"].groupby("image")["neighbour"].agg(frozenset)
         for table in (before, after)
     ]
     both = pd.concat(sets, axis=1, join="inner", keys=["before", "after"])

@@ -11,9 +11,9 @@ from stages.common.statistics import mcnemar
 
 
 def predictions(**columns: Sequence[object]) -> pd.DataFrame:
-    rows = len(columns["id"])
-    plain = {"path": [f"{name}.png" for name in columns["id"]], "split": ["val"] * rows}
-    return pd.DataFrame({**plain, "confidence": [0.9] * rows, **columns})
+    rows = len(columns["path"])
+    plain = {"sha256": columns["path"], "split": ["val"] * rows, "confidence": [0.9] * rows}
+    return pd.DataFrame({**plain, **columns})
 
 
 def test_changes_name_the_file_where_several_hold_the_values() -> None:
@@ -24,17 +24,23 @@ def test_changes_name_the_file_where_several_hold_the_values() -> None:
 
 
 def test_only_images_that_both_judged_by_the_same_label_are_compared() -> None:
-    before = predictions(id=["a", "b", "c"], label=["x", "x", "y"], predicted=["x", "y", "y"])
-    after = predictions(id=["d", "c", "b"], label=["x", "x", "x"], predicted=["x", "y", "x"])
+    before = predictions(path=["a", "b", "c"], label=["x", "x", "y"], predicted=["x", "y", "y"])
+    after = predictions(path=["d", "c", "b"], label=["x", "x", "x"], predicted=["x", "y", "x"])
     joined = join(before, after)
-    assert list(joined["id"]) == ["b"]
+    assert list(joined["path"]) == ["b"]
     assert joined["predicted_before"].item() == "y"
     assert joined["predicted_after"].item() == "x"
 
 
 def test_an_image_that_moved_to_another_split_is_not_compared() -> None:
-    before = predictions(id=["a"], label=["x"], predicted=["x"])
+    before = predictions(path=["a"], label=["x"], predicted=["x"])
     assert join(before, before.assign(split="test")).empty
+
+
+def test_another_image_of_the_same_name_is_not_compared() -> None:
+    before = predictions(path=["a"], label=["x"], predicted=["x"])
+    assert len(join(before, before)) == 1
+    assert join(before, before.assign(sha256="other")).empty
 
 
 def test_paired_counts_and_p_are_those_of_the_images() -> None:
@@ -42,8 +48,8 @@ def test_paired_counts_and_p_are_those_of_the_images() -> None:
     ids = [f"{n:02d}" for n in range(40)]
     labels = rng.choice(["x", "y"], 40).tolist()
     first, second = (rng.choice(["x", "y"], 40).tolist() for _ in range(2))
-    before = predictions(id=ids, label=labels, predicted=first)
-    after = predictions(id=ids, label=labels, predicted=second).sample(frac=1, random_state=1)
+    before = predictions(path=ids, label=labels, predicted=first)
+    after = predictions(path=ids, label=labels, predicted=second).sample(frac=1, random_state=1)
     (found,) = paired(join(before, after))
     right = [np.array(given) == np.array(labels) for given in (first, second)]
     assert found.n == 40
@@ -55,23 +61,23 @@ def test_paired_counts_and_p_are_those_of_the_images() -> None:
 
 def test_what_became_wrong_is_shown_first_and_all_changes_before_the_rest() -> None:
     ids = list("abcdefg")
-    before = predictions(id=ids, label=["x"] * 7, predicted=["x", "y", "x", "x", "x", "x", "x"])
+    before = predictions(path=ids, label=["x"] * 7, predicted=["x", "y", "x", "x", "x", "x", "x"])
     after = predictions(
-        id=ids,
+        path=ids,
         label=["x"] * 7,
         predicted=["x", "x", "y", "y", "x", "x", "x"],
         confidence=[0.5, 0.99, 0.6, 0.8, 0.95, 0.9, 0.9],
     )
     rows = shown(join(before, after))
-    assert list(rows["id"]) == ["d", "c", "b", "a"]
+    assert list(rows["path"]) == ["d", "c", "b", "a"]
     assert list(rows["changed"]) == [True, True, True, False]
-    assert list(shown(join(before, after), at_most=2, at_least=1)["id"]) == ["d", "c"]
+    assert list(shown(join(before, after), at_most=2, at_least=1)["path"]) == ["d", "c"]
 
 
 def test_neighbours_in_common_is_jaccard_of_those_of_any_label() -> None:
     def table(names: str) -> pd.DataFrame:
         rows = [("q", "neighbourhood", name) for name in names] + [("q", "twins", "z")]
-        return pd.DataFrame(rows, columns=["id", "kind", "neighbour"])
+        return pd.DataFrame(rows, columns=["image", "kind", "neighbour"])
 
     assert neighbours_in_common(table("abc"), table("cde"))["q"] == pytest.approx(1 / 5)
     assert neighbours_in_common(table("ab"), table("ba"))["q"] == 1
