@@ -55,6 +55,6 @@ def test_diffs_between_commits_name_what_changed(project: Path) -> None:
     assert "epoch " in metrics
     run_in(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
     page = (project / "plots" / "index.html").read_text()
-    assert "Validation loss by epoch" in page
+    assert "Loss and accuracy by epoch" in page
     assert "HEAD" in page
     assert "workspace" in page
