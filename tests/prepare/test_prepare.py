@@ -24,11 +24,12 @@ class Run:
         self.images, self.masks, self.parts = (
             folder / f"data/{name}.npy" for name in ("images", "masks", "parts")
         )
+        self.preprocessing = folder / "data/preprocessing.json"
 
     def __call__(self, **changes: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         block = {"size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
         self.params.write_text(json.dumps({"prepare": block}))
-        flags = ("params", "root", "info", "split", "images", "masks", "parts")
+        flags = ("params", "root", "info", "split", "images", "masks", "parts", "preprocessing")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
         return np.load(self.images), np.load(self.masks), np.load(self.parts)
 
@@ -177,7 +178,16 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
         "images.npy",
         "masks.npy",
         "parts.npy",
+        "preprocessing.json",
     ]
+
+
+def test_what_was_done_is_recorded_for_whoever_judges_another_image(run: Run) -> None:
+    run.add("a/x.png", noise(0))
+    run.list()
+    run(harmonise=False)
+    found = json.loads(run.preprocessing.read_text())
+    assert found == {"size": 64, "harmonise": False, "jpeg_quality": 90}
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
