@@ -9,7 +9,7 @@ repro: $(VENV)/.run
 	dvc repro
 
 test: $(VENV)/.dev
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev
 	ruff check .
