@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 TINY: dict[str, dict[str, object]] = {
     "synthesize": {"pairs": 16, "size": 96},
     "prepare": {"size": 96},
+    "audit": {"permutations": 20},
     "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
     "explain": {"twins": 3, "correct_panels": 2},
     "protopnet": {

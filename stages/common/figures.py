@@ -85,3 +85,10 @@ def write_line(
     while face.getlength(shown) > width and len(shown) > 1:
         shown = shown[:-2].rstrip() + "…"
     draw.text(at, shown, font=face, fill=ink)
+
+
+def sentence_picture(sentence: str) -> Image.Image:
+    """Return a strip with one sentence, for a picture that has nothing else to show."""
+    strip = Image.new("RGB", (960, 52), PAPER)
+    write_line(ImageDraw.Draw(strip), (16, 18), sentence, width=928)
+    return strip

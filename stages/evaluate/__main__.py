@@ -8,20 +8,24 @@ from stages.common.artifacts import (
     class_names,
     read_array,
     read_split,
+    read_table,
     write_metrics,
     write_table,
 )
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure
+from stages.common.params import read_params
 from stages.common.predictions import misclassified, predictions
+from stages.evaluate.beyond import beyond_shortcuts
 from stages.evaluate.figures import confusion_figure, roc_figure
+from stages.evaluate.params import Params
 from stages.evaluate.scores import roc, scores
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.evaluate", description=__doc__)
-    for flag in ("split", "embeddings"):
+    for flag in ("params", "split", "embeddings", "audit-scores"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("metrics", "predictions", "misclassified", "roc", "confusion-png", "roc-png"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -31,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
+    seed = read_params(args.params, Params).seed
     split = read_split(args.split)
     classes = class_names(split)
     evaluated = split["split"].isin(EVALUATED_SPLITS).to_numpy()
@@ -42,7 +47,11 @@ def main(argv: list[str]) -> None:
     write_table(args.roc, curves)
     save_figure(args.confusion_png, confusion_figure(table, classes))
     save_figure(args.roc_png, roc_figure(curves))
-    by_split = {str(name): scores(rows, classes) for name, rows in table.groupby("split")}
+    audit = read_table(args.audit_scores, ("id", "predicted"))
+    by_split = {
+        str(name): scores(rows, classes) | beyond_shortcuts(rows, audit, classes, seed)
+        for name, rows in table.groupby("split")
+    }
     write_metrics(args.metrics, by_split)
 
 

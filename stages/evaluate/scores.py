@@ -8,10 +8,10 @@ import pandas as pd
 from sklearn.metrics import (
     average_precision_score,
     precision_recall_fscore_support,
-    roc_auc_score,
     roc_curve,
 )
 
+from stages.common.ranking import mean_auc
 from stages.common.statistics import share_with_interval
 
 
@@ -27,12 +27,13 @@ def scores(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     )
     truth = {name: (table["label"] == name).to_numpy() for name in classes}
     ranked = [name for name in classes if 0 < truth[name].sum() < len(table)]
+    p = table[[f"p_{name}" for name in classes]].to_numpy()
     return {
         "n": len(table),
         **share_with_interval("accuracy", correct),
         "balanced_accuracy": float(recall[n > 0].mean()),
         "f1_macro": f1.mean(),
-        "roc_auc": _mean([roc_auc_score(truth[k], table[f"p_{k}"]) for k in ranked]),
+        "roc_auc": mean_auc(table["label"].to_numpy(), p, classes),
         "average_precision": _mean(
             [average_precision_score(truth[k], table[f"p_{k}"]) for k in ranked]
         ),

@@ -17,6 +17,8 @@ def parser() -> argparse.ArgumentParser:
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("history", "predictions", "misclassified", "prototypes"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("audit-json", "audit-png", "leaks-png"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("confusion-png", "roc-png", "panels", "sheets"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("page", "fitting-png"):
@@ -50,6 +52,9 @@ def main(argv: list[str]) -> None:
             "evaluate": evaluate,
             "explain": explain,
             "protopnet": protopnet,
+            "audit": read_metrics(args.audit_json),
+            "audit_png": args.audit_png,
+            "leaks_png": args.leaks_png,
             "arch": train["arch"],
             "classes": list(data["classes"]),
             "counts": data["images"],

@@ -1,0 +1,129 @@
+"""Measure how well the classes can be told apart without looking at what the images show."""
+
+import argparse
+import io
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from threadpoolctl import threadpool_limits
+
+from stages.audit.contents import DESCRIPTORS, describe
+from stages.audit.figures import leaks_picture, shortcuts_figure
+from stages.audit.metadata import as_features, read_metadata
+from stages.audit.params import Params
+from stages.audit.shortcuts import audit, in_words, too_few
+from stages.common.artifacts import (
+    class_names,
+    read_array,
+    read_metrics,
+    read_split,
+    write_metrics,
+    write_table,
+)
+from stages.common.errors import UserError, run_stage
+from stages.common.figures import save_figure, save_picture, sentence_picture
+from stages.common.images import decode, in_order
+from stages.common.params import read_params
+
+SHOWN_LEAKS = 24
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of this stage."""
+    arguments = argparse.ArgumentParser(prog="stages.audit", description=__doc__)
+    for flag in ("params", "root", "split", "split-json", "images", "preprocessing"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("metrics", "scores", "figure", "leaks-png"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    return arguments
+
+
+def describe_file(root: Path, path: str) -> dict[str, Any]:
+    """Return the descriptors and the metadata of a file as it is."""
+    return {"metadata": read_metadata(root / path), **describe(decode(root / path).image)}
+
+
+def describe_square(jpeg_quality: int, square: np.ndarray) -> dict[str, Any]:
+    """Return the same of a harmonised image, bytes ``[S,S,3]``: of its file a size remains."""
+    image = Image.fromarray(square)
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=jpeg_quality)
+    return {"metadata": {"bytes": encoded.tell()}, **describe(image)}
+
+
+def by_descriptor(rows: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    """Return a table ``[N,F]`` for each descriptor."""
+    metadata = as_features(pd.DataFrame([row["metadata"] for row in rows]))
+    vectors = {name: pd.DataFrame([row[name] for row in rows]) for name in DESCRIPTORS}
+    return {"metadata": metadata, **vectors}
+
+
+def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
+    """Return the picture of the first images left out as copies."""
+    return leaks_picture(
+        [
+            (
+                decode(root / leak["path"], at_least=256).image,
+                decode(root / leak["because_of"], at_least=256).image,
+                f"{leak['path']}: left out of {leak['split']}",
+                f"{leak['kind']} copy of {leak['because_of']}",
+            )
+            for leak in dropped[:SHOWN_LEAKS]
+        ]
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Run the stage."""
+    args = parser().parse_args(argv)
+    params = read_params(args.params, Params)
+    split, squares = read_split(args.split), read_array(args.images)
+    classes = class_names(split)
+    quality = read_metrics(args.preprocessing)["jpeg_quality"]
+    metrics: dict[str, Any] = {}
+    scores = [pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])]
+    if reason := too_few(split):
+        print(f"audit: left out: {reason}", file=sys.stderr)
+        metrics["left_out"] = reason
+        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
+    else:
+        described = {
+            "raw": in_order(partial(describe_file, args.root), list(split["path"]), "audit files"),
+            "harmonised": in_order(
+                partial(describe_square, quality), list(squares), "audit images"
+            ),
+        }
+        for images, rows in described.items():
+            metrics[images] = {}
+            for name, features in by_descriptor(list(rows)).items():
+                with threadpool_limits(1):
+                    metrics[images][name], table = audit(
+                        split, features, classes, params.audit.permutations, params.seed, name
+                    )
+                scores.append(table.assign(images=images, descriptor=name))
+        metrics["in_words"] = in_words(metrics["raw"], metrics["harmonised"])
+        save_figure(args.figure, shortcuts_figure(metrics))
+    save_picture(args.leaks_png, draw_leaks(args.root, read_metrics(args.split_json)["dropped"]))
+    write_table(args.scores, pd.concat(scores, ignore_index=True))
+    write_metrics(args.metrics, metrics)
+    require_below(params.audit.max_shortcut_accuracy, metrics)
+
+
+def require_below(limit: float | None, metrics: dict[str, Any]) -> None:
+    """Raise `UserError` if a descriptor of the harmonised images exceeds the accuracy ``limit``."""
+    for name, found in metrics.get("harmonised", {}).items():
+        if limit is not None and found["accuracy"] > limit:
+            raise UserError(
+                f"{name} of the harmonised images tells the classes apart in "
+                f"{100 * found['accuracy']:.1f} % of val, above audit.max_shortcut_accuracy "
+                f"{limit}; choose other images, or raise the limit and read reports/audit.json"
+            )
+
+
+if __name__ == "__main__":
+    run_stage(main, "audit")

@@ -1,0 +1,129 @@
+"""Fit models on descriptors, score them on images they have not seen, and against chance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from stages.common.determinism import derived_seed, generator
+from stages.common.ranking import mean_auc
+from stages.common.statistics import share_with_interval
+
+PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
+"""Inverse strengths of the logistic regressions' L2 penalty, chosen by folds of train."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Descriptors ``[N,F]`` with the labels and groups of the same images."""
+
+    features: pd.DataFrame
+    labels: np.ndarray
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one model found: its figures, and for each scored image the probabilities ``[M,K]``."""
+
+    figures: dict[str, Any]
+    probabilities: np.ndarray
+
+
+def folds(data: Data, seed: int, most: int = 5) -> StratifiedGroupKFold:
+    """Return up to ``most`` folds that keep groups together; each class has at least 2 groups."""
+    frame = pd.DataFrame({"label": data.labels, "group": data.groups})
+    count = min(most, int(frame.groupby("label")["group"].nunique().min()))
+    return StratifiedGroupKFold(
+        count, shuffle=True, random_state=derived_seed(seed, "folds") % 2**32
+    )
+
+
+def logistic(penalty: float) -> Any:
+    """Return a logistic regression on standardised descriptors."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=2000))
+
+
+def tree(depth: int) -> Any:
+    """Return a decision tree; of depth 1 it is a stump, which looks at one feature."""
+    return DecisionTreeClassifier(max_depth=depth, random_state=0)
+
+
+def best_logistic(data: Data, split: StratifiedGroupKFold) -> Any:
+    """Return the logistic regression with the penalty of least loss over folds of ``data``."""
+    search = GridSearchCV(
+        logistic(1.0),
+        {"logisticregression__C": PENALTIES},
+        scoring="neg_log_loss",
+        cv=split,
+        refit=False,
+    )
+    search.fit(data.features.to_numpy(), data.labels, groups=data.groups)
+    return logistic(search.best_params_["logisticregression__C"])
+
+
+def candidates(data: Data, split: StratifiedGroupKFold, *, trees: bool) -> dict[str, Any]:
+    """Return the models to try by name, the simplest first."""
+    simple = {"stump": tree(1), "tree": tree(3)} if trees else {}
+    return {**simple, "logistic": best_logistic(data, split)}
+
+
+def best_of(models: Mapping[str, Any], data: Data, split: StratifiedGroupKFold) -> str:
+    """Return the name of the model most often right over folds of ``data``, the first if equal."""
+    accuracy = {
+        name: cross_val_score(
+            model, data.features.to_numpy(), data.labels, groups=data.groups, cv=split
+        ).mean()
+        for name, model in models.items()
+    }
+    return max(accuracy, key=lambda name: accuracy[name])
+
+
+def score(
+    model: Any, train: Data, features: pd.DataFrame, labels: np.ndarray, classes: Sequence[str]
+) -> Scored:
+    """Fit ``model`` on ``train`` and score it on ``features`` ``[M,F]`` with ``labels`` ``[M]``."""
+    model.fit(train.features.to_numpy(), train.labels)
+    p = model.predict_proba(features.to_numpy())
+    right = np.array(classes)[p.argmax(axis=1)] == labels
+    hits = share_with_interval("accuracy", right)
+    figures = {
+        "accuracy": hits["accuracy"],
+        "low": hits["accuracy_low"],
+        "high": hits["accuracy_high"],
+        "auc": mean_auc(labels, p, classes),
+    }
+    return Scored(figures, p)
+
+
+def chance(
+    model: Any,
+    train: Data,
+    features: pd.DataFrame,
+    labels: np.ndarray,
+    permutations: int,
+    seed: int,
+    *names: object,
+) -> np.ndarray:
+    """Return the accuracies ``[permutations]`` of ``model`` fitted on shuffled labels of train."""
+    rng = generator(seed, "permutations", *names)
+    known, new = train.features.to_numpy(), features.to_numpy()
+    return np.array(
+        [
+            (model.fit(known, rng.permutation(train.labels)).predict(new) == labels).mean()
+            for _ in range(permutations)
+        ]
+    )
+
+
+def used_feature(model: Any, names: Sequence[str]) -> str | None:
+    """Return the feature that a fitted stump looks at; None if it looks at none."""
+    first = int(model.tree_.feature[0])
+    return names[first] if first >= 0 else None

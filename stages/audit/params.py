@@ -1,0 +1,21 @@
+"""The parameters of this stage."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import Block
+
+
+class Audit(Block):
+    """Block ``audit``."""
+
+    permutations: Annotated[int, Field(ge=20, le=10_000)]
+    max_shortcut_accuracy: Annotated[float, Field(gt=0, le=1)] | None
+
+
+class Params(Block):
+    """The blocks this stage uses."""
+
+    seed: int
+    audit: Audit

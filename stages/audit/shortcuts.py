@@ -1,0 +1,111 @@
+"""How well the classes can be told apart without looking at what the images show."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.audit.models import (
+    Data,
+    best_of,
+    candidates,
+    chance,
+    folds,
+    score,
+    used_feature,
+)
+
+FEWEST_SCORED, FEWEST_TRAINED = 12, 5
+"""With fewer images in val, or of a class in train, one image decides: nothing is said."""
+
+
+def too_few(split: pd.DataFrame) -> str | None:
+    """Return why this split is too small for an audit, or None."""
+    train, val = (split[split["split"] == name] for name in ("train", "val"))
+    groups = train.groupby("label")["group"].nunique()
+    least = int(groups.reindex(split["label"].unique(), fill_value=0).min())
+    if len(val) < FEWEST_SCORED:
+        return f"{len(val)} images in val; {FEWEST_SCORED} are the fewest that say much"
+    if least < FEWEST_TRAINED:
+        return f"{least} independent training images of a class; {FEWEST_TRAINED} are the fewest"
+    return None
+
+
+def audit(
+    split: pd.DataFrame,
+    features: pd.DataFrame,
+    classes: Sequence[str],
+    permutations: int,
+    seed: int,
+    name: str,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Fit on train what one descriptor allows, and score it on val.
+
+    Args:
+        split: ``id, label, split, group`` of N images.
+        features: the descriptor of the same images ``[N,F]``.
+        classes: the labels, sorted.
+        permutations: fits on shuffled labels that chance is measured by.
+        seed: of folds and permutations.
+        name: of the descriptor; that of metadata is tried with trees, too.
+
+    Returns:
+        ``model, accuracy, low, high, auc, n, chance, chance_high, p`` (the share of shuffled fits
+        at least as accurate, those counted with this one) and for metadata each model's figures;
+        and for every image of val and test its ``id, split, predicted`` and ``p_<class>``.
+    """
+    train, val = ((split["split"] == part).to_numpy() for part in ("train", "val"))
+    labels = split["label"].to_numpy()
+    known = Data(features[train], labels[train], split["group"].to_numpy()[train])
+    plan = folds(known, seed)
+    models = candidates(known, plan, trees=name == "metadata")
+    best = best_of(models, known, plan)
+    found = {
+        key: score(model, known, features[val], labels[val], classes)
+        for key, model in models.items()
+    }
+    null = chance(models[best], known, features[val], labels[val], permutations, seed, name)
+    figures = {
+        "model": best,
+        "n": int(val.sum()),
+        **found[best].figures,
+        "chance": float(null.mean()),
+        "chance_high": float(np.quantile(null, 0.95)),
+        "p": float((1 + (null >= found[best].figures["accuracy"]).sum()) / (1 + permutations)),
+    }
+    if name == "metadata":
+        figures |= {key: one.figures for key, one in found.items()}
+        models["stump"].fit(known.features.to_numpy(), known.labels)
+        figures["stump"]["feature"] = used_feature(models["stump"], list(features.columns))
+    unseen = split["split"].isin(("val", "test")).to_numpy()
+    outside = score(models[best], known, features[unseen], labels[unseen], classes).probabilities
+    table = split.loc[unseen, ["id", "split"]].reset_index(drop=True)
+    table["predicted"] = np.array(classes)[outside.argmax(axis=1)]
+    return figures, table.assign(**{f"p_{label}": outside[:, k] for k, label in enumerate(classes)})
+
+
+def in_words(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
+    """Return what the figures of `audit` by descriptor mean, a sentence each."""
+    sentences = []
+    for place, found in (("the files as they are", raw), ("the harmonised images", harmonised)):
+        telling = {
+            name: one
+            for name, one in found.items()
+            if one["p"] < 0.05 and one["low"] > one["chance"]
+        }
+        for name, one in sorted(telling.items(), key=lambda item: -item[1]["accuracy"]):
+            feature = one.get("stump", {}).get("feature") if one["model"] == "stump" else None
+            by = f"{name} ({feature})" if feature else name
+            sentences.append(
+                f"{by[0].upper()}{by[1:]} of {place} tells the classes apart in "
+                f"{100 * one['accuracy']:.1f} % of {one['n']} images "
+                f"({100 * one['low']:.1f} to {100 * one['high']:.1f}); "
+                f"chance gives {100 * one['chance']:.1f} %, at most "
+                f"{100 * one['chance_high']:.1f} % in 19 of 20 trials."
+            )
+        if not telling:
+            sentences.append(
+                f"Nothing tried tells the classes of {place} apart better than chance at this n."
+            )
+    return sentences

@@ -1,0 +1,36 @@
+"""How well scores rank images of one class above the others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def auc(positive: np.ndarray, score: np.ndarray) -> float:
+    """Return the share of pairs that ``score`` ranks right, ties counting half.
+
+    The area under the ROC curve as the statistic of Mann and Whitney (1947).
+
+    Args:
+        positive: bool ``[N]``, some True and some False.
+        score: ``[N]``, larger for what should be positive.
+    """
+    n = int(positive.sum())
+    ranks = rankdata(score)[positive].sum()
+    return float((ranks - n * (n + 1) / 2) / (n * (len(positive) - n)))
+
+
+def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float | None:
+    """Return the mean over classes of the AUC of each against the rest; None if there is none.
+
+    Args:
+        labels: ``[N]``.
+        p: probabilities ``[N,K]``.
+        classes: the K labels; those that all or none of the images have do not count.
+    """
+    found = [
+        auc(labels == name, p[:, k])
+        for k, name in enumerate(classes)
+        if 0 < (labels == name).sum() < len(labels)
+    ]
+    return float(np.mean(found)) if found else None

@@ -1,0 +1,129 @@
+"""What the classifier knows beyond a shortcut: where the shortcut fails, and at equal shortcut.
+
+A difference of two accuracies would not tell: two models can be right on the same images or on
+others. Here the classifier is judged where the audit's model gives no help.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from stages.common.determinism import generator
+from stages.common.statistics import share_with_interval
+
+PER_STRATUM, FEWEST_PAIRS, DRAWS = 10, 25, 500
+
+
+def beyond_shortcuts(
+    table: pd.DataFrame, audit: pd.DataFrame, classes: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Return `beyond` of one split for every model of the audit, as ``beyond.<images>.<model>``.
+
+    Args:
+        table: predictions of the classifier, of one split.
+        audit: ``audit_scores.csv``: ``images, descriptor`` and predictions; empty without an audit.
+        classes: the labels.
+        seed: of the bootstrap.
+    """
+    found: dict[str, Any] = {}
+    for (images, descriptor), rows in audit.groupby(["images", "descriptor"], sort=True):
+        by_images = found.setdefault(str(images), {})
+        by_images[str(descriptor)] = beyond(table, rows, classes, seed)
+    return {"beyond": found} if found else {}
+
+
+def beyond(
+    table: pd.DataFrame, shortcut: pd.DataFrame, classes: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Return the classifier's figures given one audit model.
+
+    Args:
+        table: predictions of the classifier: ``id, label, predicted, p_<class>``.
+        shortcut: of the audit's model for the same images, in any order.
+        classes: the labels.
+        seed: of the bootstrap.
+
+    Returns:
+        ``n_wrong``, the images that the audit's model gets wrong, ``accuracy_where_wrong`` of the
+        classifier on them with its interval, ``auc_given``, the mean over classes of
+        `conditional_auc`, with its bootstrap interval, and ``pairs`` that it rests on. A figure is
+        None where no image contradicts the shortcut, or too few pairs share its score.
+    """
+    given = shortcut.set_index("id").loc[table["id"]]
+    labels = table["label"].to_numpy()
+    wrong = given["predicted"].to_numpy() != labels
+    right = (table["predicted"].to_numpy() == labels)[wrong]
+    name = "accuracy_where_wrong"
+    accuracy = (
+        share_with_interval(name, right)
+        if len(right)
+        else dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    )
+    truth = np.array([labels == label for label in classes])
+    score, known = (
+        np.array([part[f"p_{label}"].to_numpy() for label in classes]) for part in (table, given)
+    )
+    chosen = slice(1, 2) if len(classes) == 2 else slice(None)
+    triples = list(zip(truth[chosen], score[chosen], known[chosen], strict=True))
+    value, pairs = mean_conditional(triples)
+    low, high = interval(triples, seed) if pairs >= FEWEST_PAIRS else (None, None)
+    return {
+        "n_wrong": int(wrong.sum()),
+        **accuracy,
+        "auc_given": value if pairs >= FEWEST_PAIRS else None,
+        "auc_given_low": low,
+        "auc_given_high": high,
+        "pairs": pairs,
+    }
+
+
+def strata_of(known: np.ndarray) -> np.ndarray:
+    """Return the stratum of each score ``[N]``: tens of neighbours, equal scores together."""
+    return ((rankdata(known) - 1) // PER_STRATUM).astype(int)
+
+
+def conditional_auc(
+    positive: np.ndarray, score: np.ndarray, strata: np.ndarray
+) -> tuple[float, int]:
+    """Return the AUC of ``score`` among images of one stratum, and the pairs it rests on.
+
+    The AUC adjusted for a covariate (Janes and Pepe, Biometrika 2009), by strata of it, each
+    weighted by its pairs. Strata must be narrow: within a wide one the covariate still tells.
+
+    Args:
+        positive: bool ``[N]``.
+        score: ``[N]``.
+        strata: ``[N]``, from 0.
+    """
+    ranks = pd.Series(score).groupby(strata).rank().to_numpy()
+    n = np.bincount(strata)
+    ours = np.bincount(strata, positive)
+    won = np.bincount(strata, ranks * positive) - ours * (ours + 1) / 2
+    pairs = int((ours * (n - ours)).sum())
+    return (float(won.sum() / pairs) if pairs else float("nan")), pairs
+
+
+def mean_conditional(
+    triples: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> tuple[float, int]:
+    """Return the mean of `conditional_auc` over classes that have pairs, and all their pairs."""
+    found = [conditional_auc(truth, score, strata_of(known)) for truth, score, known in triples]
+    values = [value for value, pairs in found if pairs]
+    return (float(np.mean(values)) if values else float("nan")), sum(n for _, n in found)
+
+
+def interval(
+    triples: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], seed: int
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of `mean_conditional`, images drawn anew."""
+    rng = generator(seed, "bootstrap", "beyond")
+    n = len(triples[0][0])
+    values = [
+        mean_conditional([(a[pick], b[pick], c[pick]) for a, b, c in triples])[0]
+        for pick in rng.integers(0, n, size=(DRAWS, n))
+    ]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)

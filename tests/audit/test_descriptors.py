@@ -1,0 +1,76 @@
+"""Descriptors say what they are named for, and metadata what a header holds."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.stats import skew
+
+from stages.audit.contents import BANDS, colour, spectrum, thumbnail
+from stages.audit.metadata import as_features, jpeg_quality, read_metadata
+
+
+def noise(width: int = 64, height: int = 48) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 85, 95])
+def test_jpeg_quality_is_found_from_the_table(quality: int) -> None:
+    file = io.BytesIO()
+    noise().save(file, "JPEG", quality=quality)
+    tables = Image.open(file).quantization  # type: ignore[attr-defined]
+    assert jpeg_quality(tables[0]) == pytest.approx(quality, abs=0.6)
+
+
+def test_metadata_of_a_jpeg_and_a_png(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    noise().save(tmp_path / "a.jpg", quality=80, subsampling="4:4:4", exif=exif, progressive=True)
+    noise().save(tmp_path / "a.png")
+    jpeg, png = (read_metadata(tmp_path / name) for name in ("a.jpg", "a.png"))
+    assert (jpeg["format"], png["format"]) == ("JPEG", "PNG")
+    assert jpeg["JPEG subsampling"] == "4:4:4"
+    assert (jpeg["EXIF tags"], png["EXIF tags"]) == (1, 0)
+    assert (jpeg["JPEG progressive"], png["JPEG quality"]) == (1, 0)
+    assert png["bytes"] == (tmp_path / "a.png").stat().st_size
+    assert png["aspect"] == pytest.approx(64 / 48)
+
+
+def test_words_become_flags_of_the_most_frequent() -> None:
+    table = pd.DataFrame({"bytes": [1, 2, 3], "format": ["PNG", "JPEG", "PNG"]})
+    features = as_features(table)
+    assert list(features.columns) == ["bytes", "format = JPEG", "format = PNG"]
+    assert features.to_numpy().tolist() == [[1, 0, 1], [2, 1, 0], [3, 0, 1]]
+
+
+def test_colour_is_mean_deviation_and_skewness() -> None:
+    image = noise()
+    pixels = np.asarray(image).reshape(-1, 3) / 255
+    found = colour(image)
+    assert found.shape == (12,)
+    assert found[:3] == pytest.approx(pixels.mean(axis=0))
+    assert found[4:7] == pytest.approx(pixels.std(axis=0))
+    assert found[8:11] == pytest.approx(skew(pixels, axis=0))
+    grey = colour(Image.new("RGB", (8, 8), (90, 90, 90)))
+    assert np.isfinite(grey).all()
+    assert grey[3] == 0
+
+
+@pytest.mark.parametrize("size", [(200, 150), (1500, 1100)])
+def test_a_wave_stands_in_its_ring_whatever_the_size(size: tuple[int, int]) -> None:
+    cycles = 0.25
+    row = 128 + 100 * np.sin(2 * np.pi * cycles * np.arange(size[0]))
+    image = Image.fromarray(np.tile(row, (size[1], 1)).astype(np.uint8)).convert("RGB")
+    assert spectrum(image).argmax() == int(cycles * 2 * BANDS)
+
+
+def test_thumbnail_is_the_whole_image() -> None:
+    halves = Image.new("RGB", (96, 40), "white")
+    halves.paste((0, 0, 0), (0, 0, 48, 40))
+    small = thumbnail(halves).reshape(16, 16, 3)
+    assert small[:, :8].max() == 0
+    assert small[:, 8:].min() == 1

@@ -1,0 +1,97 @@
+"""A planted shortcut is found and named, chance is not, and too little data says nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.audit.__main__ import require_below
+from stages.audit.shortcuts import audit, in_words, too_few
+from stages.common.artifacts import read_metrics
+from stages.common.errors import UserError
+from tests.conftest import change_params, run_in
+
+CLASSES = ["fake", "real"]
+
+
+def images(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"id": [f"{i:03}" for i in range(n)], "label": CLASSES * (n // 2)})
+    part = np.where(rng.random(n) < 0.6, "train", np.where(rng.random(n) < 0.8, "val", "test"))
+    return table.assign(split=part, group=table["id"])
+
+
+def measured(split: pd.DataFrame, features: pd.DataFrame, name: str) -> dict[str, Any]:
+    return audit(split, features, CLASSES, 40, 0, name)[0]
+
+
+def test_one_telling_feature_among_many_is_found_and_named() -> None:
+    split = images()
+    noise = np.random.default_rng(1).normal(size=(len(split), 12))
+    features = pd.DataFrame(noise, columns=[f"noise {k}" for k in range(12)])
+    features["format = PNG"] = (split["label"] == "fake").astype(float)
+    found = measured(split, features, "metadata")
+    assert found["model"] == "stump"
+    assert found["accuracy"] == found["auc"] == 1
+    assert found["stump"]["feature"] == "format = PNG"
+    assert found["p"] == pytest.approx(1 / 41)
+    assert found["n"] == (split["split"] == "val").sum()
+    (sentence, _) = in_words({"metadata": found}, {})
+    assert sentence.startswith("Metadata (format = PNG) of the files as they are tells")
+
+
+def test_noise_is_no_shortcut() -> None:
+    split = images()
+    features = pd.DataFrame(np.random.default_rng(2).normal(size=(len(split), 30)))
+    found = measured(split, features, "colour")
+    assert found["low"] < 0.5 < found["high"]
+    assert found["p"] > 0.05
+    assert 0.4 < found["chance"] < 0.6
+    assert all("Nothing tried" in words for words in in_words({"colour": found}, {"colour": found}))
+
+
+def test_scores_are_of_images_that_the_model_was_not_fitted_on() -> None:
+    split = images()
+    features = pd.DataFrame(np.random.default_rng(2).normal(size=(len(split), 3)))
+    _, table = audit(split, features, CLASSES, 20, 0, "colour")
+    unseen = split[split["split"] != "train"]
+    assert list(table["id"]) == list(unseen["id"])
+    assert table[["p_fake", "p_real"]].sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_labels_of_val_play_no_part_in_the_fit() -> None:
+    split = images()
+    features = pd.DataFrame({"bytes": (split["label"] == "fake").astype(float)})
+    other = split["label"].map({"fake": "real", "real": "fake"})
+    turned = split.assign(label=split["label"].where(split["split"] != "val", other))
+    assert measured(turned, features, "metadata")["accuracy"] == 0
+
+
+def test_too_few_images_are_said() -> None:
+    split = images()
+    assert too_few(split) is None
+    some = split.groupby("split").head(8)
+    assert "8 images in val" in str(too_few(some))
+    one_group = split.assign(group=split["group"].where(split["label"] == "fake", "same"))
+    assert "1 independent training images" in str(too_few(one_group))
+
+
+def test_a_limit_ends_the_stage() -> None:
+    metrics = {"harmonised": {"colour": {"accuracy": 0.81}}, "raw": {"colour": {"accuracy": 1.0}}}
+    require_below(None, metrics)
+    require_below(0.9, metrics)
+    with pytest.raises(UserError, match=r"colour of the harmon.*81\.0 %.*raise the limit"):
+        require_below(0.8, metrics)
+
+
+def test_a_file_format_for_one_class_is_named_and_gone_after_harmonising(project: Path) -> None:
+    change_params(project, {"synthesize": {"shortcut": "global", "pairs": 40}})
+    run_in(project, "dvc", "repro", "audit")
+    found = read_metrics(project / "reports" / "audit.json")
+    assert found["raw"]["metadata"]["accuracy"] == 1
+    assert found["raw"]["metadata"]["stump"]["feature"].startswith(("format", "JPEG"))
+    assert found["harmonised"]["metadata"]["low"] < 0.6
+    assert any("of the files as they are tells" in words for words in found["in_words"])
+    assert not any(words.startswith("Metadata of the harm") for words in found["in_words"])
