@@ -32,7 +32,20 @@ class Views(Block):
     """How training images are varied, and how much of the frozen blocks' output is kept."""
 
     views: Annotated[int, Field(ge=1, le=64)]
-    variations: list[Literal["flip", "crop", "compress", "blur"]]
+    variations: list[
+        Literal[
+            "flip",
+            "crop",
+            "compress",
+            "blur",
+            "rescale",
+            "noise",
+            "brightness",
+            "strong_crop",
+            "strong_compress",
+            "strong_blur",
+        ]
+    ]
     activations_max_gb: Annotated[float, Field(ge=0)]
 
 
@@ -136,23 +149,23 @@ def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:
 def fit(
     network: Network,
     train: tuple[Inputs, Tensor],
-    val: tuple[Inputs, Tensor],
+    val: tuple[Inputs, Tensor] | None,
     training: Training,
     seed: int,
     *,
-    select_on_val: bool,
-    checkpoint: Path,
+    select_on_val: bool = False,
+    checkpoint: Path | None = None,
 ) -> tuple[list[Epoch], int]:
     """Train ``network.blocks[unfreeze_from:]`` and the head with cross-entropy.
 
     Args:
         network: trained in place.
         train: inputs and labels ``[N]`` (int64) to learn from.
-        val: the same to look at after each epoch.
+        val: the same to look at after each epoch, if anything.
         training: the settings.
         seed: of order, views and dropout.
         select_on_val: keep the epoch of least validation loss instead of the last.
-        checkpoint: where each finished epoch is kept; found there, it is gone on from.
+        checkpoint: where each finished epoch is kept, if anywhere; found there, it is gone on from.
 
     Returns:
         The history and the number of the epoch kept, from 1.
@@ -162,7 +175,7 @@ def fit(
     optimizer = _optimizer(tail, training)
     history: list[Epoch] = []
     best, best_state = 0, dict[str, Tensor]()
-    if checkpoint.is_file():
+    if checkpoint and checkpoint.is_file():
         saved = torch.load(checkpoint, map_location=device(), weights_only=True)
         tail.load_state_dict(saved["tail"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -178,22 +191,25 @@ def fit(
         train_loss, train_accuracy = _train_epoch(
             tail, optimizer, train, training, number, generator(seed, "order", number)
         )
-        val_loss, val_accuracy = _evaluate(tail, val, training.batch_size)
+        val_loss, val_accuracy = (
+            _evaluate(tail, val, training.batch_size) if val else (np.nan, np.nan)
+        )
         history.append(Epoch(number, rate, train_loss, train_accuracy, val_loss, val_accuracy))
         bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_accuracy:.3f}")
         if not select_on_val or val_loss <= min(row.val_loss for row in history):
             best = number
             if select_on_val:
                 best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
-        state = {
-            "tail": tail.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "history": [vars(row) for row in history],
-            "best": best,
-            "best_state": best_state,
-        }
-        with atomic_path(checkpoint) as partial:
-            torch.save(state, partial)
+        if checkpoint:
+            state = {
+                "tail": tail.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "history": [vars(row) for row in history],
+                "best": best,
+                "best_state": best_state,
+            }
+            with atomic_path(checkpoint) as partial:
+                torch.save(state, partial)
     if select_on_val:
         tail.load_state_dict(best_state)
     return history, best

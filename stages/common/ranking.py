@@ -20,6 +20,19 @@ def auc(positive: np.ndarray, score: np.ndarray) -> float:
     return float((ranks - n * (n + 1) / 2) / (n * (len(positive) - n)))
 
 
+def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
+    """Return the mean over positives of the precision at their score, ties taken together.
+
+    Args:
+        positive: bool ``[N]``, some True.
+        score: ``[N]``, larger for what should be positive.
+    """
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.diff(score[order], append=np.nan) != 0)
+    hits = positive[order].cumsum()[last]
+    return float((np.diff(hits, prepend=0) * hits / (last + 1)).sum() / positive.sum())
+
+
 def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float | None:
     """Return the mean over classes of the AUC of each against the rest; None if there is none.
 

@@ -20,8 +20,8 @@ from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.fitting import fit, varied_inputs
 from stages.common.params import read_params
+from stages.common.setup import initial_network, run_key
 from stages.train.params import Params
-from stages.train.setup import initial_network, run_key
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,18 +1,8 @@
 """The parameters of ``train``."""
 
-from typing import Literal
-
 from stages.common.fitting import Training
 from stages.common.params import Block
-
-
-class Model(Block):
-    """Block ``model``: which network, and where its first weights come from."""
-
-    arch: Literal["efficientnet_lite0", "resnet18"]
-    weights: Literal["imagenet", "file", "none"]
-    weights_file: str
-    normalisation: Literal["native", "half"]
+from stages.common.setup import Model
 
 
 class Params(Block):

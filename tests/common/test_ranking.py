@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stages.common.ranking import auc, mean_auc
+from stages.common.ranking import auc, average_precision, mean_auc
 
 
 def test_auc_is_that_of_scikit_learn_with_ties() -> None:
@@ -12,6 +12,16 @@ def test_auc_is_that_of_scikit_learn_with_ties() -> None:
     positive = rng.random(200) < 0.3
     score = np.round(rng.normal(size=200) + positive, 1)
     assert auc(positive, score) == pytest.approx(roc_auc_score(positive, score))
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_average_precision_is_that_of_scikit_learn_with_ties(decimals: int) -> None:
+    rng = np.random.default_rng(0)
+    positive = rng.random(200) < 0.3
+    score = np.round(rng.normal(size=200) + positive, decimals)
+    expected = average_precision_score(positive, score)
+    assert average_precision(positive, score) == pytest.approx(expected)
+    assert average_precision(positive, np.zeros(200)) == pytest.approx(positive.mean())
 
 
 def test_mean_auc_leaves_out_classes_that_no_image_or_every_image_has() -> None:

@@ -1,8 +1,9 @@
-"""Build the network to train and name the checkpoint its run belongs to."""
+"""Which network is trained, where its first weights come from, and the name of a run."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -15,7 +16,16 @@ from stages.common.backbones import (
     load_pretrained,
 )
 from stages.common.errors import UserError
-from stages.train.params import Model, Params
+from stages.common.params import Block
+
+
+class Model(Block):
+    """Block ``model``: which network, and where its first weights come from."""
+
+    arch: Literal["efficientnet_lite0", "resnet18"]
+    weights: Literal["imagenet", "file", "none"]
+    weights_file: str
+    normalisation: Literal["native", "half"]
 
 
 def initial_network(
@@ -38,7 +48,7 @@ def initial_network(
     return network
 
 
-def run_key(params: Params, inputs: Sequence[Path]) -> str:
+def run_key(params: Block, inputs: Sequence[Path]) -> str:
     """Return a name for a training run: the hash of its parameters and input files."""
     digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
     for path in inputs:

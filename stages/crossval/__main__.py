@@ -1,0 +1,88 @@
+"""Score every training image by a model that did not train on it."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stages.common.artifacts import (
+    class_names,
+    read_array,
+    read_split,
+    write_metrics,
+    write_table,
+)
+from stages.common.determinism import make_torch_deterministic
+from stages.common.errors import run_stage
+from stages.common.figures import save_picture, sentence_picture
+from stages.common.params import read_params
+from stages.common.refits import refit_logits
+from stages.common.setup import initial_network, run_key
+from stages.crossval.figures import contradicted_picture
+from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.params import Params
+from stages.crossval.summary import contradicted, summarise
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of this stage."""
+    arguments = argparse.ArgumentParser(prog="stages.crossval", description=__doc__)
+    for flag in ("params", "images", "split", "weights-file", "checkpoints"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("out-of-fold", "metrics", "contradicted", "contradicted-png"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    return arguments
+
+
+def main(argv: list[str]) -> None:
+    """Run the stage."""
+    args = parser().parse_args(argv)
+    params = read_params(args.params, Params)
+    split, images = read_split(args.split), read_array(args.images)
+    classes = class_names(split)
+    train = split[split["split"] == "train"]
+    logits = [f"logit_{name}" for name in classes]
+    if reason := too_few(train, params.crossval):
+        print(f"crossval: left out: {reason}", file=sys.stderr)
+        write_table(
+            args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
+        )
+        write_table(
+            args.contradicted,
+            pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
+        )
+        save_picture(args.contradicted_png, sentence_picture(f"Not measured: {reason}."))
+        write_metrics(args.metrics, {"left_out": reason})
+        return
+    make_torch_deterministic(params.seed, "crossval")
+    network = initial_network(params.model, args.weights_file, classes, params.train.unfreeze_from)
+    key = run_key(params, (args.images, args.split, args.weights_file))
+    checkpoints = args.checkpoints / f"crossval-{key}"
+    divided = divide(train, params.crossval, params.seed)
+    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
+    found = refit_logits(
+        network,
+        images,
+        labels,
+        list(refits(divided)),
+        params.train,
+        params.seed,
+        checkpoints=checkpoints,
+    )
+    scored = divided.drop(columns="row")
+    scored[logits] = np.concatenate(list(found))
+    wrong = contradicted(scored, train.set_index("id")["path"], classes)
+    write_table(args.out_of_fold, scored)
+    write_table(args.contradicted, wrong)
+    rows = pd.Series(train.index, index=train["id"])
+    save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))
+    write_metrics(args.metrics, summarise(scored, classes))
+    shutil.rmtree(checkpoints)
+
+
+if __name__ == "__main__":
+    run_stage(main, "crossval")

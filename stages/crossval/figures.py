@@ -1,0 +1,37 @@
+"""Draw the training images whose label is contradicted."""
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from stages.common.figures import MUTED, PAPER, sentence_picture, write_line
+
+TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
+
+
+def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Series) -> Image.Image:
+    """Draw the first images of `stages.crossval.summary.contradicted`, with label and prediction.
+
+    Args:
+        table: ``id, path, label, predicted, p_label``, the worst first.
+        images: bytes ``[N,S,S,3]``.
+        rows: the row of each image, by id.
+    """
+    shown = table.head(SHOWN)
+    if shown.empty:
+        return sentence_picture("No label is contradicted by the models that did not train on it.")
+    height = TILE + 58
+    lines = -(-len(shown) // COLUMNS)
+    across = min(COLUMNS, len(shown))
+    picture = Image.new("RGB", (across * (TILE + GAP) + GAP, lines * (height + GAP) + GAP), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for place, case in enumerate(shown.to_dict("records")):
+        left = GAP + place % COLUMNS * (TILE + GAP)
+        top = GAP + place // COLUMNS * (height + GAP)
+        square = Image.fromarray(np.asarray(images[rows[case["id"]]]))
+        picture.paste(square.resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top))
+        label = f"labelled {case['label']}: {100 * case['p_label']:.1f} %"
+        write_line(draw, (left, top + TILE + 6), label, width=TILE, bold=True)
+        write_line(draw, (left, top + TILE + 24), f"taken for {case['predicted']}", width=TILE)
+        write_line(draw, (left, top + TILE + 40), case["path"], width=TILE, size=11, ink=MUTED)
+    return picture

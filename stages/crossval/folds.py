@@ -1,0 +1,55 @@
+"""Divide the training images into folds: classes evenly, groups whole."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from stages.common.determinism import derived_seed
+from stages.common.refits import Refit
+from stages.crossval.params import Crossval
+
+
+def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
+    """Return why ``train`` is not cross-validated, or None."""
+    if not crossval.folds:
+        return "crossval.folds is 0"
+    groups = train.groupby("label")["group"].nunique()
+    if groups.min() < crossval.folds:
+        return (
+            f"class {groups.idxmin()!r} has {groups.min()} independent training images, "
+            f"crossval.folds={crossval.folds} needs as many"
+        )
+    return None
+
+
+def divide(train: pd.DataFrame, crossval: Crossval, seed: int) -> pd.DataFrame:
+    """Return the fold of every image in every repeat.
+
+    Args:
+        train: ``id, label, group`` of the training images, indexed by their row of the images.
+        crossval: how many folds and repeats.
+        seed: of the draws.
+
+    Returns:
+        ``row, id, repeat, fold, label``; repeats and folds count from 1. No group is in two folds
+        of a repeat.
+    """
+    tables = []
+    for repeat in range(1, crossval.repeats + 1):
+        state = derived_seed(seed, "crossval", repeat) % 2**32
+        folds = StratifiedGroupKFold(crossval.folds, shuffle=True, random_state=state)
+        for fold, (_, held_out) in enumerate(folds.split(train, train["label"], train["group"]), 1):
+            part = train.iloc[held_out]
+            places = {"row": part.index, "id": part["id"], "repeat": repeat, "fold": fold}
+            tables.append(pd.DataFrame({**places, "label": part["label"]}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def refits(divided: pd.DataFrame) -> Iterator[Refit]:
+    """Yield what to learn from and to score for every fold of `divide`, in its order."""
+    for _, repeat in divided.groupby("repeat"):
+        for _, held_out in repeat.groupby("fold"):
+            learn = np.setdiff1d(repeat["row"], held_out["row"])
+            yield Refit(learn, held_out["row"].to_numpy())

@@ -1,0 +1,30 @@
+"""The parameters of ``crossval``."""
+
+from pydantic import Field, field_validator
+
+from stages.common.fitting import Training
+from stages.common.params import Block
+from stages.common.setup import Model
+
+
+class Crossval(Block):
+    """Block ``crossval``: how often the training images are divided, and into how many parts."""
+
+    folds: int = Field(ge=0, le=100)
+    repeats: int = Field(ge=1, le=100)
+
+    @field_validator("folds")
+    @classmethod
+    def _divides(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("0 (no cross-validation) or 2 and more")
+        return folds
+
+
+class Params(Block):
+    """What ``crossval`` reads of ``params.yaml``."""
+
+    seed: int
+    model: Model
+    train: Training
+    crossval: Crossval

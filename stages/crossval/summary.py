@@ -1,0 +1,96 @@
+"""What the out-of-fold scores say: how accurate, how stable, and which labels they contradict."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from stages.common.ranking import mean_auc
+from stages.common.statistics import share_with_interval
+
+
+def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Return the probabilities ``[N,K]`` of the columns ``logit_<class>``."""
+    return softmax(scored[[f"logit_{name}" for name in classes]].to_numpy(np.float64), axis=1)
+
+
+def summarise(scored: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of ``reports/crossval.json``.
+
+    Intervals count each image once, however often it was scored: Wilson's, of the mean over
+    repeats. They say how far the figure may be off on other images of these sources; the spread
+    over folds and repeats says how far training and chance move it.
+
+    Args:
+        scored: ``id, repeat, fold, label, logit_<class>…``.
+        classes: the labels.
+    """
+    p = probabilities(scored, classes)
+    right = pd.Series(np.array(classes)[p.argmax(axis=1)] == scored["label"], dtype=float)
+    by_image = right.groupby(scored["id"]).mean()
+    label = scored.groupby("id")["label"].first()
+    by_fold = right.groupby([scored["repeat"], scored["fold"]]).mean()
+    by_repeat = right.groupby(scored["repeat"]).mean()
+    repeats = scored["repeat"].to_numpy()
+    auc = [
+        mean_auc(scored["label"].to_numpy()[repeats == one], p[repeats == one], classes) or np.nan
+        for one in np.unique(repeats)
+    ]
+    return {
+        "n": len(by_image),
+        "folds": int(scored["fold"].max()),
+        "repeats": len(by_repeat),
+        **share_with_interval("accuracy", by_image.to_numpy()),
+        "roc_auc": float(np.mean(auc)),
+        "per_class": {
+            name: {
+                "n": int((label == name).sum()),
+                **share_with_interval("recall", by_image[label == name].to_numpy()),
+            }
+            for name in classes
+        },
+        "of_folds": _spread(by_fold),
+        **({"of_repeats": _spread(by_repeat)} if len(by_repeat) > 1 else {}),
+    }
+
+
+def _spread(accuracies: pd.Series) -> dict[str, float]:
+    return {
+        "lowest": float(accuracies.min()),
+        "highest": float(accuracies.max()),
+        "standard_deviation": float(accuracies.std(ddof=1)),
+        "count": len(accuracies),
+    }
+
+
+def contradicted(scored: pd.DataFrame, paths: pd.Series, classes: Sequence[str]) -> pd.DataFrame:
+    """Return the training images whose label the models that did not see them contradict.
+
+    A label error shows up here, and so does an image that is like the other class.
+
+    Args:
+        scored: as in `summarise`.
+        paths: of the images, by id.
+        classes: the labels.
+
+    Returns:
+        ``id, path, label, predicted, p_label`` (the mean over repeats of the probability of its
+        label, below that of ``predicted``), the least probable label first.
+    """
+    p = pd.DataFrame(probabilities(scored, classes), columns=list(classes))
+    mean = p.groupby(scored["id"].to_numpy()).mean()
+    label = scored.groupby("id")["label"].first()
+    own = mean.to_numpy()[np.arange(len(mean)), [classes.index(name) for name in label]]
+    table = pd.DataFrame(
+        {
+            "id": mean.index,
+            "path": paths[mean.index].to_numpy(),
+            "label": label.to_numpy(),
+            "predicted": mean.idxmax(axis=1).to_numpy(),
+            "p_label": own,
+        }
+    )
+    wrong = table[table["predicted"] != table["label"]]
+    return wrong.sort_values(["p_label", "id"]).reset_index(drop=True)

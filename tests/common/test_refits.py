@@ -1,0 +1,65 @@
+"""Refits do not know of each other, and a finished one is not repeated."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages.common.artifacts import write_array
+from stages.common.backbones import HALF, Network, create
+from stages.common.determinism import make_torch_deterministic
+from stages.common.fitting import Training
+from stages.common.refits import Refit, refit_logits
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+LABELS = torch.tensor([0, 1] * 6)
+FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
+SETTINGS = Training(
+    unfreeze_from=3,
+    views=2,
+    variations=["flip"],
+    epochs=1,
+    batch_size=4,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    schedule="cosine",
+    label_smoothing=0.0,
+    activations_max_gb=1.0,
+)
+
+
+def network() -> Network:
+    make_torch_deterministic(0, "test")
+    return create("resnet18", ("a", "b"), HALF)
+
+
+def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:
+    found = refit_logits(network(), IMAGES, LABELS, plan, SETTINGS, 0, checkpoints=folder)
+    return list(found)
+
+
+def test_each_refit_starts_from_the_same_weights(tmp_path: Path) -> None:
+    first, second = scores([FIRST, SECOND], tmp_path / "a")
+    assert first.shape == second.shape == (4, 2)
+    other = FIRST._replace(learn=np.array([0, 1, 2, 3, 7]))
+    _, again = scores([other, SECOND], tmp_path / "b")
+    assert np.array_equal(second, again)
+    assert not np.array_equal(first, scores([other, SECOND], tmp_path / "c")[0])
+
+
+def test_a_finished_refit_is_not_repeated(tmp_path: Path) -> None:
+    uninterrupted = scores([FIRST, SECOND], tmp_path / "a")
+    write_array(tmp_path / "b" / "0.npy", np.full((4, 2), 7, np.float32))
+    resumed = scores([FIRST, SECOND], tmp_path / "b")
+    assert (resumed[0] == 7).all()
+    assert np.array_equal(resumed[1], uninterrupted[1])
+
+
+def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
+    (plain,) = scores([FIRST], tmp_path / "a")
+    swapped = LABELS.clone()
+    swapped[8:] = 1 - swapped[8:]
+    made = network()
+    (found,) = refit_logits(made, IMAGES, swapped, [FIRST], SETTINGS, 0, checkpoints=tmp_path / "b")
+    assert np.array_equal(plain, found)

@@ -1,0 +1,68 @@
+"""Folds keep groups whole and classes even, and every image is scored once a repeat."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.params import Crossval
+
+
+def images(groups: int = 30, copies: int = 2) -> pd.DataFrame:
+    """Return training images at rows 100, 101, …: of each group ``copies``."""
+    group = np.repeat(np.arange(groups), copies)
+    count = len(group)
+    table = {
+        "id": [f"i{k:03d}" for k in range(count)],
+        "label": np.where(group % 3 == 0, "fake", "real"),
+        "group": group.astype(str),
+    }
+    return pd.DataFrame(table, index=np.arange(100, 100 + count))
+
+
+def test_each_repeat_scores_every_image_once_and_by_no_model_that_saw_its_group() -> None:
+    train = images()
+    divided = divide(train, Crossval(folds=4, repeats=3), 0)
+    for _, rows in divided.groupby("repeat"):
+        assert sorted(rows["id"]) == list(train["id"])
+    group = train["group"]
+    parts = list(refits(divided))
+    assert len(parts) == 12
+    for part in parts:
+        assert not set(group[part.learn]) & set(group[part.score])
+        assert sorted([*part.learn, *part.score]) == list(train.index)
+    scored = np.concatenate([part.score for part in parts])
+    assert list(scored) == list(divided["row"])
+
+
+def test_folds_have_both_classes_in_proportion() -> None:
+    train = images(groups=60)
+    divided = divide(train, Crossval(folds=5, repeats=1), 1)
+    shares = (divided["label"] == "fake").groupby(divided["fold"]).mean()
+    assert shares.between(0.25, 0.42).all()
+
+
+def test_repeats_and_seeds_divide_differently_and_the_same_seed_alike() -> None:
+    train, settings = images(), Crossval(folds=3, repeats=2)
+    divided = divide(train, settings, 0)
+    first, second = (
+        rows.set_index("id")["fold"].sort_index() for _, rows in divided.groupby("repeat")
+    )
+    assert (first != second).any()
+    assert divided.equals(divide(train, settings, 0))
+    assert not divided.equals(divide(train, settings, 1))
+
+
+@pytest.mark.parametrize(
+    ("folds", "words"), [(0, "crossval.folds is 0"), (11, "class 'fake' has 10 independent")]
+)
+def test_what_cannot_be_divided_is_said(folds: int, words: str) -> None:
+    reason = too_few(images(), Crossval(folds=folds, repeats=1))
+    assert reason
+    assert words in reason
+    assert too_few(images(), Crossval(folds=10, repeats=1)) is None
+
+
+def test_one_fold_is_no_cross_validation() -> None:
+    with pytest.raises(ValueError, match="2 and more"):
+        Crossval(folds=1, repeats=1)

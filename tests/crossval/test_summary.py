@@ -1,0 +1,74 @@
+"""Out-of-fold figures by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages.common.statistics import wilson
+from stages.crossval.figures import contradicted_picture
+from stages.crossval.summary import contradicted, summarise
+
+CLASSES = ["fake", "real"]
+
+
+def scored(margins: dict[str, list[float]], labels: dict[str, str]) -> pd.DataFrame:
+    """Return a table of ``logit_fake = margin, logit_real = 0``; folds alternate."""
+    rows = [
+        {
+            "id": name,
+            "repeat": repeat,
+            "fold": 1 + number % 2,
+            "label": labels[name],
+            "logit_fake": margin,
+            "logit_real": 0.0,
+        }
+        for number, (name, of_repeats) in enumerate(margins.items())
+        for repeat, margin in enumerate(of_repeats, 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+LABELS = {"a": "fake", "b": "fake", "c": "real", "d": "real"}
+TABLE = scored({"a": [2, 1], "b": [-3, 1], "c": [-1, -1], "d": [4, 2]}, LABELS)
+
+
+def test_an_image_counts_once_however_often_it_is_scored() -> None:
+    figures = summarise(TABLE, CLASSES)
+    assert figures["n"] == 4
+    assert figures["accuracy"] == pytest.approx((1 + 0.5 + 1 + 0) / 4)
+    assert figures["accuracy_low"] == pytest.approx(wilson(2.5, 4)[0])
+    assert figures["per_class"]["fake"]["recall"] == pytest.approx(0.75)
+    assert figures["per_class"]["real"]["n"] == 2
+
+
+def test_spread_over_folds_and_repeats() -> None:
+    figures = summarise(TABLE, CLASSES)
+    # repeat 1: a, c right in fold 1; b, d wrong in fold 2; repeat 2: a, c and b right, d wrong
+    assert figures["of_folds"]["lowest"] == 0
+    assert figures["of_folds"]["highest"] == 1
+    assert figures["of_folds"]["count"] == 4
+    assert figures["of_repeats"]["lowest"] == pytest.approx(0.5)
+    assert figures["of_repeats"]["highest"] == pytest.approx(0.75)
+    assert "of_repeats" not in summarise(TABLE[TABLE["repeat"] == 1], CLASSES)
+
+
+def test_contradicted_labels_come_least_probable_first() -> None:
+    paths = pd.Series({name: f"{name}.png" for name in LABELS})
+    table = contradicted(TABLE, paths, CLASSES)
+    assert table["id"].tolist() == ["d", "b"]
+    assert table["predicted"].tolist() == ["fake", "real"]
+    p = 1 - np.mean([1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-2))])
+    assert table["p_label"].iloc[0] == pytest.approx(p)
+    assert table["path"].iloc[0] == "d.png"
+
+
+def test_the_picture_shows_each_contradicted_image() -> None:
+    table = contradicted(TABLE, pd.Series({n: n for n in LABELS}), CLASSES)
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    images[3] = (255, 0, 0)
+    picture = contradicted_picture(table, images, pd.Series(range(4), index=list(LABELS)))
+    assert isinstance(picture, Image.Image)
+    assert picture.getpixel((60, 60)) == (255, 0, 0)
+    nothing = contradicted_picture(table.head(0), images, pd.Series(dtype=int))
+    assert nothing.height < 100
