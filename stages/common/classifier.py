@@ -1,16 +1,19 @@
-"""The trained classifier as a file: safetensors with one sorted JSON of metadata."""
+"""The trained classifier: its file, safetensors with one sorted JSON of metadata; its logits."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 
 from stages.common.artifacts import write_bytes
-from stages.common.backbones import ARCHITECTURES, Network, create, load_weights
+from stages.common.backbones import ARCHITECTURES, Network, create, load_weights, pool
 from stages.common.errors import UserError
+from stages.common.fitting import BATCH, batches, run_blocks
 
 FORMAT = "twincam-classifier-2"
 
@@ -55,6 +58,21 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
         UserError: the file is no classifier of this program.
     """
     return dict(_about(path)["preprocessing"])
+
+
+@torch.no_grad()
+def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
+    """Return the logits ``[N,K]`` (float32) of ``images``, worked out a batch at a time.
+
+    Args:
+        network: in evaluation mode, on `stages.common.backbones.device`.
+        images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
+    """
+    found = [np.zeros((0, len(network.classes)), np.float32)]
+    for indices in batches(len(images), BATCH):
+        maps = run_blocks(network, images[indices], len(network.blocks))
+        found.append(network.head(pool(maps)).cpu().numpy())
+    return np.concatenate(found)
 
 
 def _about(path: Path) -> dict[str, Any]:

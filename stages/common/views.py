@@ -1,10 +1,11 @@
-"""Random variations of an image for training: flip, crop, re-compression, blur."""
+"""Random variations of an image for training: what can happen to it without changing its class."""
 
-import io
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
+
+from stages.common import corruptions
 
 Variation = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -16,25 +17,68 @@ def flip(image: Image.Image, _rng: np.random.Generator) -> Image.Image:
 
 def crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Cut a random square of 80-100 % of the side and scale it back."""
-    side = round(image.width * rng.uniform(0.8, 1.0))
-    left, top = rng.integers(0, image.width - side + 1, size=2)
-    box = (left, top, left + side, top + side)
-    return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
+    return _random_crop(image, 0.8, rng)
 
 
 def compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Re-encode as JPEG of quality 50-95."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=int(rng.integers(50, 96)))
-    return Image.open(buffer).convert("RGB")
+    return corruptions.jpeg(image, int(rng.integers(50, 96)))
 
 
 def blur(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Blur with a Gaussian of 0.2-0.8 pixels."""
-    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))
+    return corruptions.blur(image, rng.uniform(0.2, 0.8))
 
 
-VARIATIONS: dict[str, Variation] = {"flip": flip, "crop": crop, "compress": compress, "blur": blur}
+def rescale(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Scale to 50-100 % of the side, and back."""
+    return corruptions.rescale(image, rng.uniform(0.5, 1.0))
+
+
+def noise(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Add Gaussian noise of 0-8 grey levels."""
+    return corruptions.noise(image, rng.uniform(0, 8), rng)
+
+
+def brightness(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Make it darker or lighter by up to 30 %."""
+    return corruptions.brightness(image, rng.uniform(0.7, 1.3))
+
+
+def strong_crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Cut a random square of 60-100 % of the side and scale it back."""
+    return _random_crop(image, 0.6, rng)
+
+
+def strong_compress(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Re-encode as JPEG of quality 30-95."""
+    return corruptions.jpeg(image, int(rng.integers(30, 96)))
+
+
+def strong_blur(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Blur with a Gaussian of 0.2-2 pixels."""
+    return corruptions.blur(image, rng.uniform(0.2, 2.0))
+
+
+VARIATIONS: dict[str, Variation] = {
+    "flip": flip,
+    "crop": crop,
+    "compress": compress,
+    "blur": blur,
+    "rescale": rescale,
+    "noise": noise,
+    "brightness": brightness,
+    "strong_crop": strong_crop,
+    "strong_compress": strong_compress,
+    "strong_blur": strong_blur,
+}
+
+
+def _random_crop(image: Image.Image, least: float, rng: np.random.Generator) -> Image.Image:
+    side = round(image.width * rng.uniform(least, 1.0))
+    left, top = rng.integers(0, image.width - side + 1, size=2)
+    box = (left, top, left + side, top + side)
+    return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
 
 
 def vary(image: np.ndarray, names: Sequence[str], rng: np.random.Generator) -> np.ndarray:

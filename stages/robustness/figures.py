@@ -1,0 +1,96 @@
+"""Draw what the corruptions cost, and the images that flip first."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+from scipy.special import softmax
+
+from stages.common.figures import (
+    AGAINST,
+    FOR,
+    MUTED,
+    PAPER,
+    new_figure,
+    sentence_picture,
+    write_line,
+)
+from stages.robustness.ladders import LADDERS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TILE, GAP, COLUMNS, TEXT = 176, 16, 3, 64
+
+
+class Card(NamedTuple):
+    """An image, bytes ``[S,S,3]``, as it is and corrupted, with what was done and predicted."""
+
+    path: str
+    clean: np.ndarray
+    before: str
+    corrupted: np.ndarray
+    done: str
+    after: str
+
+
+def curves_figure(table: pd.DataFrame, clean: Mapping[str, float], split: str) -> "Figure":
+    """Draw accuracy and flip rate over severity, a panel for each corruption.
+
+    Args:
+        table: `curve` of one split.
+        clean: `figures` of the same images as they are.
+        split: its name.
+    """
+    figure = new_figure(9.6, 5.4)
+    panels = figure.subplots(2, 3, sharey=True)
+    for axes, (name, ladder) in zip(panels.flat, LADDERS.items(), strict=True):
+        rows = table[table["corruption"] == name].sort_values("severity")
+        for key, colour, label in (
+            ("accuracy", AGAINST / 255, "accuracy"),
+            ("flips", FOR / 255, "predictions flipped"),
+        ):
+            axes.plot(rows["severity"], rows[key], "o-", color=colour, label=label)
+            axes.fill_between(
+                rows["severity"], rows[f"{key}_low"], rows[f"{key}_high"], color=colour, alpha=0.18
+            )
+        axes.axhline(clean["accuracy"], color="0.4", lw=1, ls="--", label="accuracy, as they are")
+        axes.set(xlabel=ladder.axis, ylim=(0, 1.02), xticks=sorted(ladder.severities))
+        if name in ("jpeg", "rescale", "crop"):
+            axes.invert_xaxis()
+    panels[0, 0].legend(frameon=False, loc="center left", fontsize=9)
+    figure.suptitle(f"{split}, n = {clean['n']}; bands: 95 % intervals", fontsize=10)
+    return figure
+
+
+def flips_picture(cards: Sequence[Card]) -> Image.Image:
+    """Draw the images whose prediction flips first, as they are beside corrupted."""
+    if not cards:
+        return sentence_picture("No prediction flipped under any corruption tried.")
+    columns = min(COLUMNS, len(cards))
+    step = (2 * TILE + 2 * GAP, TILE + TEXT + GAP)
+    size = (columns * step[0] + GAP, -(-len(cards) // columns) * step[1] + GAP)
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    for number, card in enumerate(cards):
+        row, column = divmod(number, columns)
+        left, top = GAP + column * step[0], GAP + row * step[1]
+        write_line(draw, (left, top), card.path, width=2 * TILE, size=12, bold=True)
+        below = top + 20 + TILE + 4
+        for shift, image, lines in (
+            (0, card.clean, ("as it is", card.before)),
+            (TILE + 4, card.corrupted, (card.done, card.after)),
+        ):
+            square = Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS)
+            picture.paste(square, (left + shift, top + 20))
+            write_line(draw, (left + shift, below), lines[0], width=TILE, size=11, ink=MUTED)
+            write_line(draw, (left + shift, below + 16), lines[1], width=TILE, size=12)
+    return picture
+
+
+def in_words(logits: np.ndarray, classes: Sequence[str]) -> str:
+    """Return the predicted class and its probability, of logits ``[K]``."""
+    p = softmax(logits.astype(np.float64))
+    return f"{classes[int(p.argmax())]}, {100 * p.max():.0f} %"

@@ -1,0 +1,85 @@
+"""Each corruption turned up step by step, the mildest first."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from stages.common import corruptions
+
+
+class Ladder(NamedTuple):
+    """A corruption and its severities, whole numbers so that they can be keys of metrics.
+
+    ``words`` names one severity and ``axis`` all of them.
+    """
+
+    apply: Callable[[Image.Image, int, np.random.Generator], Image.Image]
+    severities: tuple[int, ...]
+    words: str
+    axis: str
+
+
+LADDERS = {
+    "jpeg": Ladder(
+        lambda image, quality, _rng: corruptions.jpeg(image, quality),
+        (95, 85, 70, 50, 30),
+        "JPEG {}",
+        "JPEG quality",
+    ),
+    "blur": Ladder(
+        lambda image, percent, _rng: corruptions.blur(image, percent / 100),
+        (50, 100, 150, 200),
+        "blur {} % of a pixel",
+        "blur, % of a pixel",
+    ),
+    "rescale": Ladder(
+        lambda image, percent, _rng: corruptions.rescale(image, percent / 100),
+        (75, 50, 35, 25),
+        "scaled to {} % and back",
+        "scaled to % and back",
+    ),
+    "crop": Ladder(
+        lambda image, percent, _rng: corruptions.crop(image, percent / 100),
+        (90, 80, 70, 60),
+        "middle {} % cut out",
+        "middle % cut out",
+    ),
+    "noise": Ladder(
+        corruptions.noise,
+        (2, 5, 10, 20),
+        "noise of {} grey levels",
+        "noise, grey levels of 255",
+    ),
+    "brightness": Ladder(
+        lambda image, percent, _rng: corruptions.brightness(image, percent / 100),
+        (125, 75, 150, 50),
+        "brightness {} %",
+        "brightness, %",
+    ),
+}
+"""Brightness by the size of its logarithm: a quarter more is a smaller step than a quarter less."""
+
+
+class Condition(NamedTuple):
+    """One corruption at one severity; ``step`` counts up its ladder from 0."""
+
+    corruption: str
+    severity: int
+    step: int
+
+    def apply(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
+        """Corrupt an RGB image."""
+        return LADDERS[self.corruption].apply(image, self.severity, rng)
+
+    def in_words(self) -> str:
+        """Return what is done, for people."""
+        return LADDERS[self.corruption].words.format(self.severity)
+
+
+CONDITIONS = [
+    Condition(name, severity, step)
+    for name, ladder in LADDERS.items()
+    for step, severity in enumerate(ladder.severities)
+]

@@ -1,0 +1,146 @@
+"""What a corruption costs: accuracy, recall, confidence, and predictions that flip."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from stages.common.statistics import bootstrap_mean, share_with_interval
+from stages.robustness.ladders import CONDITIONS
+
+FIGURES = [
+    "n",
+    *(
+        f"{name}{bound}"
+        for name in ("accuracy", "confidence", "flips", "lost")
+        for bound in ("", "_low", "_high")
+    ),
+]
+COLUMNS = ["condition", "corruption", "severity", *FIGURES]
+
+
+class Flip(NamedTuple):
+    """An image by its position, and the condition under which its prediction changes first."""
+
+    image: int
+    condition: int
+
+
+def figures(
+    labels: np.ndarray, logits: np.ndarray, seed: int, *names: object
+) -> dict[str, float | int]:
+    """Return ``n``, accuracy and mean confidence, that of the predicted class, with intervals.
+
+    Args:
+        labels: indices of the classes ``[N]``.
+        logits: ``[N,K]`` of the same images.
+        seed: of the bootstrap of the confidence.
+        names: of what was done to the images.
+    """
+    confidence = softmax(logits.astype(np.float64), axis=1).max(axis=1)
+    low, high = bootstrap_mean(confidence, seed, "confidence", *names)
+    return {
+        "n": len(labels),
+        **share_with_interval("accuracy", logits.argmax(axis=1) == labels),
+        "confidence": float(confidence.mean()),
+        "confidence_low": low,
+        "confidence_high": high,
+    }
+
+
+def costs(
+    labels: np.ndarray, clean: np.ndarray, corrupted: np.ndarray, seed: int, *names: object
+) -> dict[str, float]:
+    """Return what a corruption changes against the same images as they are.
+
+    Args:
+        labels: indices of the classes ``[N]``.
+        clean: logits ``[N,K]`` of the images as they are.
+        corrupted: logits ``[N,K]`` of the same images corrupted.
+        seed: of the bootstrap.
+        names: of what was done to the images.
+
+    Returns:
+        ``flips``, the share of predictions that change, with its Wilson interval, and ``lost``, the
+        accuracy that goes, with a bootstrap interval paired by image. The latter has no width where
+        no image turns right or wrong; the interval of the flips then says what N allows.
+    """
+    before, after = clean.argmax(axis=1), corrupted.argmax(axis=1)
+    lost = (before == labels).astype(float) - (after == labels)
+    low, high = bootstrap_mean(lost, seed, "lost", *names)
+    return {
+        **share_with_interval("flips", before != after),
+        "lost": float(lost.mean()),
+        "lost_low": low,
+        "lost_high": high,
+    }
+
+
+def recalls(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Return ``n_<class>`` and, unless that is 0, ``recall_<class>`` with its Wilson interval."""
+    found: dict[str, Any] = {}
+    for k, name in enumerate(classes):
+        own = labels == k
+        found[f"n_{name}"] = int(own.sum())
+        if own.any():
+            found |= share_with_interval(f"recall_{name}", logits[own].argmax(axis=1) == k)
+    return found
+
+
+def curve(
+    labels: np.ndarray, clean: np.ndarray, corrupted: np.ndarray, classes: Sequence[str], seed: int
+) -> pd.DataFrame:
+    """Return `figures`, `costs` and `recalls` as a row for each of `CONDITIONS`.
+
+    Args:
+        labels: indices of the classes ``[N]``.
+        clean: logits ``[N,K]`` of the images as they are.
+        corrupted: logits ``[C,N,K]`` of the same images.
+        classes: the K labels.
+        seed: of the bootstraps.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "condition": condition.in_words(),
+                "corruption": condition.corruption,
+                "severity": condition.severity,
+                **figures(labels, logits, seed, condition),
+                **costs(labels, clean, logits, seed, condition),
+                **recalls(labels, logits, classes),
+            }
+            for condition, logits in zip(CONDITIONS, corrupted, strict=True)
+        ]
+    )
+
+
+def as_metrics(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the rows of `curve`, without the recalls, as ``<corruption>.<severity>.<figure>``."""
+    found: dict[str, Any] = {}
+    for row in table.to_dict("records"):
+        ladder = found.setdefault(str(row["corruption"]), {})
+        ladder[str(row["severity"])] = {key: row[key] for key in FIGURES}
+    return found
+
+
+def first_flips(clean: np.ndarray, corrupted: np.ndarray) -> list[Flip]:
+    """Return each image that flips with the mildest step that does it, the most fragile first.
+
+    Among equal steps, of one image or of several, the wider margin of the new prediction over the
+    old one comes first.
+
+    Args:
+        clean: logits ``[N,K]`` of the images as they are.
+        corrupted: logits ``[C,N,K]`` of the same images under `CONDITIONS`.
+    """
+    before = clean.argmax(axis=1)
+    old = corrupted[:, np.arange(len(before)), before]
+    margin = corrupted.max(axis=2) - old
+    flipped = np.argwhere(corrupted.argmax(axis=2) != before)
+    ranked = sorted((CONDITIONS[c].step, -margin[c, i], i, c) for c, i in flipped)
+    first: dict[int, Flip] = {}
+    for _, _, image, condition in ranked:
+        first.setdefault(int(image), Flip(int(image), int(condition)))
+    return list(first.values())
