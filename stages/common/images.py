@@ -7,6 +7,7 @@ a single image alike. Colour profiles are not applied.
 import hashlib
 import io
 import os
+import re
 import stat
 import warnings
 from collections import deque
@@ -41,6 +42,7 @@ _SPECIAL = {
     stat.S_IFBLK: "device",
     stat.S_IFDIR: "folder",
 }
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,6 +65,22 @@ class Decoded(NamedTuple):
     format: str
     sha256: str
     bytes: int
+
+
+def image_id(path: str) -> str:
+    """Return 12 hex digits that stand for the image at ``path`` (relative, POSIX)."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def printable(text: str) -> str:
+    """Show what cannot be written as UTF-8, or would break a line, as escapes."""
+    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def check_name(path: str) -> None:
+    """Raise BadImageError where a table cannot hold ``path``."""
+    if _UNWRITABLE.search(path):
+        raise BadImageError("control characters or bytes that are no UTF-8 in its name")
 
 
 def decode(path: Path, max_pixels: int | None = None, at_least: int | None = None) -> Decoded:

@@ -1,7 +1,5 @@
 """Open every file once: is it an image, what is in it, and what does it look like."""
 
-import hashlib
-import re
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +9,10 @@ from PIL import Image
 from scipy.fft import dctn
 
 from stages.common.errors import UserError
-from stages.common.images import BadImageError, decode, in_order
+from stages.common.images import BadImageError, check_name, decode, image_id, in_order, printable
 from stages.split.listing import Entry
 
 FLAT = 2**64 - 1
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def read_contents(
@@ -44,19 +41,13 @@ _CONTENT = ("sha256", "phash", "width", "height", "format", "bytes")
 def _inspect(root: Path, max_pixels: int, entry: Entry) -> dict[str, object] | str:
     if entry.fault:
         return entry.fault
-    if _UNWRITABLE.search(entry.path):
-        return "control characters or bytes that are no UTF-8 in its name"
     try:
+        check_name(entry.path)
         found = decode(root / entry.path, max_pixels, at_least=128)
     except BadImageError as error:
         return str(error)
     content = {name: getattr(found, name) for name in _CONTENT if name != "phash"}
     return {"id": image_id(entry.path), "phash": perceptual_hash(found.image), **content}
-
-
-def image_id(path: str) -> str:
-    """Return 12 hex digits that stand for the image at ``path`` (relative, POSIX)."""
-    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def perceptual_hash(image: Image.Image) -> int:
@@ -72,11 +63,6 @@ def perceptual_hash(image: Image.Image) -> int:
         return FLAT
     lowest = dctn(pixels, norm="ortho")[:8, :8].round(3)
     return int.from_bytes(np.packbits(lowest > np.median(lowest)).tobytes(), "big")
-
-
-def printable(text: str) -> str:
-    """Show what cannot be written as UTF-8, or would break a line, as escapes."""
-    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def check_bad(bad: list[dict[str, str]], total: int, max_bad_fraction: float) -> None:

@@ -1,5 +1,6 @@
 """The parameters of this stage."""
 
+import re
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -14,6 +15,7 @@ class Data(Block):
     info: str
     max_pixels: int = Field(ge=1)
     max_bad_fraction: float = Field(ge=0, le=1)
+    source_pattern: re.Pattern[str] | None
 
 
 class Split(Block):

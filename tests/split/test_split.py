@@ -39,6 +39,7 @@ class Run:
 
     def __call__(self, **changes: object) -> tuple[pd.DataFrame, dict]:
         data = {"root": "x", "info": "y", "max_pixels": 10_000, "max_bad_fraction": 0.5}
+        data["source_pattern"] = None
         split = {"seed": 0, "val_fraction": 0.4, "test_fraction": 0.0}
         split["near_duplicate_distance"] = 10
         for key, value in changes.items():
@@ -296,6 +297,8 @@ def test_ctrl_c_ends_the_run_and_leaves_the_old_outputs(
         ({"near_duplicate_distance": -2}, "split.near_duplicate_distance"),
         ({"max_pixels": 0}, "data.max_pixels"),
         ({"max_bad_fraction": 1.1}, "data.max_bad_fraction"),
+        ({"source_pattern": "fake/("}, "data.source_pattern is 'fake/('; allowed: a valid regular"),
+        ({"source_pattern": 3}, "data.source_pattern"),
     ],
 )
 def test_impossible_parameters(run: Run, changes: dict, said: str) -> None:
@@ -380,6 +383,49 @@ def test_a_partial_manifest_with_byte_order_mark(run: Run) -> None:
         "NA" if path == "real/1.png" else "" for path in table["path"]
     ]
     assert set(table["family"]) == {""}
+
+
+def test_a_pattern_finds_the_source_in_the_path(run: Run) -> None:
+    run.fill("real", "fake", count=0)
+    for n, name in enumerate(("sd15_1", "sd15_2", "ddpm_1", "ddpm_2", "plain")):
+        save(run.root / f"fake/{name}.png", n)
+    for n in range(5):
+        save(run.root / f"real/sd15_{n}.png", 50 + n)
+    manifest(run, "path,source\nfake/sd15_2.png,other\nreal/sd15_0.png,camera\n")
+    table, metrics = run(source_pattern="fake/([a-z0-9]+)_")
+    named = dict(zip(table["path"], table["source"], strict=True))
+    assert {path: name for path, name in named.items() if name} == {
+        "fake/ddpm_1.png": "ddpm",
+        "fake/ddpm_2.png": "ddpm",
+        "fake/sd15_1.png": "sd15",
+        "fake/sd15_2.png": "other",
+        "real/sd15_0.png": "camera",
+    }
+    assert metrics["sources"] == {"": 5, "camera": 1, "ddpm": 2, "other": 1, "sd15": 1}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sources"),
+    [
+        ("^[a-z]+", {"real": 8, "fake": 8}),
+        ("(?:real|fake)/([0-3])?", {"0": 2, "1": 2, "2": 2, "3": 2, "": 8}),
+        ("(f)(a)", {"f": 8, "": 8}),
+    ],
+)
+def test_a_pattern_without_a_group_or_with_more(
+    run: Run, pattern: str, sources: dict[str, int]
+) -> None:
+    run.fill("real", "fake")
+    assert run(source_pattern=pattern)[1]["sources"] == sources
+
+
+@pytest.mark.parametrize("pattern", ["sd15_", "(x)?", ""])
+def test_a_pattern_that_finds_nothing(run: Run, pattern: str) -> None:
+    run.fill("real", "fake")
+    message = user_error(run, source_pattern=pattern)
+    assert f"data.source_pattern {pattern!r} finds no source in any of 16 paths" in message
+    assert "'fake/0.png'" in message
+    assert not run.split.exists()
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import sys
 SHOWN = 20
 
 
-def warn(*lines: str) -> None:
+def warn(stage: str, *lines: str) -> None:
     """Say each of ``lines`` on standard error; of many, the first `SHOWN` and how many follow."""
     more = len(lines) - SHOWN
-    tail = [f"and {more} more, see reports/split.json"] if more > 0 else []
+    tail = [f"and {more} more, see reports/{stage}.json"] if more > 0 else []
     for line in [*lines[:SHOWN], *tail]:
-        print(f"split: {line}", file=sys.stderr)
+        print(f"{stage}: {line}", file=sys.stderr)
