@@ -1,12 +1,15 @@
-"""Score the classifier on the evaluated splits."""
+"""Score the classifier on the evaluated splits and on other sources, with intervals."""
 
 import argparse
 from pathlib import Path
+
+import numpy as np
 
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
     class_names,
     read_array,
+    read_metrics,
     read_split,
     read_table,
     write_metrics,
@@ -16,18 +19,38 @@ from stages.common.errors import run_stage
 from stages.common.figures import save_figure
 from stages.common.params import read_params
 from stages.common.predictions import misclassified, predictions
-from stages.evaluate.beyond import beyond_shortcuts
-from stages.evaluate.figures import confusion_figure, roc_figure
+from stages.evaluate.external import external_predictions
+from stages.evaluate.figures import (
+    confusion_figure,
+    reliability_figure,
+    risk_coverage_figure,
+    roc_figure,
+)
+from stages.evaluate.judging import (
+    external_figures,
+    judge,
+    learn,
+    reliability_diagrams,
+    split_figures,
+)
 from stages.evaluate.params import Params
-from stages.evaluate.scores import roc, scores
+from stages.evaluate.scores import roc
+from stages.evaluate.selective import risk_coverage
+from stages.evaluate.words import in_words, knows
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.evaluate", description=__doc__)
-    for flag in ("params", "split", "embeddings", "audit-scores"):
+    for flag in ("params", "split", "embeddings", "audit-scores", "out-of-fold"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("metrics", "predictions", "misclassified", "roc", "confusion-png", "roc-png"):
+    for flag in ("deliveries", "holdout"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("metrics", "predictions", "external-predictions", "misclassified"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("roc", "risk-coverage"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("confusion-png", "roc-png", "reliability-png", "risk-coverage-png"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
 
@@ -35,24 +58,41 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
-    seed = read_params(args.params, Params).seed
+    params = read_params(args.params, Params)
     split = read_split(args.split)
     classes = class_names(split)
-    evaluated = split["split"].isin(EVALUATED_SPLITS).to_numpy()
-    logits = read_array(args.embeddings / "logits.npy")
-    table = predictions(split[evaluated], logits[evaluated], classes)
-    curves = roc(table, classes)
-    write_table(args.predictions, table)
-    write_table(args.misclassified, misclassified(table))
-    write_table(args.roc, curves)
-    save_figure(args.confusion_png, confusion_figure(table, classes))
-    save_figure(args.roc_png, roc_figure(curves))
     audit = read_table(args.audit_scores, ("id", "predicted"))
-    by_split = {
-        str(name): scores(rows, classes) | beyond_shortcuts(rows, audit, classes, seed)
-        for name, rows in table.groupby("split")
+    text = ("id", "path", "split", "source", "label", "delivery")
+    deliveries = read_table(args.deliveries, text)
+    learned = learn(read_table(args.out_of_fold, ("id", "label")), classes, params.evaluate.alpha)
+
+    chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
+    logits = read_array(args.embeddings / "logits.npy")[chosen].astype(np.float64)
+    own = judge(predictions(split[chosen], logits, classes), logits, learned, deliveries, classes)
+    others = judge(*external_predictions(deliveries, classes), learned, deliveries, classes)
+    present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
+    parts = {name: own.part("split", name) for name in present}
+
+    roc_curves, risk_curves = roc(own.table, classes), risk_coverage(own.table)
+    for path, table in ((args.predictions, own.table), (args.external_predictions, others.table)):
+        write_table(path, table.assign(in_words=in_words(table, params.authentic)))
+    write_table(args.misclassified, misclassified(own.table))
+    write_table(args.roc, roc_curves)
+    write_table(args.risk_coverage, risk_curves)
+    save_figure(args.confusion_png, confusion_figure(own.table, classes))
+    save_figure(args.roc_png, roc_figure(roc_curves))
+    figures = {
+        name: split_figures(part, audit, learned, classes, params.seed)
+        for name, part in parts.items()
     }
-    write_metrics(args.metrics, by_split)
+    diagrams = reliability_diagrams(parts, learned, classes, params.seed)
+    save_figure(args.reliability_png, reliability_figure(diagrams))
+    save_figure(args.risk_coverage_png, risk_coverage_figure(risk_curves, figures))
+    external = external_figures(others, learned, classes)
+    trained = split[split["split"] == "train"]
+    known = knows(trained, params.authentic, read_metrics(args.holdout), external)
+    elsewhere = {"external": external} if external else {}
+    write_metrics(args.metrics, {**figures, **elsewhere, "knows": known})
 
 
 if __name__ == "__main__":

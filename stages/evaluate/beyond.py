@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from stages.common.determinism import generator
-from stages.common.statistics import share_with_interval
+from stages.common.statistics import logit_interval, share_with_interval
 
 PER_STRATUM, FEWEST_PAIRS, DRAWS = 10, 25, 500
 
@@ -49,19 +49,13 @@ def beyond(
     Returns:
         ``n_wrong``, the images that the audit's model gets wrong, ``accuracy_where_wrong`` of the
         classifier on them with its interval, ``auc_given``, the mean over classes of
-        `conditional_auc`, with its bootstrap interval, and ``pairs`` that it rests on. A figure is
-        None where no image contradicts the shortcut, or too few pairs share its score.
+        `conditional_auc`, with its 95 % interval, and ``pairs`` that it rests on. A figure is
+        NaN where no image contradicts the shortcut, None where too few pairs share its score.
     """
     given = shortcut.set_index("id").loc[table["id"]]
     labels = table["label"].to_numpy()
     wrong = given["predicted"].to_numpy() != labels
     right = (table["predicted"].to_numpy() == labels)[wrong]
-    name = "accuracy_where_wrong"
-    accuracy = (
-        share_with_interval(name, right)
-        if len(right)
-        else dict.fromkeys((name, f"{name}_low", f"{name}_high"))
-    )
     truth = np.array([labels == label for label in classes])
     score, known = (
         np.array([part[f"p_{label}"].to_numpy() for label in classes]) for part in (table, given)
@@ -72,7 +66,7 @@ def beyond(
     low, high = interval(triples, seed) if pairs >= FEWEST_PAIRS else (None, None)
     return {
         "n_wrong": int(wrong.sum()),
-        **accuracy,
+        **share_with_interval("accuracy_where_wrong", right),
         "auc_given": value if pairs >= FEWEST_PAIRS else None,
         "auc_given_low": low,
         "auc_given_high": high,
@@ -118,12 +112,23 @@ def mean_conditional(
 def interval(
     triples: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], seed: int
 ) -> tuple[float, float]:
-    """Return the 95 % percentile bootstrap interval of `mean_conditional`, images drawn anew."""
+    """Return the 95 % `logit_interval` of `mean_conditional`, from a bootstrap over images.
+
+    Its trials are the pairs within strata that share no image.
+    """
     rng = generator(seed, "bootstrap", "beyond")
     n = len(triples[0][0])
     values = [
         mean_conditional([(a[pick], b[pick], c[pick]) for a, b, c in triples])[0]
         for pick in rng.integers(0, n, size=(DRAWS, n))
     ]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    drawn = np.array(values)
+    trials = [disjoint_pairs(truth, strata_of(known)) for truth, _, known in triples]
+    fewest = min(n for n in trials if n)
+    return logit_interval(mean_conditional(triples)[0], drawn[np.isfinite(drawn)], fewest)
+
+
+def disjoint_pairs(positive: np.ndarray, strata: np.ndarray) -> int:
+    """Return how many pairs of a positive and a negative of one stratum share no image."""
+    ours = np.bincount(strata, positive)
+    return int(np.minimum(ours, np.bincount(strata) - ours).sum())

@@ -1,13 +1,13 @@
-"""Confusion matrix and ROC as pictures."""
+"""Confusion matrix, ROC, reliability and risk-coverage as pictures."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from stages.common.figures import new_figure
+from stages.common.figures import AGAINST, FOR, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,4 +42,92 @@ def roc_figure(curves: pd.DataFrame) -> "Figure":
         axes.step(points["fpr"], points["tpr"], where="post", label=f"{name} ({split})")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC", aspect="equal")
     axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def reliability_figure(diagrams: Mapping[str, Mapping[str, pd.DataFrame]]) -> "Figure":
+    """Draw how often predictions are right against how confident they are.
+
+    Args:
+        diagrams: by split and by moment (before, after the temperature), from
+            `stages.evaluate.calibration.reliability`; a row of panels for each split.
+    """
+    if not diagrams:
+        figure = new_figure(8.4, 0.6)
+        figure.text(0.02, 0.5, "No reliability diagram: too few images.", va="center")
+        return figure
+    columns = max(len(moments) for moments in diagrams.values())
+    figure = new_figure(4.6 * columns, 3.9 * len(diagrams))
+    panels = figure.subplots(len(diagrams), columns, squeeze=False)
+    for row, (split, moments) in zip(panels, diagrams.items(), strict=True):
+        bounds = pd.concat(moments.values())[["low", "expected_low"]]
+        lowest = max(0.0, bounds.to_numpy().min() - 0.05)
+        for axes, (moment, bins) in zip(row, moments.items(), strict=True):
+            _draw_reliability(axes, bins)
+            axes.set(ylim=(lowest, 1.02), title=f"{split}, n = {bins['n'].sum()}, {moment} scaling")
+    panels[0][0].legend(loc="lower right", frameon=False)
+    return figure
+
+
+def _draw_reliability(axes: Any, bins: pd.DataFrame) -> None:
+    places = np.arange(len(bins))
+    axes.bar(
+        places,
+        bins["expected_high"] - bins["expected_low"],
+        0.7,
+        bins["expected_low"],
+        color="0.88",
+        label="95 % of samples if calibrated",
+    )
+    axes.hlines(
+        bins["confidence"], places - 0.35, places + 0.35, color="0.3", label="mean confidence"
+    )
+    errors = [bins["right"] - bins["low"], bins["high"] - bins["right"]]
+    axes.errorbar(
+        places,
+        bins["right"],
+        np.maximum(errors, 0),
+        fmt="o",
+        color=FOR / 255,
+        capsize=3,
+        label="share right",
+    )
+    names = [f"{100 * value:.1f} %" for value in bins["confidence"]]
+    axes.set_xticks(places, names, rotation=90 if len(bins) > 5 else 0)
+    axes.set_xlabel(f"mean confidence of {len(bins)} equally full bins")
+
+
+def risk_coverage_figure(
+    curves: pd.DataFrame, figures: Mapping[str, Mapping[str, Any]]
+) -> "Figure":
+    """Draw the share wrong among the most confident images against how many those are.
+
+    Args:
+        curves: from `stages.evaluate.selective.risk_coverage`.
+        figures: by split, with the block ``risk_coverage``.
+    """
+    figure = new_figure(5.6, 4.2)
+    axes = figure.subplots()
+    for (split, points), colour in zip(
+        curves.groupby("split", sort=True), (AGAINST / 255, FOR / 255), strict=False
+    ):
+        one = figures[str(split)]["risk_coverage"]
+        interval = f"{one['aurc']:.3f} ({one['aurc_low']:.3f} to {one['aurc_high']:.3f})"
+        axes.step(
+            points["coverage"],
+            points["risk"],
+            where="post",
+            color=colour,
+            label=f"{split}, n = {one['n']}: area {interval}",
+        )
+        axes.axhline(
+            one["aurc_random"],
+            color=colour,
+            linestyle=":",
+            label=f"rejected by lot: area {one['aurc_random']:.3f}",
+        )
+    axes.set(xlim=(0, 1), xlabel="share of images judged, the most confident first")
+    axes.set(ylabel="share of these wrong", title="Risk and coverage")
+    axes.set_ylim(0, max(1.6 * curves["risk"].max(), 0.05))
+    axes.legend(loc="upper left", frameon=False)
     return figure

@@ -1,51 +1,98 @@
-"""Figures of merit of predicted probabilities."""
+"""Figures of merit of predicted probabilities, each with its 95 % interval."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    average_precision_score,
-    precision_recall_fscore_support,
-    roc_curve,
+from sklearn.metrics import roc_curve
+
+from stages.common.ranking import average_precision, mean_auc
+from stages.common.statistics import (
+    logit_interval,
+    mean_of_shares,
+    share_with_interval,
+    stratified_draws,
 )
 
-from stages.common.ranking import mean_auc
-from stages.common.statistics import share_with_interval
 
-
-def scores(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Return the figures of one evaluated split.
 
     ``roc_auc`` and ``average_precision`` are means over the classes, each against the rest, of
-    those that occur both ways.
+    those that occur both ways; None where there is none. ``f1_macro`` is the mean over the classes
+    that occur or are predicted. Shares have Wilson's interval, ``balanced_accuracy`` combines those
+    of the recalls, the others have a `logit_interval` of a bootstrap stratified by class; a figure
+    that no image bears on is None.
+
+    Args:
+        table: from `stages.common.predictions.predictions`, of one split.
+        classes: the labels.
+        seed: of the bootstrap.
     """
-    correct = (table["predicted"] == table["label"]).to_numpy()
-    precision, recall, f1, n = precision_recall_fscore_support(
-        table["label"], table["predicted"], labels=list(classes), zero_division=0
-    )
-    truth = {name: (table["label"] == name).to_numpy() for name in classes}
-    ranked = [name for name in classes if 0 < truth[name].sum() < len(table)]
+    labels, predicted = table["label"].to_numpy(), table["predicted"].to_numpy()
     p = table[[f"p_{name}" for name in classes]].to_numpy()
+    n = {name: int((labels == name).sum()) for name in classes}
+    ranked = [name for name in classes if 0 < n[name] < len(table)]
+    trials = {
+        "roc_auc": min((min(n[name], len(table) - n[name]) for name in ranked), default=0),
+        "average_precision": min((n[name] for name in ranked), default=0),
+        "f1_macro": min(count for count in n.values() if count),
+        **{f"f1_of_{name}": n[name] for name in classes},
+    }
+    value = _resampled(labels, predicted, p, classes)
+    draws = pd.DataFrame(
+        _resampled(labels[pick], predicted[pick], p[pick], classes)
+        for pick in stratified_draws(labels, seed, "scores")
+    )
+
+    def with_interval(key: str, name: str) -> dict[str, float | None]:
+        found = value[key]
+        if found is None or not trials[key]:
+            return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+        low, high = logit_interval(found, draws[key].to_numpy(float), trials[key])
+        return {name: found, f"{name}_low": low, f"{name}_high": high}
+
+    correct = predicted == labels
     return {
         "n": len(table),
         **share_with_interval("accuracy", correct),
-        "balanced_accuracy": float(recall[n > 0].mean()),
-        "f1_macro": f1.mean(),
-        "roc_auc": mean_auc(table["label"].to_numpy(), p, classes),
-        "average_precision": _mean(
-            [average_precision_score(truth[k], table[f"p_{k}"]) for k in ranked]
-        ),
+        **mean_of_shares("balanced_accuracy", [correct[labels == k] for k in n if n[k]]),
+        **with_interval("f1_macro", "f1_macro"),
+        **with_interval("roc_auc", "roc_auc"),
+        **with_interval("average_precision", "average_precision"),
         "per_class": {
-            name: {"precision": precision[k], "recall": recall[k], "f1": f1[k], "n": n[k]}
-            for k, name in enumerate(classes)
+            name: {
+                "n": n[name],
+                "n_predicted": int((predicted == name).sum()),
+                **share_with_interval("recall", correct[labels == name]),
+                **share_with_interval("precision", correct[predicted == name]),
+                **with_interval(f"f1_of_{name}", "f1"),
+            }
+            for name in classes
         },
     }
 
 
-def _mean(values: list[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+def _resampled(
+    labels: np.ndarray, predicted: np.ndarray, p: np.ndarray, classes: Sequence[str]
+) -> dict[str, float | None]:
+    """Return the figures that need a bootstrap, the F1 of a class as ``f1_of_<class>``."""
+    both = [name for name in classes if 0 < (labels == name).sum() < len(labels)]
+    precisions = [average_precision(labels == k, p[:, list(classes).index(k)]) for k in both]
+    f1 = {f"f1_of_{name}": f1_score(labels == name, predicted == name) for name in classes}
+    return {
+        "roc_auc": mean_auc(labels, p, classes),
+        "average_precision": float(np.mean(precisions)) if both else None,
+        "f1_macro": float(np.mean([one for one in f1.values() if one is not None])),
+        **f1,
+    }
+
+
+def f1_score(truth: np.ndarray, predicted: np.ndarray) -> float | None:
+    """Return the F1 of two bools ``[N]``, None where neither holds anywhere."""
+    either = truth.sum() + predicted.sum()
+    return float(2 * (truth & predicted).sum() / either) if either else None
 
 
 def roc(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

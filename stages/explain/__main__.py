@@ -9,7 +9,7 @@ from stages.common.errors import run_stage
 from stages.common.figures import save_picture
 from stages.common.params import read_params
 from stages.common.statistics import share_with_interval
-from stages.explain.cases import case_of, choose_shown, explain_run, neighbour_table
+from stages.explain.cases import Run, case_of, choose_shown, explain_run, neighbour_table
 from stages.explain.panels import draw_panel
 from stages.explain.params import Params
 from stages.explain.pointing import heat_figures
@@ -19,7 +19,7 @@ from stages.explain.twins import nearest, vote_agreement
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.explain", description=__doc__)
-    for flag in ("params", "split", "images", "masks", "embeddings"):
+    for flag in ("params", "split", "images", "masks", "embeddings", "predictions", "evaluated"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("metrics", "twins", "panels"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -31,9 +31,8 @@ def main(argv: list[str]) -> None:
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
     k = params.explain.twins
-    explained = explain_run(
-        args.split, args.images, args.masks, args.embeddings, params.explain.space, k
-    )
+    run = Run(*(getattr(args, name) for name in Run._fields))
+    explained = explain_run(run, params.explain.space, k)
     queries, known = explained.queries, explained.known
     labels, predicted = known["label"].to_numpy(), queries["predicted"].to_numpy()
     metrics: dict[str, Any] = {

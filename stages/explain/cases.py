@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.artifacts import EVALUATED_SPLITS, class_names, read_array, read_split
+from stages.common.artifacts import (
+    EVALUATED_SPLITS,
+    class_names,
+    read_array,
+    read_metrics,
+    read_split,
+    read_table,
+)
 from stages.common.determinism import generator
+from stages.common.errors import UserError
 from stages.common.gradcam import margin_classes, margins
 from stages.explain.panels import Case, Tile
 from stages.explain.twins import SPACES, nearest
@@ -39,7 +48,8 @@ class Explained:
 
     ``known`` are the training images, indexed by their row in ``images`` ``[M,S,S,3]``;
     ``similarity`` ``[Q,T]`` by space; ``rows`` ``[Q]`` in ``images``; ``cams`` ``[Q,h,w]``;
-    ``truth`` ``[Q,S,S]``, zero where none is known; ``heat_scale`` is drawn at full strength.
+    ``truth`` ``[Q,S,S]``, zero where none is known; ``heat_scale`` is drawn at full strength;
+    ``knows`` says what the model has seen.
     """
 
     queries: pd.DataFrame
@@ -51,25 +61,37 @@ class Explained:
     cams: np.ndarray
     truth: np.ndarray
     heat_scale: float
+    knows: str
 
 
-def explain_run(
-    split_csv: Path, images_npy: Path, masks_npy: Path, embeddings: Path, space: str, k: int
-) -> Explained:
+class Run(NamedTuple):
+    """The files of a run that its explanations are made of."""
+
+    split: Path
+    images: Path
+    masks: Path
+    embeddings: Path
+    predictions: Path
+    evaluated: Path
+
+
+def explain_run(run: Run, space: str, k: int) -> Explained:
     """Read what a run wrote and find what explains each evaluated image, ``k`` twins in ``space``.
 
     Raises:
         UserError: a file is not what the pipeline writes.
     """
-    split, images, masks = read_split(split_csv), read_array(images_npy), read_array(masks_npy)
+    split, images, masks = read_split(run.split), read_array(run.images), read_array(run.masks)
     logits, features, cams, weight = (
-        read_array(embeddings / f"{name}.npy")
+        read_array(run.embeddings / f"{name}.npy")
         for name in ("logits", "features", "cams", "head_weight")
     )
     table = describe(split, logits)
     query = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     train = np.flatnonzero(split["split"] == "train")
+    said = _said(run.predictions)
     queries, known = table.iloc[query].reset_index(drop=True), table.iloc[train]
+    queries = queries.assign(in_words=said[queries["id"]].to_numpy())
     similarity = {
         name: measure(features[query], features[train], weight, logits[query], logits[train])
         for name, measure in SPACES.items()
@@ -84,13 +106,25 @@ def explain_run(
         cams=cams,
         truth=masks[query] if len(masks) else np.zeros((len(query), *images.shape[1:3]), np.uint8),
         heat_scale=float(np.quantile(np.abs(cams).max(axis=(1, 2)), 0.9)),
+        knows=read_metrics(run.evaluated)["knows"],
     )
+
+
+def _said(predictions_csv: Path) -> pd.Series:
+    table = read_table(predictions_csv, ("id",)).set_index("id")
+    if "in_words" not in table:
+        raise UserError(
+            f"{predictions_csv}: expected a column 'in_words', found an older version's table; "
+            "run `dvc repro evaluate` there"
+        )
+    return table["in_words"]
 
 
 def case_of(explained: Explained, index: int) -> Case:
     """Return everything that the panel of the evaluated image at ``index`` shows."""
     return Case(
         row=explained.queries.iloc[index],
+        knows=explained.knows,
         image=explained.images[explained.rows[index]],
         heat=explained.cams[index],
         mask=explained.truth[index],

@@ -8,9 +8,18 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation
 
-from stages.common.figures import AGAINST, FOR, INK, MUTED, PAPER, heat_overlay, write_line
+from stages.common.figures import (
+    AGAINST,
+    FOR,
+    INK,
+    MUTED,
+    PAPER,
+    heat_overlay,
+    write_line,
+    write_paragraph,
+)
 
-BIG, TILE, GAP, HEADER, CAPTION = 224, 120, 16, 62, 38
+BIG, TILE, GAP, HEADER, CAPTION = 224, 120, 16, 96, 38
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 
@@ -28,11 +37,13 @@ class Tile:
 class Case:
     """Everything a panel shows.
 
-    ``row`` has ``path, label, predicted, confidence, margin``; the image is bytes ``[S,S,3]``, the
-    mask ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full strength.
+    ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
+    ``knows`` says what the model has seen; the image is bytes ``[S,S,3]``, the mask ``[S,S]`` may
+    be all zero, and heat of ``heat_scale`` is drawn at full strength.
     """
 
     row: pd.Series
+    knows: str
     image: np.ndarray
     heat: np.ndarray
     mask: np.ndarray
@@ -73,16 +84,17 @@ def draw_panel(case: Case) -> Image.Image:
 
 def _header(draw: ImageDraw.ImageDraw, case: Case, width: int) -> None:
     right = case.row.label == case.row.predicted
-    verdict = "correct" if right else "wrong"
-    text = (
-        f"Looks like the {case.row.predicted} images it knows ({case.row.confidence:.0%}); "
-        f"labelled {case.row.label}: {verdict}"
-    )
+    text = f"{case.row.in_words[0].upper()}{case.row.in_words[1:]}"
     write_line(
         draw, (GAP, 12), text, width=width, size=17, bold=True, ink=RIGHT if right else WRONG
     )
-    detail = f"{case.row.path}   ·   margin {case.row.margin:.2f}"
-    write_line(draw, (GAP, 36), detail, width=width, size=12, ink=MUTED)
+    strength = f"{case.row.confidence:.0%}, margin {case.row.margin:.2f}"
+    detail = (
+        f"predicted {case.row.predicted} ({strength}), labelled {case.row.label}: "
+        f"{'correct' if right else 'wrong'}   ·   {case.row.path}"
+    )
+    write_line(draw, (GAP, 36), detail, width=width, size=12)
+    write_paragraph(draw, (GAP, 54), case.knows, width=width, lines=2, size=12, ink=MUTED)
 
 
 def _evidence(panel: Image.Image, draw: ImageDraw.ImageDraw, case: Case) -> None:

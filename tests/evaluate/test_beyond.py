@@ -48,7 +48,7 @@ def test_a_perfect_shortcut_leaves_nothing_to_say() -> None:
     perfect = table((label == "real").astype(float), label)
     found = beyond(table(detector, label), perfect, CLASSES, 0)
     assert found["n_wrong"] == found["pairs"] == 0
-    assert found["accuracy_where_wrong"] is None
+    assert np.isnan(found["accuracy_where_wrong"])
     assert found["auc_given"] is None
 
 

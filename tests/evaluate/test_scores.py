@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score as sklearn_f1
 
 from stages.common.predictions import misclassified, predictions
-from stages.evaluate.scores import roc, scores
+from stages.common.statistics import wilson
+from stages.evaluate.scores import f1_score, roc, scores
 
 CLASSES = ["fake", "real"]
 
@@ -51,7 +53,7 @@ def test_misclassified_come_worst_first() -> None:
 def test_scores_by_hand() -> None:
     labels = ["fake"] * 4 + ["real"] * 2
     logits = [[1, 0], [2, 0], [3, 0], [0, 1], [0, 2], [4, 0]]
-    figures = scores(table(labels, logits, CLASSES), CLASSES)
+    figures = scores(table(labels, logits, CLASSES), CLASSES, 0)
     assert figures["n"] == 6
     assert figures["accuracy"] == pytest.approx(4 / 6)
     assert figures["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
@@ -63,7 +65,7 @@ def test_scores_by_hand() -> None:
 
 
 def test_perfect_ranking_is_one_whatever_the_threshold() -> None:
-    figures = scores(table(["fake", "real"], [[5, 0], [4, 0]], CLASSES), CLASSES)
+    figures = scores(table(["fake", "real"], [[5, 0], [4, 0]], CLASSES), CLASSES, 0)
     assert (figures["roc_auc"], figures["average_precision"]) == (1.0, 1.0)
     assert figures["accuracy"] == 0.5
 
@@ -71,7 +73,7 @@ def test_perfect_ranking_is_one_whatever_the_threshold() -> None:
 def test_more_classes_and_an_absent_one() -> None:
     classes = ["a", "b", "c"]
     rows = table(["a", "b", "a", "b"], [[3, 0, 0], [0, 3, 0], [2, 0, 1], [0, 0, 1]], classes)
-    figures = scores(rows, classes)
+    figures = scores(rows, classes, 0)
     assert figures["per_class"]["c"]["n"] == 0
     assert figures["accuracy"] == 0.75
     assert figures["roc_auc"] is not None
@@ -79,7 +81,7 @@ def test_more_classes_and_an_absent_one() -> None:
 
 
 def test_one_class_alone_has_no_ranking() -> None:
-    figures = scores(table(["a", "a"], [[1, 0], [0, 1]], ["a", "b"]), ["a", "b"])
+    figures = scores(table(["a", "a"], [[1, 0], [0, 1]], ["a", "b"]), ["a", "b"], 0)
     assert figures["roc_auc"] is None
     assert figures["average_precision"] is None
 
@@ -89,3 +91,47 @@ def test_roc_runs_from_corner_to_corner() -> None:
     for _, points in curve.groupby("class"):
         assert points[["fpr", "tpr"]].iloc[0].tolist() == [0, 0]
         assert points[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
+
+
+def test_every_figure_has_an_interval_that_holds_it() -> None:
+    rng = np.random.default_rng(0)
+    classes = ["f1_macro", "b", "roc_auc"]
+    labels = rng.choice(classes, 90).tolist()
+    logits = rng.normal(size=(90, 3)) + 1.5 * np.array(
+        [[k == name for k in classes] for name in labels]
+    )
+    figures = scores(table(labels, logits.tolist(), classes), classes, 0)
+    blocks = [figures, *figures["per_class"].values()]
+    names = [{key for key in block if f"{key}_low" in block} for block in blocks]
+    assert names[0] == {
+        "accuracy",
+        "balanced_accuracy",
+        "f1_macro",
+        "roc_auc",
+        "average_precision",
+    }
+    assert names[1:] == [{"recall", "precision", "f1"}] * 3
+    for block, keys in zip(blocks, names, strict=True):
+        for key in keys:
+            assert 0 < block[f"{key}_low"] < block[key] < block[f"{key}_high"] < 1, key
+            assert block[f"{key}_high"] - block[f"{key}_low"] < 0.5, key
+
+
+def test_a_perfect_score_is_not_certain() -> None:
+    rows = table(["fake"] * 20 + ["real"] * 30, [[1, 0]] * 20 + [[0, 1]] * 30, CLASSES)
+    figures = scores(rows, CLASSES, 0)
+    assert figures["roc_auc"] == figures["average_precision"] == figures["f1_macro"] == 1
+    assert figures["roc_auc_low"] == pytest.approx(wilson(20, 20)[0])
+    assert figures["average_precision_low"] == pytest.approx(wilson(20, 20)[0])
+    assert figures["balanced_accuracy_low"] < 0.95
+    assert figures["per_class"]["real"]["f1_low"] == pytest.approx(wilson(30, 30)[0])
+
+
+def test_f1_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    labels, predicted = (rng.choice(["a", "b", "c"], 60) for _ in range(2))
+    for name in "abc":
+        own = f1_score(labels == name, predicted == name)
+        assert own == pytest.approx(sklearn_f1(labels == name, predicted == name))
+    nothing = np.zeros(3, bool)
+    assert f1_score(nothing, nothing) is None

@@ -20,8 +20,10 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
                 "predicted": "real",
                 "confidence": 0.75,
                 "margin": 1.1,
+                "in_words": "no trace of the generators seen in training",
             }
         ),
+        "knows": "Generators seen in training: a, b. " + "Others were not measured. " * 9,
         "image": image,
         "heat": heat,
         "heat_scale": 1.0,
@@ -58,3 +60,18 @@ def test_the_known_truth_is_outlined() -> None:
     plain = np.asarray(draw_panel(case(1, np.zeros((7, 7)))))
     outlined = np.asarray(draw_panel(case(1, np.zeros((7, 7)), mask=mask)))
     assert (plain != outlined).any()
+
+
+def test_the_words_and_what_the_model_knows_are_written() -> None:
+    other = case(1, np.zeros(1)).row.copy()
+    other["in_words"] = "unsure (judged otherwise after JPEG 40)"
+    plain, other_words, other_knowledge = (
+        np.asarray(draw_panel(made)).astype(int)
+        for made in (
+            case(1, np.zeros((7, 7))),
+            case(1, np.zeros((7, 7)), row=other),
+            case(1, np.zeros((7, 7)), knows="Nothing."),
+        )
+    )
+    assert (plain[:34] != other_words[:34]).any()
+    assert (plain[:96] != other_knowledge[:96]).any()

@@ -1,0 +1,244 @@
+"""Whether a confidence is the share of images it is right on, before and after a temperature."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from stages.common.determinism import generator
+from stages.common.statistics import percentile_interval, stratified_draws, wilson
+
+FEWEST, SIMULATIONS = 20, 2000
+LARGEST_TEMPERATURE = 20.0
+APPROXIMATION = (
+    "approximate: the temperature is that of models trained on parts of the training images"
+)
+
+
+def truth_of(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
+    """Return the index ``[N]`` in ``classes`` of each ``label`` of a table."""
+    return table["label"].map(list(classes).index).to_numpy(int)
+
+
+def logits_and_truth(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits ``[N,K]`` and class indices ``[N]`` of rows with ``label, logit_<class>…``."""
+    logits = scored[[f"logit_{name}" for name in classes]].to_numpy(np.float64)
+    return logits, truth_of(scored, classes)
+
+
+def fit_temperature(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[float | None, str]:
+    """Return what to divide logits by so that confidences fit, or None and the reason.
+
+    Temperature scaling (Guo et al., ICML 2017): the minimum of the negative log-likelihood of
+    images that the scoring model did not train on; repeats are further rows.
+
+    Args:
+        scored: out-of-fold scores, ``id, label, logit_<class>…``.
+        classes: the K labels.
+    """
+    if scored["id"].nunique() < FEWEST:
+        n = scored["id"].nunique()
+        return None, f"{n} training images have out-of-fold scores, {FEWEST} are needed"
+    logits, truth = logits_and_truth(scored, classes)
+    if (logits.argmax(axis=1) == truth).all():
+        return None, "no out-of-fold prediction is wrong: the lower the temperature, the better"
+
+    def loss(log_temperature: float) -> float:
+        return float(log_loss(logits / np.exp(log_temperature), truth).mean())
+
+    bound = np.log(LARGEST_TEMPERATURE)
+    found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-6})
+    if abs(found.x) > bound - 1e-3:
+        return None, f"none from {1 / LARGEST_TEMPERATURE:g} to {LARGEST_TEMPERATURE:g} fits best"
+    return float(np.exp(found.x)), ""
+
+
+def confidences(logits: np.ndarray) -> np.ndarray:
+    """Return the probability ``[N]`` of the predicted class, from logits ``[N,K]``."""
+    return np.exp(log_softmax(logits, axis=1).max(axis=1))
+
+
+def log_loss(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the negative log-likelihood ``[N]`` of class indices ``truth`` ``[N]``."""
+    return -np.take_along_axis(log_softmax(logits, axis=1), truth[:, None], axis=1)[:, 0]
+
+
+def brier_loss(p: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the squared distance ``[…,N]`` of ``p`` ``[N,K]`` to the truth ``[…,N]``: 0 to 2.
+
+    Brier (Monthly Weather Review 1950), summed over the classes.
+    """
+    return 1 - 2 * p[np.arange(len(p)), truth] + (p**2).sum(axis=1)
+
+
+def bins_of(n: int) -> int:
+    """Return the number of bins for ``n`` images: 5 below 200, 10 below 1000, 15 from there on."""
+    return 5 if n < 200 else 10 if n < 1000 else 15
+
+
+def bin_starts(n: int, bins: int) -> np.ndarray:
+    """Return where each of ``bins`` equally full bins of ``n`` sorted images starts."""
+    return np.arange(bins) * n // bins
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
+    """Return the expected calibration error in bins of equal mass.
+
+    The mean over images of the gap between mean confidence and share right in the image's bin
+    (Naeini et al., AAAI 2015; bins of equal mass: Nguyen and O'Connor, EMNLP 2015).
+
+    Args:
+        confidence: ``[N]``.
+        right: ``[…,N]``, whether the prediction is right, in any number of trials.
+        bins: at most N.
+
+    Returns:
+        ``[…]``, 0 to 1. Larger than 0 even for perfect confidences: chance alone opens gaps.
+    """
+    order = np.argsort(confidence, kind="stable")
+    gaps = (right - confidence)[..., order]
+    by_bin = np.add.reduceat(gaps, bin_starts(len(confidence), bins), axis=-1)
+    return np.abs(by_bin).sum(axis=-1) / len(confidence)
+
+
+def simulated_truths(p: np.ndarray, seed: int, *names: object) -> np.ndarray:
+    """Return class indices ``[SIMULATIONS,N]``, drawn from ``p`` ``[N,K]`` as if it were true."""
+    draws = generator(seed, "calibrated", *names).random((SIMULATIONS, len(p), 1))
+    return (draws > p.cumsum(axis=1)[:, :-1]).sum(axis=-1)
+
+
+def calibration_figures(logits: np.ndarray, truth: np.ndarray, seed: int) -> dict[str, float]:
+    """Return NLL, Brier score and ECE of N images, each with its interval and what to expect.
+
+    ``…_low`` and ``…_high`` are the 95 % bootstrap interval, stratified by class. That of the ECE
+    leans upward, as the ECE itself does: read it beside ``…_expected`` and ``…_expected_high``, the
+    median and the 95th percentile of a model with these confidences that is perfectly calibrated,
+    on as many images.
+
+    Args:
+        logits: ``[N,K]``.
+        truth: class indices ``[N]``.
+        seed: of the bootstrap and of the simulation.
+    """
+    p = np.exp(log_softmax(logits, axis=1))
+    bins, confidence, predicted = bins_of(len(p)), p.max(axis=1), p.argmax(axis=1)
+    losses = log_loss(logits, truth)
+    brier, right = brier_loss(p, truth), predicted == truth
+    drawn = np.array(
+        [
+            (
+                losses[pick].mean(),
+                brier[pick].mean(),
+                calibration_error(confidence[pick], right[pick], bins),
+            )
+            for pick in stratified_draws(truth, seed, "calibration")
+        ]
+    )
+    truths = simulated_truths(p, seed)
+    every_loss = -log_softmax(logits, axis=1)
+    expected = {
+        "nll": every_loss[np.arange(len(p)), truths].mean(axis=1),
+        "brier": brier_loss(p, truths).mean(axis=1),
+        "ece": calibration_error(confidence, truths == predicted, bins),
+    }
+    values = {
+        "nll": float(losses.mean()),
+        "brier": float(brier.mean()),
+        "ece": float(calibration_error(confidence, right, bins)),
+    }
+    figures: dict[str, float] = {}
+    for column, (name, value) in enumerate(values.items()):
+        low, high = percentile_interval(value, drawn[:, column])
+        figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        figures[f"{name}_expected"], figures[f"{name}_expected_high"] = map(
+            float, np.percentile(expected[name], [50, 95])
+        )
+    return figures
+
+
+def calibration(
+    logits: np.ndarray, truth: np.ndarray, temperature: float | None, reason: str, seed: int
+) -> dict[str, Any]:
+    """Return the block ``calibration`` of one split.
+
+    Args:
+        logits: ``[N,K]``.
+        truth: class indices ``[N]``.
+        temperature: None where none could be fitted: the figures before it remain.
+        reason: why none could be.
+        seed: of the bootstrap.
+    """
+    n = len(truth)
+    if n < FEWEST:
+        return {"left_out": f"{n} images, {FEWEST} are needed", "n": n}
+    before = {"n": n, "bins": bins_of(n), "before": calibration_figures(logits, truth, seed)}
+    if temperature is None:
+        return {"left_out": reason, **before}
+    after = calibration_figures(logits / temperature, truth, seed)
+    return {
+        **before,
+        "temperature": temperature,
+        "approximation": APPROXIMATION,
+        "after": after,
+        "nll_change": nll_change(logits, truth, temperature, seed),
+    }
+
+
+def nll_change(
+    logits: np.ndarray, truth: np.ndarray, temperature: float, seed: int
+) -> dict[str, Any]:
+    """Return how the temperature changes the NLL: after minus before, paired by image.
+
+    With the 95 % bootstrap interval, stratified by class, and in words what it means.
+    """
+    change = log_loss(logits / temperature, truth) - log_loss(logits, truth)
+    difference = float(change.mean())
+    drawn = [change[pick].mean() for pick in stratified_draws(truth, seed, "nll change")]
+    low, high = percentile_interval(difference, np.array(drawn))
+    words = (
+        "worse after scaling"
+        if low > 0
+        else "better after scaling"
+        if high < 0
+        else "neither better nor worse after scaling, beyond chance"
+    )
+    return {"difference": difference, "low": low, "high": high, "in_words": words}
+
+
+def reliability(logits: np.ndarray, truth: np.ndarray, seed: int) -> pd.DataFrame:
+    """Return the reliability diagram: a row for each bin of equal mass.
+
+    Args:
+        logits: ``[N,K]``, N at least `FEWEST`.
+        truth: class indices ``[N]``.
+        seed: of the simulation.
+
+    Returns:
+        ``n``; the mean ``confidence``; the share ``right`` with its Wilson interval ``low`` to
+        ``high``; and where a perfectly calibrated model's share lies in 95 % of samples,
+        ``expected_low`` to ``expected_high``.
+    """
+    p = np.exp(log_softmax(logits, axis=1))
+    confidence, predicted = p.max(axis=1), p.argmax(axis=1)
+    order = np.argsort(confidence, kind="stable")
+    starts = bin_starts(len(p), bins_of(len(p)))
+    n = np.diff(starts, append=len(p))
+    hits = np.add.reduceat((predicted == truth)[order].astype(int), starts)
+    trials = (simulated_truths(p, seed, "reliability") == predicted)[:, order].astype(int)
+    shares = np.add.reduceat(trials, starts, axis=1) / n
+    expected_low, expected_high = np.percentile(shares, [2.5, 97.5], axis=0)
+    low, high = zip(*(wilson(h, size) for h, size in zip(hits, n, strict=True)), strict=True)
+    return pd.DataFrame(
+        {
+            "n": n,
+            "confidence": np.add.reduceat(confidence[order], starts) / n,
+            "right": hits / n,
+            "low": low,
+            "high": high,
+            "expected_low": expected_low,
+            "expected_high": expected_high,
+        }
+    )

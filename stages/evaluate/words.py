@@ -1,0 +1,92 @@
+"""The words that the evidence carries.
+
+A model that knows some generators can say that an image looks like what they make. It can never say
+that a photograph is real: only that it finds no trace of the generators that it knows.
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from stages.evaluate.prediction_sets import UNSURE
+
+
+def in_words(table: pd.DataFrame, authentic: str) -> list[str]:
+    """Return what can be said of each image.
+
+    Args:
+        table: ``predicted, set, flips, verdict`` of N images.
+        authentic: the class of genuine images; a name that is no class where there is none.
+    """
+    return [
+        _unsure(row) if row["verdict"] == UNSURE else _sure(row["predicted"], authentic)
+        for row in table[["predicted", "set", "flips", "verdict"]].to_dict("records")
+    ]
+
+
+def _sure(predicted: str, authentic: str) -> str:
+    if predicted == authentic:
+        return "no trace of the generators seen in training"
+    return f"looks like the {predicted} images seen in training"
+
+
+def _unsure(row: Mapping[Hashable, Any]) -> str:
+    held = row["set"].split("|") if row["set"] else []
+    reasons = []
+    if held and held != [row["predicted"]]:
+        reasons.append(f"could be {' or '.join(held)}")
+    if row["flips"]:
+        reasons.append(f"judged otherwise after {', '.join(row['flips'].split('|'))}")
+    why = "; ".join(reasons) or "unlike what training has shown of any class"
+    return f"{UNSURE} ({why})"
+
+
+def knows(
+    train: pd.DataFrame,
+    authentic: str,
+    holdout: Mapping[str, Any],
+    external: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """Return what the model has seen, and how it judges what it has not, in sentences.
+
+    Args:
+        train: ``label, source`` of the training images.
+        authentic: as in `in_words`.
+        holdout: ``reports/holdout.json``.
+        external: the figures of other sources, by source.
+    """
+    classes = sorted(train["label"].unique())
+    if authentic not in classes:
+        return (
+            f"The model knows the classes {', '.join(classes)} as its training images show them, "
+            "and nothing else."
+        )
+    generated = train[train["label"] != authentic]
+    named = sorted(generated.loc[generated["source"] != "", "source"].unique())
+    seen = ", ".join(named) or f"those behind the class {', '.join(generated['label'].unique())}"
+    sentences = [f"Generators seen in training: {seen}."]
+    for label, found in holdout.get("macro", {}).items():
+        if label != authentic:
+            sentences.append(
+                f"Of {found['n']} {label} images of {found['sources']} sources, each left out of "
+                f"training in turn, {_share(found, 'recall', 'recall_')} were recognised."
+            )
+    for source, found in external.items():
+        for label, one in found["per_class"].items():
+            if label != authentic:
+                sentences.append(
+                    f"Of {one['n']} {label} images of {source}, which took no part in training, "
+                    f"{_share(one, 'recall', '')} were recognised."
+                )
+    if len(sentences) == 1:
+        sentences.append(
+            "How it judges a generator that it has not seen was not measured; expect that such "
+            "images pass unnoticed, with high confidence."
+        )
+    return " ".join(sentences)
+
+
+def _share(found: Mapping[str, Any], name: str, prefix: str) -> str:
+    low, high = found[f"{prefix}low"], found[f"{prefix}high"]
+    return f"{100 * found[name]:.1f} % ({100 * low:.1f} to {100 * high:.1f})"

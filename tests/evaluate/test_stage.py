@@ -1,0 +1,210 @@
+"""The stage on tables made here: what it writes, what it leaves out, and that it repeats."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.common.artifacts import (
+    read_metrics,
+    read_table,
+    write_array,
+    write_metrics,
+    write_table,
+)
+from stages.common.errors import UserError
+from stages.evaluate.__main__ import main
+
+CLASSES = ["fake", "real"]
+LOGITS = [f"logit_{name}" for name in CLASSES]
+DELIVERIES = ["as is", "JPEG 40", "half size"]
+INPUTS = {
+    "params": "params.yaml",
+    "split": "split.csv",
+    "embeddings": "embeddings",
+    "audit-scores": "audit_scores.csv",
+    "out-of-fold": "out_of_fold.csv",
+    "deliveries": "deliveries.csv",
+    "holdout": "holdout.json",
+}
+OUTPUTS = {
+    "metrics": "evaluate.json",
+    "predictions": "predictions.csv",
+    "external-predictions": "external_predictions.csv",
+    "misclassified": "misclassified.csv",
+    "roc": "roc.csv",
+    "risk-coverage": "risk_coverage.csv",
+    "confusion-png": "confusion.png",
+    "roc-png": "roc.png",
+    "reliability-png": "reliability.png",
+    "risk-coverage-png": "risk_coverage.png",
+}
+
+
+def make_inputs(folder: Path, counts: dict[str, int], others: dict[str, float]) -> None:
+    """Write the inputs: ``counts`` of each split, ``others`` how well each source is told apart."""
+    rng = np.random.default_rng(0)
+
+    def images(split: str, source: str, n: int, gap: float) -> pd.DataFrame:
+        kind = np.arange(n) % 2
+        logits = rng.normal(size=(n, 2))
+        logits[np.arange(n), kind] += gap
+        table = pd.DataFrame(3 * logits, columns=LOGITS)
+        labels = np.array(CLASSES)[kind]
+        ids = [f"{split}-{source}-{i:03d}" for i in range(n)]
+        return table.assign(id=ids, path=ids, split=split, source=source, label=labels)
+
+    own = pd.concat([images(name, "here", n, 2.0) for name, n in counts.items()])
+    external = [images("external", name, 30, gap) for name, gap in others.items()]
+    write_table(folder / "split.csv", own.drop(columns=LOGITS))
+    write_array(folder / "embeddings" / "logits.npy", own[LOGITS].to_numpy(np.float32))
+    train = own[own["split"] == "train"].assign(repeat=1, fold=1)
+    write_table(folder / "out_of_fold.csv", train[["id", "repeat", "fold", "label", *LOGITS]])
+    evaluated = pd.concat([own[own["split"] != "train"], *external])
+    sent = [evaluated.assign(delivery=name) for name in DELIVERIES]
+    sent[1]["logit_real"] += 6
+    columns = ["id", "path", "split", "source", "label", "delivery", *LOGITS]
+    write_table(folder / "deliveries.csv", pd.concat(sent)[columns])
+    audit = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
+    write_table(folder / "audit_scores.csv", audit)
+    write_metrics(folder / "holdout.json", {"not_measured": "holdout.at_most is 0"})
+    (folder / "params.yaml").write_text(
+        "seed: 0\nauthentic: real\nevaluate: {alpha: 0.1, external: data/none}\n"
+    )
+
+
+Results = tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]
+
+
+def run(folder: Path, out: str = "out") -> Results:
+    words = [word for flag, name in INPUTS.items() for word in (f"--{flag}", str(folder / name))]
+    for flag, name in OUTPUTS.items():
+        words += [f"--{flag}", str(folder / out / name)]
+    main(words)
+    own, others = (
+        read_table(folder / out / name, ("id",))
+        for name in ("predictions.csv", "external_predictions.csv")
+    )
+    return read_metrics(folder / out / "evaluate.json"), own, others
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    make_inputs(folder, {"train": 120, "val": 60, "test": 40}, {"phone": 2.0, "unknown": -1.0})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(inputs: Path) -> Results:
+    return run(inputs)
+
+
+def test_tables_and_figures_say_the_same(results: Results) -> None:
+    metrics, own, others = results
+    assert list(own)[:9] == [
+        *("id", "path", "split", "source", "label", "predicted", "confidence"),
+        *("p_fake", "p_real"),
+    ]
+    assert list(own)[9:] == ["calibrated", "set", "flips", "verdict", "in_words"]
+    assert list(others) == list(own)
+    assert set(metrics) == {"val", "test", "external", "knows"}
+    for name in ("val", "test"):
+        rows, found = own[own["split"] == name], metrics[name]
+        assert found["n"] == found["unsure"]["n"] == found["calibration"]["n"] == len(rows)
+        assert found["unsure"]["share"] == pytest.approx((rows["verdict"] == "unsure").mean(), 1e-4)
+        held = [
+            label in sets.split("|") for label, sets in zip(rows["label"], rows["set"], strict=True)
+        ]
+        assert found["unsure"]["coverage"] == pytest.approx(np.mean(held), abs=1e-6)
+        flipped = rows["flips"].str.contains("JPEG 40")
+        assert flipped.any()
+        flips = found["unsure"]["deliveries"]["JPEG 40"]["flips"]
+        assert flips == pytest.approx(flipped.mean(), abs=1e-6)
+        assert (rows.loc[flipped, "verdict"] == "unsure").all()
+        assert found["unsure"]["deliveries"]["half size"]["flips"] == 0
+        assert (rows["calibrated"] < rows["confidence"] + 1e-9).all()
+        assert found["calibration"]["temperature"] > 1
+        assert found["risk_coverage"]["aurc"] < found["risk_coverage"]["aurc_random"]
+    assert metrics["val"]["unsure"]["nominal"] == 0.9
+
+
+def test_other_sources_get_rows_of_their_own(results: Results) -> None:
+    metrics, own, others = results
+    assert set(metrics["external"]) == {"phone", "unknown"}
+    for name, found in metrics["external"].items():
+        rows = others[others["source"] == name]
+        assert found["n"] == len(rows) == 30
+        right = (rows["predicted"] == rows["label"]).mean()
+        assert found["accuracy"] == pytest.approx(right, abs=1e-6)
+        assert found["low"] < found["accuracy"] < found["high"]
+        assert found["per_class"]["fake"]["n"] == 15
+    accuracy = {name: found["accuracy"] for name, found in metrics["external"].items()}
+    assert accuracy["phone"] > 0.8
+    assert accuracy["unknown"] < 0.4
+    assert not set(own["id"]) & set(others["id"])
+
+
+def test_no_image_is_ever_called_real(results: Results) -> None:
+    metrics, own, others = results
+    said = pd.concat([own, others]).groupby("verdict")["in_words"]
+    assert said.get_group("real").unique() == ["no trace of the generators seen in training"]
+    assert said.get_group("fake").unique() == ["looks like the fake images seen in training"]
+    assert said.get_group("unsure").str.startswith("unsure (").all()
+    known = metrics["external"]["unknown"]["per_class"]["fake"]
+    share = f"Of {known['n']} fake images of unknown"
+    assert share in metrics["knows"]
+    assert f"{100 * known['recall']:.1f} %" in metrics["knows"]
+
+
+def test_two_runs_write_the_same_bytes(inputs: Path, results: Results) -> None:
+    run(inputs, "again")
+    for name in OUTPUTS.values():
+        assert (inputs / "out" / name).read_bytes() == (inputs / "again" / name).read_bytes(), name
+
+
+def test_few_images_are_left_out_by_name_and_nothing_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_inputs(tmp_path, {"train": 24, "val": 10}, {})
+    params = "seed: 0\nauthentic: real\nevaluate: {alpha: 0.05, external: x}\n"
+    (tmp_path / "params.yaml").write_text(params)
+    metrics, own, others = run(tmp_path)
+    assert "external" not in metrics
+    assert others.empty
+    assert "20 are needed" in metrics["val"]["calibration"]["left_out"]
+    assert "19 are needed" in metrics["val"]["unsure"]["left_out"]
+    assert metrics["val"]["unsure"]["share"] is not None
+    assert (own["set"] == "").all()
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("evaluate: prediction sets left out: ") for line in said)
+    assert any(line.startswith("evaluate: calibration of val left out: ") for line in said)
+
+
+def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path) -> None:
+    make_inputs(tmp_path, {"train": 24, "val": 40}, {})
+    for name in ("out_of_fold.csv", "deliveries.csv"):
+        table = tmp_path / name
+        table.write_text(table.read_text().splitlines()[0] + "\n")
+    metrics, own, _ = run(tmp_path)
+    calibration = metrics["val"]["calibration"]
+    assert "0 training images have out-of-fold scores" in calibration["left_out"]
+    assert calibration["before"]["ece"] > 0
+    assert set(metrics["val"]["unsure"]) == {"n", "left_out"}
+    assert own["verdict"].tolist() == own["predicted"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("{alpha: 0.05, external: x, alfa: 1}", "evaluate.alfa is not a known parameter"),
+        ("{alpha: 1.5, external: x}", "evaluate.alpha is 1.5"),
+        ("{alpha: 0.05}", "evaluate.external is missing"),
+    ],
+)
+def test_wrong_parameters_are_named(tmp_path: Path, block: str, said: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"seed: 0\nauthentic: real\nevaluate: {block}\n")
+    with pytest.raises(UserError, match=said):
+        run(tmp_path)

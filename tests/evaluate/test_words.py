@@ -1,0 +1,61 @@
+"""No verdict says more than the evidence carries."""
+
+import pandas as pd
+
+from stages.evaluate.words import in_words, knows
+
+TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
+
+
+def said(predicted: str, held: str, flips: str, verdict: str, authentic: str = "real") -> str:
+    row = {"predicted": predicted, "set": held, "flips": flips, "verdict": verdict}
+    return in_words(pd.DataFrame([row]), authentic)[0]
+
+
+def test_the_authentic_class_is_never_affirmed() -> None:
+    assert said("real", "real", "", "real") == "no trace of the generators seen in training"
+    assert "real" not in said("real", "real", "", "real")
+    assert said("fake", "fake", "", "fake") == "looks like the fake images seen in training"
+    assert said("real", "real", "", "real", authentic="") == (
+        "looks like the real images seen in training"
+    )
+
+
+def test_unsure_says_why() -> None:
+    assert said("real", "fake|real", "", "unsure") == "unsure (could be fake or real)"
+    both = said("real", "fake|real", "JPEG 40|half size", "unsure")
+    assert both == "unsure (could be fake or real; judged otherwise after JPEG 40, half size)"
+    assert "unlike what training has shown" in said("real", "", "", "unsure")
+    assert said("real", "real", "letterbox", "unsure").endswith("after letterbox)")
+
+
+def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured() -> None:
+    nothing = knows(TRAIN, "real", {"not_measured": "off"}, {})
+    assert "gan, sd15" in nothing
+    assert "camera" not in nothing
+    assert "not measured" in nothing
+    recall = {"recall": 0.5, "recall_low": 0.4, "recall_high": 0.6, "n": 100, "sources": 2}
+    holdout = {"macro": {"fake": recall, "real": {**recall, "recall": 0.99}}}
+    measured = knows(TRAIN, "real", holdout, {})
+    assert "Of 100 fake images of 2 sources" in measured
+    assert "50.0 % (40.0 to 60.0)" in measured
+    assert "99" not in measured
+    assert "not measured" not in measured
+
+
+def test_other_sources_count_by_their_generated_images_alone() -> None:
+    one = {"n": 50, "recall": 0.02, "low": 0.0, "high": 0.1}
+    external = {
+        "openjourney": {"per_class": {"fake": one}},
+        "phone": {"per_class": {"real": {**one, "n": 70}}},
+    }
+    sentence = knows(TRAIN, "real", {}, external)
+    assert "Of 50 fake images of openjourney" in sentence
+    assert "2.0 % (0.0 to 10.0)" in sentence
+    assert "phone" not in sentence
+
+
+def test_without_sources_the_class_is_named_and_without_an_authentic_class_all_are() -> None:
+    assert "behind the class fake" in knows(TRAIN.assign(source=""), "real", {}, {})
+    plain = knows(TRAIN, "photo", {}, {})
+    assert plain.startswith("The model knows the classes fake, real")
