@@ -9,6 +9,7 @@ from dvc.repo import Repo
 from sharing.branch import compare
 from sharing.checks import check
 from sharing.experiments import compare_experiments
+from sharing.models import compare_models
 from sharing.transfer import pull, push
 from stages.common.errors import UserError, run_stage
 
@@ -24,6 +25,11 @@ def parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="show what changed since a revision")
     diff.add_argument("base", help="branch, tag or commit")
     diff.add_argument("--out", type=Path, default=Path("diff"), help="folder (default: diff)")
+    models = commands.add_parser("models", help="compare the predictions of two revisions")
+    models.add_argument("first", help="branch, tag or commit")
+    models.add_argument("second", nargs="?", help="the same (default: the working tree)")
+    table = "the table of predictions (default: reports/predictions.csv)"
+    models.add_argument("--file", default="reports/predictions.csv", help=table)
     experiments = commands.add_parser("experiments", help="average experiments over their seeds")
     experiments.add_argument("--over", default="seed", help="parameter that varies (default: seed)")
     commands.add_parser("check", help="check the last commit before others build on it")
@@ -35,6 +41,8 @@ def run(args: argparse.Namespace) -> None:
     if args.command == "diff":
         print(compare(Path.cwd(), args.base, args.out))
         print(f"wrote {args.out / 'index.html'} and {args.out / 'diff.md'}")
+    elif args.command == "models":
+        print(compare_models(Path.cwd(), args.first, args.second, args.file))
     elif args.command == "experiments":
         print(compare_experiments(Path.cwd(), args.over))
     elif args.command == "check":

@@ -16,7 +16,7 @@ from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
 from stages.common.artifacts import atomic_folder, read_split, read_table, write_text
 from stages.common.errors import UserError
 from stages.common.pages import render
-from stages.explain.cases import Explained, case_of, explain_run
+from stages.explain.cases import Explained, Run, case_of, explain_run
 from stages.explain.panels import draw_panel
 
 NEEDED = (
@@ -52,7 +52,7 @@ def compare(root: Path, base: str, target: Path) -> str:
     with revision(root, commit) as other:
         for folder, name in ((root, "the working tree"), (other, base)):
             require_fresh(folder, name)
-            lay_out(folder, name, NEEDED)
+            lay_out(root, folder, name, NEEDED)
         before, after = (read_predictions(folder) for folder in (other, root))
         joined = join(before, after)
         common = neighbours_in_common(read_neighbours(other), read_neighbours(root))
@@ -116,15 +116,16 @@ def read_neighbours(folder: Path) -> pd.DataFrame:
 def explained(folder: Path) -> Explained:
     """Explain every evaluated image of a run by its own settings."""
     settings = YAML(typ="safe").load(folder / "params.yaml")["explain"]
-    data = folder / "data"
-    return explain_run(
-        data / "split.csv",
-        data / "images.npy",
-        data / "masks.npy",
-        data / "embeddings",
-        settings["space"],
-        settings["twins"],
+    data, reports = folder / "data", folder / "reports"
+    run = Run(
+        split=data / "split.csv",
+        images=data / "images.npy",
+        masks=data / "masks.npy",
+        embeddings=data / "embeddings",
+        predictions=reports / "predictions.csv",
+        evaluated=reports / "evaluate.json",
     )
+    return explain_run(run, settings["space"], settings["twins"])
 
 
 def side_by_side(

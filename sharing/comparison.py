@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stages.common.statistics import mcnemar
+from stages.common.statistics import PairedComparison, compare_paired
+
+FEWEST_DIFFERING = 6
+"""Images that one model alone gets right for McNemar's test to reach 0.05 at all: 2 / 2 ** 6."""
 
 
 class Change(NamedTuple):
@@ -17,15 +20,15 @@ class Change(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Two models on the same ``n`` images: the shares that are right, and McNemar's exact p."""
+    """Two models on the images of a split, and what that says in words.
+
+    ``points``: the difference of the accuracies, after minus before, with its 95 % interval.
+    """
 
     split: str
-    n: int
-    before: float
-    after: float
-    only_before: int
-    only_after: int
-    p: float
+    result: PairedComparison
+    points: str
+    judgement: str
 
 
 def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
@@ -72,24 +75,34 @@ def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(joined: pd.DataFrame) -> list[Paired]:
-    """Return the paired comparison of each split of what `join` returns."""
+    """Return the paired comparison of each split of what `join` returns, after against before.
+
+    Rows of the same content are one image.
+    """
     found = []
     for split, rows in joined.groupby("split", sort=True):
         before = (rows["predicted_before"] == rows["label"]).to_numpy()
         after = (rows["predicted_after"] == rows["label"]).to_numpy()
-        only_before, only_after = int((before & ~after).sum()), int((~before & after).sum())
-        found.append(
-            Paired(
-                str(split),
-                len(rows),
-                float(before.mean()),
-                float(after.mean()),
-                only_before,
-                only_after,
-                mcnemar(before, after),
-            )
-        )
+        contents = rows["sha256"].to_numpy(str)
+        result = compare_paired(before, after, contents, 0, "paired", split)
+        found.append(Paired(str(split), result, points(result), judgement(result)))
     return found
+
+
+def points(found: PairedComparison) -> str:
+    """Return the difference of the accuracies and its 95 % interval in percentage points."""
+    value, low, high = (100 * share for share in (found.difference, found.low, found.high))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def judgement(found: PairedComparison) -> str:
+    """Return what McNemar's test says of a difference, in words."""
+    differing = found.only_first + found.only_second
+    if found.p < 0.05:
+        return "a difference that chance hardly makes"
+    if differing < FEWEST_DIFFERING:
+        return f"no significant difference; {differing} images tell them apart, too few for any"
+    return "no significant difference"
 
 
 def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """A revision of the project beside the working tree, and whether a tree's results are its own."""
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -9,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dvc.exceptions import OutputNotFoundError
 from dvc.repo import Repo
 
 from sharing.storage import complete, tracked
@@ -63,44 +63,60 @@ def clone_at(root: Path, commit: str) -> Iterator[Path]:
 
 @contextmanager
 def revision(root: Path, commit: str) -> Iterator[Path]:
-    """Yield a `clone_at` that shares the cache and the local settings of ``root``."""
+    """Yield a `clone_at` that shares the cache of ``root``."""
     with clone_at(root, commit) as folder:
-        if (root / ".dvc" / "config.local").is_file():
-            shutil.copy(root / ".dvc" / "config.local", folder / ".dvc")
         with Repo(str(root)) as repo:
             cache = str(repo.cache.local.path).removesuffix("/files/md5")
         dvc(folder, "cache", "dir", "--local", cache)
         yield folder
 
 
-def lay_out(folder: Path, name: str, paths: tuple[str, ...]) -> None:
-    """Put the outputs ``paths`` of revision ``name`` in their places, from the cache or the remote.
+def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None:
+    """Put the outputs ``paths`` of revision ``name`` in their places in ``folder``.
+
+    They come from the cache or, where it lacks them, from the remote that ``root`` names now: an
+    older revision may know another, or the same by a path that is relative to its folder.
 
     Raises:
         UserError: they are in neither.
     """
-    with Repo(str(folder)) as repo:
+    with Repo(str(root)) as home, Repo(str(folder)) as repo:
         outputs = {path: oid for path, oid in tracked(repo).items() if path in paths}
-        if not complete(repo.cache.local, outputs):
-            if not repo.config["core"].get("remote"):
+        if not complete(home.cache.local, outputs):
+            if not home.config["core"].get("remote"):
                 raise UserError(
                     f"the cache lacks outputs of {name} and there is no remote to ask; name one "
                     "with `dvc remote add --default`, or check it out and run `make repro`"
                 )
-            bring(repo, None, outputs)
+            bring(home, None, outputs)
         repo.checkout(targets=[str(folder / path) for path in outputs])
 
 
-def stale_stages(folder: Path) -> list[str]:
+def stage_that_writes(folder: Path, output: str) -> str:
+    """Return the name of the stage in ``folder`` that has ``output`` among its outputs.
+
+    Raises:
+        UserError: no stage has.
+    """
+    with Repo(str(folder)) as repo:
+        try:
+            return str(repo.find_outs_by_path(str(folder / output))[0].stage.name)
+        except OutputNotFoundError:
+            raise UserError(
+                f"{output}: expected an output of a stage; dvc.yaml lists those there are"
+            ) from None
+
+
+def stale_stages(folder: Path, *targets: str) -> list[str]:
     """Return the stages whose outputs in ``dvc.lock`` are not those of this code and these params.
 
-    Nothing is run, and neither data nor cache is needed: without them, the stages below a stale one
-    may go unnamed.
+    Of ``targets``, stages, only those that they rest on count, and they themselves. Nothing is run,
+    and neither data nor cache is needed: without them, the stages below a stale one may go unnamed.
 
     Raises:
         UserError: DVC cannot read the pipeline.
     """
-    words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing")
+    words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", *targets)
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", said)

@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sharing.comparison import Change, changes, join, neighbours_in_common, paired, shown
-from stages.common.statistics import mcnemar
+from sharing.comparison import (
+    Change,
+    changes,
+    join,
+    judgement,
+    neighbours_in_common,
+    paired,
+    points,
+    shown,
+)
+from stages.common.statistics import PairedComparison, compare_paired, mcnemar
 
 
 def predictions(**columns: Sequence[object]) -> pd.DataFrame:
@@ -52,11 +61,50 @@ def test_paired_counts_and_p_are_those_of_the_images() -> None:
     after = predictions(path=ids, label=labels, predicted=second).sample(frac=1, random_state=1)
     (found,) = paired(join(before, after))
     right = [np.array(given) == np.array(labels) for given in (first, second)]
-    assert found.n == 40
-    assert (found.before, found.after) == (right[0].mean(), right[1].mean())
-    assert found.only_before == (right[0] & ~right[1]).sum()
-    assert found.only_after == (~right[0] & right[1]).sum()
-    assert found.p == pytest.approx(mcnemar(*right))
+    result = found.result
+    assert (found.split, result.n) == ("val", 40)
+    assert (result.first, result.second) == (right[0].mean(), right[1].mean())
+    assert result.only_first == (right[0] & ~right[1]).sum()
+    assert result.only_second == (~right[0] & right[1]).sum()
+    assert result.p == pytest.approx(mcnemar(*right))
+    assert result.low <= result.difference <= result.high
+
+
+def test_copies_of_one_image_count_once() -> None:
+    names = [f"{n:02d}" for n in range(30)]
+    before = predictions(path=names, label=["x"] * 30, predicted=["x"] * 15 + ["y"] * 15)
+    after = predictions(path=names, label=["x"] * 30, predicted=["x"] * 30)
+    (apart,) = paired(join(before, after))
+    contents = [*names[:15], *["same"] * 15]
+    (copies,) = paired(join(before.assign(sha256=contents), after.assign(sha256=contents)))
+    assert (apart.result.images, copies.result.images) == (30, 16)
+    assert (apart.result.only_second, copies.result.only_second) == (15, 1)
+    assert apart.result.p < 0.001
+    assert copies.result.p == 1
+
+
+def result(only_first: int, only_second: int) -> PairedComparison:
+    first, second = np.ones(100, bool), np.ones(100, bool)
+    first[:only_second] = False
+    second[only_second : only_second + only_first] = False
+    return compare_paired(first, second, np.arange(100), 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((0, 6), "a difference that chance hardly makes"),
+        ((3, 8), "no significant difference"),
+        ((0, 5), "no significant difference; 5 images tell them apart, too few for any"),
+    ],
+)
+def test_words_say_what_the_test_can_say(counts: tuple[int, int], words: str) -> None:
+    assert judgement(result(*counts)) == words
+
+
+def test_points_are_signed_percentages() -> None:
+    found = result(0, 6)
+    assert points(found) == f"+6.0 points ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
 
 
 def test_what_became_wrong_is_shown_first_and_all_changes_before_the_rest() -> None:
