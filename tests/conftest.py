@@ -19,6 +19,9 @@ TINY: dict[str, dict[str, object]] = {
     "prepare": {"size": 96},
     "audit": {"permutations": 20},
     "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
+    "crossval": {"folds": 2},
+    "holdout": {"at_most": 1},
+    "robustness": {"images": 8},
     "explain": {"twins": 3, "correct_panels": 2},
     "protopnet": {
         "prototypes_per_class": 3,

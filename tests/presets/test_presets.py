@@ -1,6 +1,7 @@
 """Presets rewrite params.yaml, say what they changed, and every result is valid."""
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,13 @@ from ruamel.yaml import YAML
 from presets.__main__ import main, names
 from stages.common.errors import UserError
 from stages.common.params import read_params
-from stages.explain.params import Params as Explain
-from stages.prepare.params import Params as Prepare
-from stages.protopnet.params import Params as ProtoPNet
-from stages.split.params import Params as Split
-from stages.synthesize.params import Params as Synthesize
-from stages.train.params import Params as Train
 from tests.conftest import ROOT
 
-MODELS = (Synthesize, Split, Prepare, Train, Explain, ProtoPNet)
+MODELS = [
+    import_module(f"stages.{file.parent.name}.params").Params
+    for file in sorted((ROOT / "stages").glob("*/params.py"))
+    if file.parent.name != "common"
+]
 
 
 @pytest.fixture
