@@ -17,10 +17,12 @@ check: $(VENV)/.dev
 	mypy
 	python -m sharing check
 
-# Takes about an hour; IMAGES is a folder such as cats-ddpm.
+# Takes about three hours; DATA is a folder with cats-ddpm, cats-sd and oxford-cats.
 evidence: $(VENV)/.run
 	python -m benchmarks.rendered
-	$(if $(IMAGES),python -m benchmarks.photographs $(IMAGES))
+	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
+	$(if $(DATA),python -m benchmarks.trust $(DATA))
+	$(if $(DATA),python -m benchmarks.generalisation $(DATA))
 
 preset: $(VENV)/.run
 	python -m presets $(NAME)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HEADING = (
@@ -42,21 +43,29 @@ def print_heading(what: str) -> None:
     print("|" + "---|" * (HEADING.count("|") - 1), flush=True)
 
 
+def experiment(folder: Path, changes: Mapping[str, object], *targets: str) -> float:
+    """Run ``targets`` with ``changes`` to the committed parameters; return the seconds it took."""
+    run(folder, "git", "checkout", "--quiet", "params.yaml")
+    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in changes.items()]
+    started = time.monotonic()
+    run(folder, "dvc", "exp", "run", *targets, *settings)
+    return time.monotonic() - started
+
+
+def results(folder: Path, *stages: str) -> Iterator[Any]:
+    """Yield the metrics of each of ``stages``."""
+    for stage in stages:
+        yield json.loads((folder / "reports" / f"{stage}.json").read_text())
+
+
 def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
     """Run all stages with ``changes`` to the committed parameters and print a table row.
 
     Guards of the prototype network only warn: a broken one is a result, and is in the row.
     """
-    run(folder, "git", "checkout", "--quiet", "params.yaml")
-    changes = {**changes, "protopnet.guards": "warn"}
-    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in changes.items()]
-    started = time.monotonic()
-    run(folder, "dvc", "exp", "run", "report", *settings)
-    seconds = time.monotonic() - started
-    split, evaluated, explained, protopnet = (
-        json.loads((folder / "reports" / f"{stage}.json").read_text())
-        for stage in ("split", "evaluate", "explain", "protopnet")
-    )
+    seconds = experiment(folder, {**changes, "protopnet.guards": "warn"}, "report")
+    found = results(folder, "split", "evaluate", "explain", "protopnet")
+    split, evaluated, explained, protopnet = found
     val, prototypes = evaluated["val"], protopnet["val"]
     cells = [
         name,

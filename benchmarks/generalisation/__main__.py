@@ -61,6 +61,8 @@ def main(argv: list[str]) -> None:
         print(f"\n### Trained on {own}: the choice (rule B), and what rule A would have chosen\n")
         chosen = judging.choose(rows[own])
         print(markdown(as_table([chosen, judging.choose_by_reverse(rows[own], rows[other])])))
+        print(f"\n### Trained on {own}, second round: without any generator (rule C)\n")
+        print(markdown(as_table([judging.choose_without_generators(rows[own])])))
     preset = judging.choose_preset(rows[FAMILIES[0]], rows[FAMILIES[1]])
     print("\n## The one cell for a preset (largest mean J): trained on ddpm, trained on sd\n")
     for family in FAMILIES:

@@ -174,11 +174,13 @@ def fits(cell: Cell, kinds: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     if cell.fakes == "none":
         yield FULL, photographs
         return
-    yield FULL, photographs | {"own": own, "remakes": remade, "both": own | remade}[cell.fakes]
+    full = photographs | {"own": own, "remakes": remade, "both": own | remade}[cell.fakes]
+    yield FULL, full
     if cell.fakes == "both":
         yield UNSEEN, photographs | remade
+    if cell.fakes != "own":
         for made in REMAKES:
-            yield made, kinds != f"remade {made}"
+            yield made, full & (kinds != f"remade {made}")
 
 
 def combine(scored: Scored, own: str, recipe: str) -> None:

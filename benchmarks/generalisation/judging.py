@@ -135,6 +135,13 @@ def choose(rows: list[Figures]) -> Figures:
     return min(allowed, key=lambda row: row.transfer)
 
 
+def choose_without_generators(rows: list[Figures]) -> Figures:
+    """Return the row that rule C chooses: no image of any generator enters, the own included."""
+    allowed = [row for row in rows if row.cell.fakes == "remakes"]
+    calm = [row for row in allowed if row.transfer <= MOST_ALARMS]
+    return max(calm, key=lambda row: row.remakes)
+
+
 def choose_by_reverse(rows: list[Figures], reverse: list[Figures]) -> Figures:
     """Return the row whose cell did best in the reverse direction (rule A)."""
     calm = [k for k, row in enumerate(reverse) if row.alarms <= MOST_ALARMS]
@@ -170,7 +177,7 @@ def as_table(rows: list[Figures]) -> list[dict[str, Any]]:
             "own AUC": f"{row.own_auc:.2f}",
             "own recall": f"{row.own_recall:.2f}",
             "unseen own": f"{row.unseen:.2f}" if row.cell.eligible else "",
-            "remakes": f"{row.remakes:.2f}" if row.cell.eligible else "",
+            "remakes": f"{row.remakes:.2f}" if row.cell.fakes in ("both", "remakes") else "",
             "J": f"{row.j:.3f}" if row.cell.eligible else "",
         }
         for row in rows

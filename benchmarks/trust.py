@@ -1,0 +1,113 @@
+"""What the robust preset buys and costs, on photographs: plain training beside it.
+
+Used as ``python -m benchmarks.trust path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
+`oxford-cats`. Trained on the first; the others are other sources, one for each generator.
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks.runs import clone, experiment, results, share
+from presets.__main__ import FOLDER, leaves
+
+OTHERS = "data/others"
+JPEG = "50"
+TITLES = {
+    "val": "| setting | n | accuracy | at JPEG 50 | lost | flips | seconds |",
+    "calibration": (
+        "| setting | temperature | ECE before | calibrated: median, 95th | ECE after "
+        "| calibrated: median, 95th | NLL after minus before |"
+    ),
+    "unsure": (
+        "| setting | unsure | by delivery | n sure | right when sure | coverage (nominal 0.95) |"
+    ),
+    "others": "| setting | source: class | n | recall | unsure | recognised or unsure |",
+}
+
+
+def lay_out_others(data: Path, folder: Path) -> None:
+    """Copy the other sources to ``folder``, as ``source/class/``, a source for each generator."""
+    shutil.copytree(data / "oxford-cats" / "images", folder / "oxford-cats" / "real")
+    shutil.copytree(data / "cats-sd" / "real", folder / "cats-sd" / "real")
+    for path in sorted((data / "cats-sd" / "fake").iterdir()):
+        target = folder / path.name.split("_")[0] / "fake"
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+
+def settings(preset: str) -> dict[str, Any]:
+    """Return the parameters that ``preset`` sets, by their dotted names."""
+    file = FOLDER / f"{preset}.yaml"
+    return {".".join(path): value for path, value in leaves(YAML(typ="safe").load(file))}
+
+
+def rows_of(name: str, folder: Path, seconds: float) -> Iterator[tuple[str, list[str]]]:
+    """Yield the table and the cells of each row that a run gives."""
+    evaluated, robustness = results(folder, "evaluate", "robustness")
+    val, worn = evaluated["val"], robustness["val"]["jpeg"][JPEG]
+    cells = [share(worn, key) for key in ("accuracy", "lost", "flips")]
+    yield "val", [name, str(val["n"]), share(val, "accuracy"), *cells, f"{seconds:.0f}"]
+    calibration, unsure = val["calibration"], val["unsure"]
+    if "after" in calibration:
+        moments = [
+            text
+            for when in ("before", "after")
+            for text in (share(calibration[when], "ece"), expected(calibration[when]))
+        ]
+        change = calibration["nll_change"]
+        moved = f"{change['difference']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+        yield "calibration", [name, f"{calibration['temperature']:.2f}", *moments, moved]
+    if "coverage" in unsure:
+        yield (
+            "unsure",
+            [
+                name,
+                *(share(unsure, key) for key in ("share", "by_delivery")),
+                str(unsure["n_sure"]),
+                *(share(unsure, key) for key in ("accuracy_sure", "coverage")),
+            ],
+        )
+    for source, found in evaluated["external"].items():
+        for label, one in found["per_class"].items():
+            recall = f"{one['recall']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
+            cells = [share(one, key) for key in ("unsure", "caught_or_unsure")]
+            yield "others", [name, f"{source}: {label}", str(one["n"]), recall, *cells]
+
+
+def expected(found: dict[str, float]) -> str:
+    """Return the ECE that a calibrated model would have: median and 95th percentile."""
+    return f"{found['ece_expected']:.3f}, {found['ece_expected_high']:.3f}"
+
+
+def main() -> None:
+    """Print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    rows: dict[str, list[list[str]]] = {name: [] for name in TITLES}
+    with clone(args.data / "cats-ddpm") as folder:
+        lay_out_others(args.data, folder / OTHERS)
+        data = {"data.root": "data/cats-ddpm", "data.info": "data/none"}
+        for seed in args.seeds:
+            for preset in ("default", "robust"):
+                folds = {"crossval.folds": 5 if seed == args.seeds[0] else 0}
+                changes = {**settings(preset), **data, **folds, "evaluate.external": OTHERS}
+                changes |= {"seed": seed, "audit.permutations": 20}
+                seconds = experiment(folder, changes, "evaluate", "robustness")
+                for table, cells in rows_of(f"{preset}, seed {seed}", folder, seconds):
+                    rows[table].append(cells)
+                    print(f"{table}: | {' | '.join(cells)} |", flush=True)
+    for name, title in TITLES.items():
+        print(f"\n{title}\n|{'---|' * (title.count('|') - 1)}")
+        for cells in rows[name]:
+            print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
