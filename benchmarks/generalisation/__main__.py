@@ -16,7 +16,7 @@ from benchmarks.generalisation.candidates import Cell, Scored, cells, combine, s
 from benchmarks.generalisation.judging import Figures, as_table, figures, markdown
 from benchmarks.generalisation.pictures import FAMILIES, SOURCES, read_set
 from benchmarks.generalisation.related import related_generators
-from benchmarks.generalisation.remakes import fit_networks
+from stages.traces.remakes import fit_networks
 
 WORKERS = 2
 

@@ -12,8 +12,7 @@ from benchmarks.generalisation.corpus import SCORE_VIEWS, TRAIN_VIEWS, Job, view
 from benchmarks.generalisation.judging import macro_interval
 from benchmarks.generalisation.pictures import FAMILIES, Set, fakes_by_generator
 from benchmarks.generalisation.related import MIXTURE, recall_row
-from benchmarks.generalisation.remakes import REMAKES, Networks
-from benchmarks.generalisation.thresholds import worst_source
+from benchmarks.generalisation.thresholds import RATE
 from stages.common.fitting import Training
 from stages.common.images import harmonise
 from stages.common.params import read_params
@@ -21,6 +20,8 @@ from stages.common.ranking import auc
 from stages.common.refits import Refit, refit_logits
 from stages.common.setup import initial_network
 from stages.common.statistics import wilson
+from stages.traces.remakes import REMAKES, Networks
+from stages.traces.thresholds import worst_source
 from stages.train.params import Params
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +110,7 @@ def _unknown(
 ) -> dict[str, Any]:
     """Return recalls and false alarms on the other set, by threshold and by own decision."""
     known = (held & (source == own)) | (source == "oxford")
-    threshold = worst_source(margin[known], source[known])
+    threshold = worst_source(margin[known], source[known], RATE)
     tested = source == other
     hits = {
         name: margin[tested][rows] > threshold

@@ -10,7 +10,7 @@ from benchmarks.generalisation import learners
 from benchmarks.generalisation.corpus import Corpus
 from benchmarks.generalisation.features import FEATURES, RESIDUALS
 from benchmarks.generalisation.pictures import FOLDS
-from benchmarks.generalisation.remakes import REMAKES
+from stages.traces.remakes import REMAKES
 
 EQUALISED = ("equalised", "fitted")
 FULL, UNSEEN = "full", "own generators"

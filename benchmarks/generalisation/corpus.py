@@ -10,11 +10,22 @@ import torch
 
 from benchmarks.generalisation.features import network_features, residuals
 from benchmarks.generalisation.pictures import FAMILIES, Picture, Set
-from benchmarks.generalisation.remakes import REMAKES, Networks, remake
-from benchmarks.generalisation.views import SCORING, TRAINING, finish, patch
 from stages.common.determinism import generator
+from stages.traces import views
+from stages.traces.remakes import REMAKES, Networks, remake
+from stages.traces.views import Plan, finish, patch
 
 TRAIN_VIEWS, SCORE_VIEWS = 2, 3
+TRAINING = {
+    "native": Plan("native", False),
+    "equalised": Plan("random", True),
+    "fitted": views.TRAINING,
+}
+SCORING = {
+    "native": Plan("native", False),
+    "equalised": Plan("native", False),
+    "fitted": views.SCORING,
+}
 
 
 class Job(NamedTuple):
@@ -70,10 +81,10 @@ def _describe(
     picture: Picture, jobs: Sequence[Job], networks: dict[str, Networks], seed: int
 ) -> dict[str, np.ndarray]:
     torch.set_num_threads(1)
-    views = np.stack([view(picture, job, networks, seed) for job in jobs])
-    rows = [residuals(one) for one in views]
+    made = np.stack([view(picture, job, networks, seed) for job in jobs])
+    rows = [residuals(one) for one in made]
     statistics = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    found = {**statistics, **network_features(views)}
+    found = {**statistics, **network_features(made)}
     return {name: values.astype(np.float32) for name, values in found.items()}
 
 

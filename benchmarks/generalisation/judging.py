@@ -7,11 +7,12 @@ import pandas as pd
 
 from benchmarks.generalisation.candidates import FULL, UNSEEN, Cell, Scored
 from benchmarks.generalisation.pictures import fakes_by_generator
-from benchmarks.generalisation.remakes import REMAKES
-from benchmarks.generalisation.thresholds import conformal, without_sharpness, worst_source
+from benchmarks.generalisation.thresholds import RATE, without_sharpness
 from stages.common.determinism import generator
 from stages.common.ranking import auc
 from stages.common.statistics import wilson
+from stages.traces.remakes import REMAKES
+from stages.traces.thresholds import conformal, worst_source
 
 DRAWS, MOST_ALARMS = 2000, 0.10
 
@@ -63,7 +64,7 @@ def freeze(scored: Scored, scores: np.ndarray, own: str, adjusted: bool) -> Froz
     known = _photographs(images) & np.isin(sources, [own, "oxford"])
     if adjusted:
         scores = without_sharpness(scores, scored.sharpness, sources, known)
-    return Frozen(scores, worst_source(scores[known], sources[known]))
+    return Frozen(scores, worst_source(scores[known], sources[known], RATE))
 
 
 def _photographs(images: pd.DataFrame) -> np.ndarray:
@@ -104,8 +105,8 @@ def figures(scored: Scored, cell: Cell, own: str, other: str, adjusted: bool, se
         *wilson(int(alarms.sum()), len(alarms)),
         float(caught[mine].mean()),
         float(caught[oxford].mean()),
-        float((scores[oxford] > conformal(scores[mine])).mean()),
-        float((scores[mine] > conformal(scores[oxford])).mean()),
+        float((scores[oxford] > conformal(scores[mine], RATE)).mean()),
+        float((scores[mine] > conformal(scores[oxford], RATE)).mean()),
         auc(generators[own_clean] != "", scores[own_clean]),
         macro(FULL, own_fakes, generators),
         macro(UNSEEN, own_fakes, generators),

@@ -1,24 +1,9 @@
-"""Thresholds that several sources of photographs set together, the worst counting."""
+"""The rate of false alarms that the protocol aims at, and scores freed from sharpness."""
 
 import numpy as np
 
 RATE = 0.05
 """False alarms aimed at on each source of photographs."""
-
-
-def conformal(scores: np.ndarray, rate: float = RATE) -> float:
-    """Return what at most ``rate`` of new photographs like these exceed, in expectation.
-
-    The k-th largest of n scores with ``k = floor(rate · (n + 1))`` (Vovk et al., Algorithmic
-    Learning in a Random World, 2005); infinite where n is too small for any.
-    """
-    k = int(np.floor(rate * (len(scores) + 1)))
-    return float(np.sort(scores)[-k]) if k else float("inf")
-
-
-def worst_source(scores: np.ndarray, sources: np.ndarray) -> float:
-    """Return the largest of the sources' thresholds; ``scores`` and ``sources`` are ``[N]``."""
-    return max(conformal(scores[sources == name]) for name in np.unique(sources))
 
 
 def without_sharpness(

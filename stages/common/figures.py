@@ -87,27 +87,16 @@ def write_line(
     draw.text(at, shown, font=face, fill=ink)
 
 
-def write_paragraph(
-    draw: ImageDraw.ImageDraw,
-    at: tuple[int, int],
-    text: str,
-    *,
-    width: int,
-    lines: int,
-    size: int = 13,
-    ink: tuple[int, int, int] = INK,
-) -> None:
-    """Write text in up to ``lines`` lines of ``width``, the last one cut as in `write_line`."""
-    face = font(size)
-    words = text.split()
-    for number in range(lines):
-        count = len(words)
-        if number < lines - 1:
-            while count > 1 and face.getlength(" ".join(words[:count])) > width:
-                count -= 1
-        place = (at[0], at[1] + number * round(size * 1.35))
-        write_line(draw, place, " ".join(words[:count]), width=width, size=size, ink=ink)
-        words = words[count:]
+def wrapped(text: str, width: int, size: int) -> list[str]:
+    """Return ``text`` as lines that are at most ``width`` pixels long where words allow it."""
+    face, lines = font(size), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and face.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def sentence_picture(sentence: str) -> Image.Image:

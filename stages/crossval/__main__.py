@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
     write_table(args.contradicted, wrong)
     rows = pd.Series(train.index, index=train["id"])
     save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))
-    write_metrics(args.metrics, summarise(scored, classes))
+    write_metrics(args.metrics, summarise(scored, classes, params.seed))
     shutil.rmtree(checkpoints)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from stages.common.ranking import mean_auc
-from stages.common.statistics import share_with_interval
+from stages.common.statistics import logit_interval, share_with_interval, stratified_draws
 
 
 def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
@@ -16,7 +16,7 @@ def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
     return softmax(scored[[f"logit_{name}" for name in classes]].to_numpy(np.float64), axis=1)
 
 
-def summarise(scored: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Return the figures of ``reports/crossval.json``.
 
     Intervals count each image once, however often it was scored: Wilson's, of the mean over
@@ -26,6 +26,7 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     Args:
         scored: ``id, repeat, fold, label, logit_<class>…``.
         classes: the labels.
+        seed: of the bootstrap.
     """
     p = probabilities(scored, classes)
     right = pd.Series(np.array(classes)[p.argmax(axis=1)] == scored["label"], dtype=float)
@@ -33,17 +34,12 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     label = scored.groupby("id")["label"].first()
     by_fold = right.groupby([scored["repeat"], scored["fold"]]).mean()
     by_repeat = right.groupby(scored["repeat"]).mean()
-    repeats = scored["repeat"].to_numpy()
-    auc = [
-        mean_auc(scored["label"].to_numpy()[repeats == one], p[repeats == one], classes) or np.nan
-        for one in np.unique(repeats)
-    ]
     return {
         "n": len(by_image),
         "folds": int(scored["fold"].max()),
         "repeats": len(by_repeat),
         **share_with_interval("accuracy", by_image.to_numpy()),
-        "roc_auc": float(np.mean(auc)),
+        **auc_with_interval(scored, p, classes, seed),
         "per_class": {
             name: {
                 "n": int((label == name).sum()),
@@ -54,6 +50,37 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
         "of_folds": _spread(by_fold),
         **({"of_repeats": _spread(by_repeat)} if len(by_repeat) > 1 else {}),
     }
+
+
+def auc_with_interval(
+    scored: pd.DataFrame, p: np.ndarray, classes: Sequence[str], seed: int
+) -> dict[str, float]:
+    """Return ``roc_auc``, the mean over repeats, with its 95 % interval; empty with one class.
+
+    The interval is from a bootstrap over images, stratified by class, each with all its scores.
+
+    Args:
+        scored: as in `summarise`, each image once in every repeat.
+        p: probabilities of the same rows ``[N,K]``.
+        classes: the labels.
+        seed: of the bootstrap.
+    """
+    order = np.lexsort((scored["id"], scored["repeat"]))
+    images = scored["id"].nunique()
+    labels = scored["label"].to_numpy()[order][:images]
+    by_repeat = p[order].reshape(-1, images, len(classes))
+    counts = np.unique(labels, return_counts=True)[1]
+    if len(counts) == 1:
+        return {}
+
+    def value(pick: np.ndarray) -> float:
+        found = [mean_auc(labels[pick], one[pick], classes) for one in by_repeat]
+        return float(np.mean([auc for auc in found if auc is not None]))
+
+    drawn = np.array([value(pick) for pick in stratified_draws(labels, seed, "crossval")])
+    auc = value(np.arange(images))
+    low, high = logit_interval(auc, drawn, int(np.minimum(counts, images - counts).min()))
+    return {"roc_auc": auc, "roc_auc_low": low, "roc_auc_high": high}
 
 
 def _spread(accuracies: pd.Series) -> dict[str, float]:

@@ -27,11 +27,13 @@ from stages.evaluate.figures import (
     roc_figure,
 )
 from stages.evaluate.judging import (
+    Evidence,
     external_figures,
     judge,
     learn,
     reliability_diagrams,
     split_figures,
+    traced_ids,
 )
 from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
@@ -44,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="stages.evaluate", description=__doc__)
     for flag in ("params", "split", "embeddings", "audit-scores", "out-of-fold"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("deliveries", "holdout"):
+    for flag in ("deliveries", "traces", "holdout"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("metrics", "predictions", "external-predictions", "misclassified"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -64,12 +66,14 @@ def main(argv: list[str]) -> None:
     audit = read_table(args.audit_scores, ("id", "predicted"))
     text = ("id", "path", "split", "source", "label", "delivery")
     deliveries = read_table(args.deliveries, text)
+    traces = read_table(args.traces, ("id", "path", "split", "source", "label"))
+    evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
     learned = learn(read_table(args.out_of_fold, ("id", "label")), classes, params.evaluate.alpha)
 
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits = read_array(args.embeddings / "logits.npy")[chosen].astype(np.float64)
-    own = judge(predictions(split[chosen], logits, classes), logits, learned, deliveries, classes)
-    others = judge(*external_predictions(deliveries, classes), learned, deliveries, classes)
+    own = judge(predictions(split[chosen], logits, classes), logits, learned, evidence, classes)
+    others = judge(*external_predictions(deliveries, classes), learned, evidence, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
     parts = {name: own.part("split", name) for name in present}
 

@@ -41,6 +41,18 @@ class Learned(NamedTuple):
     alpha: float
 
 
+class Evidence(NamedTuple):
+    """What else was found about images: their deliveries, and the ids of those with traces.
+
+    ``traced`` is None where no traces were looked for; they bear on what is taken for the class
+    ``authentic``.
+    """
+
+    deliveries: pd.DataFrame
+    traced: frozenset[str] | None
+    authentic: str
+
+
 class Judged(NamedTuple):
     """N images: the table of verdicts, logits ``[N,K]``, sets bool ``[N,K]`` or None, flips."""
 
@@ -71,7 +83,7 @@ def judge(
     table: pd.DataFrame,
     logits: np.ndarray,
     learned: Learned,
-    deliveries: pd.DataFrame,
+    evidence: Evidence,
     classes: Sequence[str],
 ) -> Judged:
     """Return the verdicts on N images.
@@ -80,14 +92,26 @@ def judge(
         table: from `stages.common.predictions.predictions`.
         logits: ``[N,K]``, of the same images.
         learned: from `learn`.
-        deliveries: ``data/deliveries.csv``.
+        evidence: what else was found about them.
         classes: the K labels.
     """
     temperature, limits = learned.temperature, learned.limits
     calibrated = None if temperature is None else confidences(logits / temperature)
     sets = None if limits is None else prediction_sets(logits, limits, classes)
-    flips = flips_by_delivery(table, deliveries, classes)
-    return Judged(with_verdicts(table, calibrated, sets, flips, classes), logits, sets, flips)
+    flips = flips_by_delivery(table, evidence.deliveries, classes)
+    doubted = None
+    if evidence.traced is not None:
+        genuine = table["predicted"] == evidence.authentic
+        doubted = (genuine & table["id"].isin(evidence.traced)).to_numpy()
+    verdicts = with_verdicts(table, calibrated, sets, flips, doubted, classes)
+    return Judged(verdicts, logits, sets, flips)
+
+
+def traced_ids(traces: pd.DataFrame) -> frozenset[str] | None:
+    """Return the ids with traces in ``data/traces.csv``; None where none were looked for."""
+    if traces.empty:
+        return None
+    return frozenset(traces.loc[traces["traced"].astype(bool), "id"])
 
 
 def split_figures(

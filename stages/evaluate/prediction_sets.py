@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from stages.common.statistics import share_with_interval
 from stages.evaluate.calibration import log_loss, logits_and_truth, truth_of
 
-AS_IS, UNSURE = "as is", "unsure"
+AS_IS, UNSURE, FOUND = "as is", "unsure", "found"
 GUARANTEE = (
     "approximate: the thresholds come from models trained on parts of the training images, not "
     "from the final one, and hold for images of the same sources"
@@ -93,27 +93,34 @@ def with_verdicts(
     calibrated: np.ndarray | None,
     sets: np.ndarray | None,
     flips: pd.DataFrame,
+    doubted: np.ndarray | None,
     classes: Sequence[str],
 ) -> pd.DataFrame:
-    """Return ``table`` with the columns ``calibrated, set, flips, verdict``.
+    """Return ``table`` with the columns ``calibrated, set, flips, traces, verdict``.
 
-    ``verdict`` is the predicted label, or `UNSURE` where the set is not that label alone or any
-    delivery flips it. (A set may hold another class alone: then it contradicts the prediction.)
+    ``verdict`` is the predicted label, or `UNSURE` where the set is not that label alone, any
+    delivery flips it or traces speak against it. (A set may hold another class alone: then it
+    contradicts the prediction.)
 
     Args:
         table: predictions of N images.
         calibrated: confidence ``[N]`` after the temperature; None leaves the column empty.
         sets: from `prediction_sets`, of the same images; None leaves the column empty.
         flips: from `flips_by_delivery`, of the same images.
+        doubted: bool ``[N]``, where traces speak against the prediction; None where none were
+            looked for.
         classes: the K labels.
     """
     unsure = flips.eq(1).any(axis=1).to_numpy()
+    if doubted is not None:
+        unsure = unsure | doubted
     if sets is not None:
         unsure = unsure | unsure_by_set(table, sets, classes)
     return table.assign(
         calibrated=np.nan if calibrated is None else calibrated,
         set="" if sets is None else ["|".join(np.array(classes)[row]) for row in sets],
         flips=["|".join(flips.columns[row == 1]) for row in flips.to_numpy()],
+        traces="" if doubted is None else np.where(doubted, FOUND, "none"),
         verdict=table["predicted"].mask(unsure, UNSURE),
     )
 
@@ -134,8 +141,9 @@ def unsure_figures(
 ) -> dict[str, Any]:
     """Return the block ``unsure`` of N images: how many, why, and what the others are worth.
 
-    ``share`` is that of unsure verdicts, of which ``by_set`` and ``by_delivery`` say the causes (an
-    image may have both; without sets the deliveries alone decide, and ``left_out`` says why);
+    ``share`` is that of unsure verdicts, of which ``by_set``, ``by_delivery`` and, where they were
+    looked for, ``by_traces`` say the causes (an image may have several; without sets the others
+    alone decide, and ``left_out`` says why);
     ``accuracy_sure`` is of the others. ``coverage`` is the share of sets that
     hold the true class, to be read beside ``nominal``, also by class; ``deliveries`` the share of
     verdicts that each delivery flips. All shares with 95 % Wilson intervals.
@@ -159,6 +167,7 @@ def unsure_figures(
         **share_with_interval("share", ~sure),
         **share_with_interval("by_delivery", flips.eq(1).any(axis=1).to_numpy()[known]),
         "n_delivered": int(known.sum()),
+        **_by_traces(table["traces"].to_numpy(str)),
         "n_sure": int(sure.sum()),
         **share_with_interval("accuracy_sure", (verdict == labels)[sure]),
         "deliveries": {
@@ -187,3 +196,8 @@ def unsure_figures(
             for name in np.unique(labels)
         },
     }
+
+
+def _by_traces(traces: np.ndarray) -> dict[str, float]:
+    looked_for = traces != ""
+    return share_with_interval("by_traces", traces == FOUND) if looked_for.any() else {}

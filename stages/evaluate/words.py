@@ -9,19 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from stages.evaluate.prediction_sets import UNSURE
+from stages.evaluate.prediction_sets import FOUND, UNSURE
 
 
 def in_words(table: pd.DataFrame, authentic: str) -> list[str]:
     """Return what can be said of each image.
 
     Args:
-        table: ``predicted, set, flips, verdict`` of N images.
+        table: ``predicted, set, flips, traces, verdict`` of N images.
         authentic: the class of genuine images; a name that is no class where there is none.
     """
     return [
         _unsure(row) if row["verdict"] == UNSURE else _sure(row["predicted"], authentic)
-        for row in table[["predicted", "set", "flips", "verdict"]].to_dict("records")
+        for row in table[["predicted", "set", "flips", "traces", "verdict"]].to_dict("records")
     ]
 
 
@@ -38,6 +38,8 @@ def _unsure(row: Mapping[Hashable, Any]) -> str:
         reasons.append(f"could be {' or '.join(held)}")
     if row["flips"]:
         reasons.append(f"judged otherwise after {', '.join(row['flips'].split('|'))}")
+    if row["traces"] == FOUND:
+        reasons.append("its finest detail is unlike that of the photographs seen in training")
     why = "; ".join(reasons) or "unlike what training has shown of any class"
     return f"{UNSURE} ({why})"
 

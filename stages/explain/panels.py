@@ -15,11 +15,12 @@ from stages.common.figures import (
     MUTED,
     PAPER,
     heat_overlay,
+    wrapped,
     write_line,
-    write_paragraph,
 )
 
-BIG, TILE, GAP, HEADER, CAPTION = 224, 120, 16, 96, 38
+BIG, TILE, GAP, CAPTION = 224, 120, 16, 38
+KNOWS, LINE = 12, 16
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 
@@ -58,10 +59,10 @@ def draw_panel(case: Case) -> Image.Image:
     columns = max(len(case.twins), len(case.neighbourhood), 3)
     rows_left = 2 * BIG + 4 * GAP + 2 * 24
     width = GAP * 3 + BIG + columns * (TILE + 10)
-    height = HEADER + max(3 * (TILE + CAPTION + 24 + 12), rows_left) + GAP
+    header = _header(case, width)
+    height = max(3 * (TILE + CAPTION + 24 + 12), rows_left) + GAP
     panel = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(panel)
-    _header(draw, case, width - 2 * GAP)
     _evidence(panel, draw, case)
     disagree = sum(tile.label != case.row.predicted for tile in case.neighbourhood)
     rows = [
@@ -75,14 +76,21 @@ def draw_panel(case: Case) -> Image.Image:
     ]
     left = 2 * GAP + BIG
     for number, (title, tiles) in enumerate(rows):
-        top = HEADER + number * (TILE + CAPTION + 24 + 12)
+        top = number * (TILE + CAPTION + 24 + 12)
         write_line(draw, (left, top), title, width=width - left - GAP, bold=True)
         for column, tile in enumerate(tiles):
             _tile(panel, draw, tile, (left + column * (TILE + 10), top + 24), case.row.predicted)
-    return panel
+    whole = Image.new("RGB", (width, header.height + height), PAPER)
+    whole.paste(header, (0, 0))
+    whole.paste(panel, (0, header.height))
+    return whole
 
 
-def _header(draw: ImageDraw.ImageDraw, case: Case, width: int) -> None:
+def _header(case: Case, panel_width: int) -> Image.Image:
+    width = panel_width - 2 * GAP
+    lines = wrapped(case.knows, width, KNOWS)
+    header = Image.new("RGB", (panel_width, 56 + LINE * len(lines) + 10), PAPER)
+    draw = ImageDraw.Draw(header)
     right = case.row.label == case.row.predicted
     text = f"{case.row.in_words[0].upper()}{case.row.in_words[1:]}"
     write_line(
@@ -94,12 +102,15 @@ def _header(draw: ImageDraw.ImageDraw, case: Case, width: int) -> None:
         f"{'correct' if right else 'wrong'}   ·   {case.row.path}"
     )
     write_line(draw, (GAP, 36), detail, width=width, size=12)
-    write_paragraph(draw, (GAP, 54), case.knows, width=width, lines=2, size=12, ink=MUTED)
+    for number, line in enumerate(lines):
+        place = (GAP, 56 + LINE * number)
+        write_line(draw, place, line, width=width, size=KNOWS, ink=MUTED)
+    return header
 
 
 def _evidence(panel: Image.Image, draw: ImageDraw.ImageDraw, case: Case) -> None:
     square = (BIG, BIG)
-    top = HEADER
+    top = 0
     write_line(draw, (GAP, top), "Image", width=BIG, bold=True)
     panel.paste(
         Image.fromarray(case.image).resize(square, Image.Resampling.LANCZOS), (GAP, top + 24)

@@ -18,6 +18,7 @@ METRICS = (
     "robustness",
     "deliver",
     "holdout",
+    "traces",
     "explain",
     "protopnet",
 )
@@ -32,6 +33,7 @@ PICTURES = (
     "robustness",
     "flips",
     "holdout",
+    "traces",
 )
 
 

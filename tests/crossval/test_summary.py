@@ -34,7 +34,7 @@ TABLE = scored({"a": [2, 1], "b": [-3, 1], "c": [-1, -1], "d": [4, 2]}, LABELS)
 
 
 def test_an_image_counts_once_however_often_it_is_scored() -> None:
-    figures = summarise(TABLE, CLASSES)
+    figures = summarise(TABLE, CLASSES, 0)
     assert figures["n"] == 4
     assert figures["accuracy"] == pytest.approx((1 + 0.5 + 1 + 0) / 4)
     assert figures["accuracy_low"] == pytest.approx(wilson(2.5, 4)[0])
@@ -43,14 +43,35 @@ def test_an_image_counts_once_however_often_it_is_scored() -> None:
 
 
 def test_spread_over_folds_and_repeats() -> None:
-    figures = summarise(TABLE, CLASSES)
+    figures = summarise(TABLE, CLASSES, 0)
     # repeat 1: a, c right in fold 1; b, d wrong in fold 2; repeat 2: a, c and b right, d wrong
     assert figures["of_folds"]["lowest"] == 0
     assert figures["of_folds"]["highest"] == 1
     assert figures["of_folds"]["count"] == 4
     assert figures["of_repeats"]["lowest"] == pytest.approx(0.5)
     assert figures["of_repeats"]["highest"] == pytest.approx(0.75)
-    assert "of_repeats" not in summarise(TABLE[TABLE["repeat"] == 1], CLASSES)
+    assert "of_repeats" not in summarise(TABLE[TABLE["repeat"] == 1], CLASSES, 0)
+
+
+def test_auc_is_the_mean_over_repeats_and_its_interval_counts_images() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"{k:02d}" for k in range(60)]
+    labels = {name: CLASSES[k % 2] for k, name in enumerate(names)}
+    gaps = {name: [1.0 if labels[name] == "fake" else -1.0] for name in names}
+    once = scored({name: [gaps[name][0] + rng.normal(scale=2)] for name in names}, labels)
+    thrice = pd.concat([once.assign(repeat=repeat) for repeat in (1, 2, 3)], ignore_index=True)
+    one, three = (
+        summarise(table.sample(frac=1, random_state=0), CLASSES, 0) for table in (once, thrice)
+    )
+    pairs = [
+        a > b
+        for a in once.loc[once["label"] == "fake", "logit_fake"]
+        for b in once.loc[once["label"] == "real", "logit_fake"]
+    ]
+    assert one["roc_auc"] == pytest.approx(np.mean(pairs))
+    for key in ("roc_auc", "roc_auc_low", "roc_auc_high"):
+        assert three[key] == pytest.approx(one[key])
+    assert one["roc_auc_low"] < one["roc_auc"] < one["roc_auc_high"]
 
 
 def test_contradicted_labels_come_least_probable_first() -> None:

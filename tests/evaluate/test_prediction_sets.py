@@ -110,7 +110,7 @@ def judged(
     sets = prediction_sets(logits, limits, CLASSES)
     flips = flips_by_delivery(table, deliveries, CLASSES)
     return (
-        with_verdicts(table, softmax(logits / 2, axis=1).max(axis=1), sets, flips, CLASSES),
+        with_verdicts(table, softmax(logits / 2, axis=1).max(axis=1), sets, flips, None, CLASSES),
         sets,
         flips,
     )
@@ -155,6 +155,16 @@ def test_a_delivery_that_flips_makes_unsure_whatever_the_score() -> None:
     assert found["share"] == pytest.approx(1 / 3)
 
 
+def test_traces_make_unsure_and_are_counted_where_they_were_looked_for() -> None:
+    table, sets, flips = judged([0.999, 0.999], ["real"] * 2, dict.fromkeys(CLASSES, 0.5), NOTHING)
+    assert "by_traces" not in unsure_figures(table, sets, flips, CLASSES, 0.05, "")
+    bare = table[["id", "label", "predicted"]]
+    doubted = with_verdicts(bare, None, sets, flips, np.array([True, False]), CLASSES)
+    assert doubted["verdict"].tolist() == ["unsure", "real"]
+    assert doubted["traces"].tolist() == ["found", "none"]
+    assert unsure_figures(doubted, sets, flips, CLASSES, 0.05, "")["by_traces"] == 0.5
+
+
 def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
     limits = dict.fromkeys(CLASSES, -np.log(0.3))
     p_real = [0.9, 0.9, 0.6, 0.1, 0.6]
@@ -173,7 +183,7 @@ def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
 def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() -> None:
     deliveries = delivered([("0", "as is", 1.0), ("0", "JPEG 40", -1.0), ("1", "JPEG 40", 1.0)])
     table, _, flips = judged([0.9, 0.9], ["real", "fake"], dict.fromkeys(CLASSES, 9.0), deliveries)
-    bare = with_verdicts(table[["id", "label", "predicted"]], None, None, flips, CLASSES)
+    bare = with_verdicts(table[["id", "label", "predicted"]], None, None, flips, None, CLASSES)
     assert bare["verdict"].tolist() == ["unsure", "real"]
     assert bare["set"].tolist() == ["", ""]
     assert bare["calibrated"].isna().all()

@@ -28,6 +28,7 @@ INPUTS = {
     "out-of-fold": "out_of_fold.csv",
     "deliveries": "deliveries.csv",
     "holdout": "holdout.json",
+    "traces": "traces.csv",
 }
 OUTPUTS = {
     "metrics": "evaluate.json",
@@ -69,6 +70,8 @@ def make_inputs(folder: Path, counts: dict[str, int], others: dict[str, float]) 
     write_table(folder / "deliveries.csv", pd.concat(sent)[columns])
     audit = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
     write_table(folder / "audit_scores.csv", audit)
+    traced = evaluated.assign(score=0.0, traced=evaluated["id"] == "external-unknown-000")
+    write_table(folder / "traces.csv", traced[[*columns[:5], "score", "traced"]])
     write_metrics(folder / "holdout.json", {"not_measured": "holdout.at_most is 0"})
     (folder / "params.yaml").write_text(
         "seed: 0\nauthentic: real\nevaluate: {alpha: 0.1, external: data/none}\n"
@@ -108,7 +111,7 @@ def test_tables_and_figures_say_the_same(results: Results) -> None:
         *("id", "path", "split", "source", "label", "predicted", "confidence"),
         *("p_fake", "p_real"),
     ]
-    assert list(own)[9:] == ["calibrated", "set", "flips", "verdict", "in_words"]
+    assert list(own)[9:] == ["calibrated", "set", "flips", "traces", "verdict", "in_words"]
     assert list(others) == list(own)
     assert set(metrics) == {"val", "test", "external", "knows"}
     for name in ("val", "test"):
@@ -153,6 +156,10 @@ def test_no_image_is_ever_called_real(results: Results) -> None:
     assert said.get_group("real").unique() == ["no trace of the generators seen in training"]
     assert said.get_group("fake").unique() == ["looks like the fake images seen in training"]
     assert said.get_group("unsure").str.startswith("unsure (").all()
+    traced = others[others["id"] == "external-unknown-000"].iloc[0]
+    assert (traced["predicted"], traced["verdict"]) == ("real", "unsure")
+    assert "finest detail" in traced["in_words"]
+    assert (own["traces"] == "none").all()
     known = metrics["external"]["unknown"]["per_class"]["fake"]
     share = f"Of {known['n']} fake images of unknown"
     assert share in metrics["knows"]

@@ -7,8 +7,21 @@ from stages.evaluate.words import in_words, knows
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
 
 
-def said(predicted: str, held: str, flips: str, verdict: str, authentic: str = "real") -> str:
-    row = {"predicted": predicted, "set": held, "flips": flips, "verdict": verdict}
+def said(
+    predicted: str,
+    held: str,
+    flips: str,
+    verdict: str,
+    authentic: str = "real",
+    traces: str = "",
+) -> str:
+    row = {
+        "predicted": predicted,
+        "set": held,
+        "flips": flips,
+        "traces": traces,
+        "verdict": verdict,
+    }
     return in_words(pd.DataFrame([row]), authentic)[0]
 
 
@@ -26,6 +39,8 @@ def test_unsure_says_why() -> None:
     both = said("real", "fake|real", "JPEG 40|half size", "unsure")
     assert both == "unsure (could be fake or real; judged otherwise after JPEG 40, half size)"
     assert "unlike what training has shown" in said("real", "", "", "unsure")
+    traced = said("real", "real", "", "unsure", traces="found")
+    assert traced == "unsure (its finest detail is unlike that of the photographs seen in training)"
     assert said("real", "real", "letterbox", "unsure").endswith("after letterbox)")
 
 

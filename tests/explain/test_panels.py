@@ -74,4 +74,5 @@ def test_the_words_and_what_the_model_knows_are_written() -> None:
         )
     )
     assert (plain[:34] != other_words[:34]).any()
-    assert (plain[:96] != other_knowledge[:96]).any()
+    assert (plain[56:72] != other_knowledge[56:72]).any()
+    assert len(plain) > len(other_knowledge)

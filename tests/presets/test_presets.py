@@ -71,7 +71,7 @@ def test_own_data_stay_chosen(params: Path) -> None:
 
 
 def test_unknown_preset_names_those_there_are(params: Path) -> None:
-    with pytest.raises(UserError, match="default, quick, study"):
+    with pytest.raises(UserError, match="default, quick, robust, study, traces"):
         main(["fast", "--params", str(params)])
 
 

@@ -11,7 +11,6 @@ SIDE, PATCH, QUALITY = 160, 224, 85
 """Pixels of a view and of the patch it is cut from; JPEG quality that every view ends with."""
 
 FITTED = 256
-RECIPES = ("native", "equalised", "fitted")
 KERNELS = (
     Image.Resampling.BOX,
     Image.Resampling.BILINEAR,
@@ -28,16 +27,8 @@ class Plan(NamedTuple):
     recompress: bool
 
 
-TRAINING = {
-    "native": Plan("native", False),
-    "equalised": Plan("random", True),
-    "fitted": Plan("random fitted", True),
-}
-SCORING = {
-    "native": Plan("native", False),
-    "equalised": Plan("native", False),
-    "fitted": Plan("fitted", False),
-}
+TRAINING, SCORING = Plan("random fitted", True), Plan("fitted", False)
+"""Of the stage: whatever the history of an image, its views are small, scaled down and encoded."""
 
 
 def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Image:

@@ -5,7 +5,7 @@ al., On the Effectiveness of Dataset Alignment for Fake Image Detection, 2024). 
 weights are at hand: the networks are small and learn from the training photographs alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import uniform_filter
 from torch import Tensor, nn
 
-from benchmarks.generalisation.views import KERNELS
 from stages.common.determinism import derived_seed, generator
+from stages.traces.views import KERNELS
 
 REMAKES = ("resampled", "filtered", "autoencoded", "denoised")
 STEPS, BATCH, CROP, WIDTH, RATE = 400, 4, 64, 16, 4e-3
@@ -130,7 +130,7 @@ class Networks(nn.Module):
         self.denoiser = Denoiser()
 
 
-def fit_networks(photographs: Sequence[Image.Image], seed: int) -> Networks:
+def fit_networks(photographs: Iterable[Image.Image], seed: int) -> Networks:
     """Train the networks on random crops of photographs, brought to 256-320 px before."""
     torch.manual_seed(derived_seed(seed, "remakes"))
     networks = Networks()

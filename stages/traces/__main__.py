@@ -1,0 +1,125 @@
+"""Look for traces of remaking in the finest detail; learned from photographs, without generators.
+
+What a photograph's detail looks like is learned from the training photographs and from the same
+photographs made again in generator-like ways. No generated image takes part, so that all are
+unknown alike.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common.artifacts import (
+    EVALUATED_SPLITS,
+    read_split,
+    read_table,
+    write_metrics,
+    write_table,
+)
+from stages.common.determinism import make_torch_deterministic
+from stages.common.errors import run_stage
+from stages.common.figures import save_figure, save_picture, sentence_picture
+from stages.common.folders import walk
+from stages.common.messages import warn
+from stages.common.params import read_params
+from stages.traces.describing import Source, described, photographs
+from stages.traces.figures import scores_figure
+from stages.traces.model import FOLDS, cross_fit, mean_score
+from stages.traces.params import Params
+from stages.traces.remakes import fit_networks
+from stages.traces.summary import COLUMNS, left_out, summarise
+from stages.traces.thresholds import conformal, worst_source
+
+ELSEWHERE = "photographs"
+"""The split of the images of ``traces.photographs``."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of this stage."""
+    arguments = argparse.ArgumentParser(prog="stages.traces", description=__doc__)
+    for flag in ("params", "root", "split", "external", "deliveries", "photographs"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    arguments.add_argument("--max-pixels", type=int, required=True)
+    for flag in ("traces", "metrics", "figure"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    return arguments
+
+
+def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str) -> pd.DataFrame:
+    """Return every image to judge, with its ``file``: photographs of training, then all others."""
+    own = split[
+        ((split["split"] == "train") & (split["label"] == authentic))
+        | split["split"].isin(EVALUATED_SPLITS)
+    ]
+    own = own.assign(file=[args.root / path for path in own["path"]])
+    text = ("id", "path", "split", "source", "label", "delivery")
+    delivered = read_table(args.deliveries, text)
+    external = delivered[(delivered["split"] == "external") & (delivered["delivery"] == "as is")]
+    external = external.assign(file=[args.external / path for path in external["path"]])
+    files = sorted(path for path, fault in walk(args.photographs) if not fault)
+    names = [path.relative_to(args.photographs).as_posix() for path in files]
+    elsewhere = pd.DataFrame({"id": names, "path": names, "file": files})
+    elsewhere = elsewhere.assign(split=ELSEWHERE, source=ELSEWHERE, label=authentic)
+    order = {"train": 0, ELSEWHERE: 1}
+    table = pd.concat([own, elsewhere, external], ignore_index=True)
+    return table.sort_values(
+        "split", key=lambda names: names.map(order).fillna(2), kind="stable", ignore_index=True
+    )
+
+
+def learn_and_judge(
+    table: pd.DataFrame, rate: float, max_pixels: int, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return ``table`` with ``score`` and ``traced``, and the threshold with what set it."""
+    sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
+    known = (table["split"] == "train").to_numpy()
+    count = int(known.sum())
+    networks = fit_networks(photographs(sources[:count], max_pixels), seed)
+    judged, learned = described(sources[:count], networks, max_pixels, seed)
+    scores, models = cross_fit(learned, judged, table.loc[known, "group"].tolist(), seed)
+    if count < len(table):
+        others, _ = described(sources[count:], None, max_pixels, seed)
+        scores = np.concatenate([scores, mean_score(models, others)])
+    setting = table["split"].isin(["train", ELSEWHERE]).to_numpy()
+    names = table["split"].to_numpy(str)
+    threshold = worst_source(scores[setting], names[setting], rate)
+    found = {
+        "threshold": threshold,
+        "set_by": {
+            name: {"n": int((names == name).sum()), "threshold": conformal(own, rate)}
+            for name in np.unique(names[setting])
+            for own in [scores[names == name]]
+        },
+        "nominal_false_alarms": rate,
+    }
+    return table.assign(score=scores, traced=scores > threshold), found
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the stage."""
+    args = parser().parse_args(argv)
+    params = read_params(args.params, Params)
+    split, rate = read_split(args.split), params.traces.false_alarms
+    trained = split[(split["split"] == "train") & (split["label"] == params.authentic)]
+    reason = left_out(trained, rate, FOLDS)
+    if reason:
+        if rate:
+            warn("traces", f"left out: {reason}")
+        write_table(args.traces, pd.DataFrame(columns=COLUMNS))
+        write_metrics(args.metrics, {"left_out": reason})
+        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
+        return
+    make_torch_deterministic(params.seed, "traces")
+    images = images_of(args, split, params.authentic)
+    table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
+    write_table(args.traces, table[COLUMNS])
+    write_metrics(args.metrics, {**found, **summarise(table)})
+    save_figure(args.figure, scores_figure(table, found["threshold"], params.authentic))
+
+
+if __name__ == "__main__":
+    run_stage(main, "traces")

@@ -1,0 +1,34 @@
+"""Draw the scores of every class and source beside the threshold."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from stages.common.figures import AGAINST, FOR, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def scores_figure(table: pd.DataFrame, threshold: float, authentic: str) -> "Figure":
+    """Draw a row of points for each split, source and class.
+
+    Args:
+        table: of `stages.traces.summary.summarise`.
+        threshold: above it traces are said to be found.
+        authentic: the class of genuine images, drawn in another colour.
+    """
+    external = table["split"] == "external"
+    name = table["split"].where(~external, table["source"]) + ": " + table["label"]
+    rows = list(table.groupby(name, sort=False))
+    figure = new_figure(8.4, 1.2 + 0.42 * len(rows))
+    axes = figure.subplots()
+    for place, (_, own) in enumerate(rows):
+        colour = (AGAINST if own["label"].iloc[0] == authentic else FOR) / 255
+        axes.plot(own["score"], [-place] * len(own), "|", color=colour, markersize=11, alpha=0.6)
+    axes.axvline(threshold, color="0.2", lw=1.2, ls="--")
+    axes.set_yticks(
+        [-place for place in range(len(rows))], [f"{title} (n = {len(own)})" for title, own in rows]
+    )
+    axes.set(xlabel="score; right of the line: finest detail unlike that of photographs")
+    return figure

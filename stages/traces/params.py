@@ -1,0 +1,22 @@
+"""The parameters of this stage."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import Block
+
+
+class Traces(Block):
+    """Block ``traces``: the rate of false alarms, and further photographs that bear on it."""
+
+    false_alarms: Annotated[float, Field(ge=0, le=0.5)]
+    photographs: str
+
+
+class Params(Block):
+    """What this stage reads of ``params.yaml``."""
+
+    seed: int
+    authentic: str
+    traces: Traces

@@ -1,0 +1,18 @@
+"""Thresholds that several sources of photographs set together, the worst counting."""
+
+import numpy as np
+
+
+def conformal(scores: np.ndarray, rate: float) -> float:
+    """Return what at most ``rate`` of new photographs like these exceed, in expectation.
+
+    The k-th largest of n scores with ``k = floor(rate · (n + 1))`` (Vovk et al., Algorithmic
+    Learning in a Random World, 2005); infinite where n is too small for any.
+    """
+    k = int(np.floor(rate * (len(scores) + 1)))
+    return float(np.sort(scores)[-k]) if k else float("inf")
+
+
+def worst_source(scores: np.ndarray, sources: np.ndarray, rate: float) -> float:
+    """Return the largest of the sources' thresholds; ``scores`` and ``sources`` are ``[N]``."""
+    return max(conformal(scores[sources == name], rate) for name in np.unique(sources))
