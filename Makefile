@@ -22,6 +22,7 @@ evidence: $(VENV)/.run
 	python -m benchmarks.rendered
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
+	$(if $(DATA),python -m benchmarks.traces $(DATA))
 	$(if $(DATA),python -m benchmarks.generalisation $(DATA))
 
 preset: $(VENV)/.run

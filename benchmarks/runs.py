@@ -37,6 +37,16 @@ def clone(*photographs: Path) -> Iterator[Path]:
         yield folder
 
 
+def lay_out_sources(images: Path, folder: Path) -> None:
+    """Copy a set to ``folder`` as ``source/class/``, the fakes of `cats-sd` by their generators."""
+    for path in sorted(path for path in images.rglob("*") if path.is_file()):
+        label, source = path.parent.name, images.name
+        if (source, label) == ("cats-sd", "fake"):
+            source = path.name.split("_")[0]
+        (folder / source / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / source / label)
+
+
 def print_heading(what: str) -> None:
     """Print the first two lines of a Markdown table whose rows `print_row` adds."""
     print(HEADING.format(what))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.runs import clone, experiment, results, share
+from benchmarks.runs import clone, experiment, lay_out_sources, results, share
 from presets.__main__ import FOLDER, leaves
 
 OTHERS = "data/others"
@@ -28,16 +28,6 @@ TITLES = {
     ),
     "others": "| setting | source: class | n | recall | unsure | recognised or unsure |",
 }
-
-
-def lay_out_others(data: Path, folder: Path) -> None:
-    """Copy the other sources to ``folder``, as ``source/class/``, a source for each generator."""
-    shutil.copytree(data / "oxford-cats" / "images", folder / "oxford-cats" / "real")
-    shutil.copytree(data / "cats-sd" / "real", folder / "cats-sd" / "real")
-    for path in sorted((data / "cats-sd" / "fake").iterdir()):
-        target = folder / path.name.split("_")[0] / "fake"
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
 
 
 def settings(preset: str) -> dict[str, Any]:
@@ -92,7 +82,10 @@ def main() -> None:
     args = parser.parse_args()
     rows: dict[str, list[list[str]]] = {name: [] for name in TITLES}
     with clone(args.data / "cats-ddpm") as folder:
-        lay_out_others(args.data, folder / OTHERS)
+        lay_out_sources(args.data / "cats-sd", folder / OTHERS)
+        shutil.copytree(
+            args.data / "oxford-cats" / "images", folder / OTHERS / "oxford-cats" / "real"
+        )
         data = {"data.root": "data/cats-ddpm", "data.info": "data/none"}
         for seed in args.seeds:
             for preset in ("default", "robust"):
