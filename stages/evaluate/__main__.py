@@ -68,10 +68,11 @@ def main(argv: list[str]) -> None:
     deliveries = read_table(args.deliveries, text)
     traces = read_table(args.traces, ("id", "path", "split", "source", "label"))
     evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
-    learned = learn(read_table(args.out_of_fold, ("id", "label")), classes, params.evaluate.alpha)
-
+    out_of_fold = read_table(args.out_of_fold, ("id", "label"))
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits = read_array(args.embeddings / "logits.npy")[chosen].astype(np.float64)
+
+    learned = learn(out_of_fold, classes, params.evaluate.alpha)
     own = judge(predictions(split[chosen], logits, classes), logits, learned, evidence, classes)
     others = judge(*external_predictions(deliveries, classes), learned, evidence, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]

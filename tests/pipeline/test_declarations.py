@@ -112,7 +112,7 @@ def test_stage_runs_on_declared_files_alone_and_writes_declared_outputs(
         source, target = finished / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
     yaml = YAML(typ="safe")

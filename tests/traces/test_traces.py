@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from benchmarks.generalisation.learners import ridge
 from stages.common.artifacts import read_metrics, read_table, write_table
 from stages.common.errors import UserError
+from stages.common.ranking import auc
 from stages.traces import remakes
 from stages.traces.__main__ import main
 from stages.traces.describing import LEARNED
@@ -98,7 +99,9 @@ def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
     table, found = read(out), read_metrics(out / "traces.json")
     assert set(table["split"]) == {"train", "photographs", "val", "external"}
     assert set(table.loc[table["split"] == "train", "label"]) == {"real"}
-    assert found["val"]["fake"]["traced"] > found["val"]["real"]["traced"] + 0.4
+    val = table[table["split"] == "val"]
+    assert auc((val["label"] == "fake").to_numpy(), val["score"].to_numpy()) > 0.8
+    assert found["val"]["fake"]["traced"] >= found["val"]["real"]["traced"]
     assert found["val"]["real"]["n"] == 12
     assert found["external"]["phone"]["real"]["n"] == 1
     assert found["threshold"] == max(one["threshold"] for one in found["set_by"].values())
