@@ -10,7 +10,6 @@ from PIL import Image, ImageFilter
 from benchmarks.generalisation.learners import ridge
 from stages.common.artifacts import read_metrics, read_table, write_table
 from stages.common.errors import UserError
-from stages.common.ranking import auc
 from stages.traces import remakes
 from stages.traces.__main__ import main
 from stages.traces.describing import LEARNED
@@ -33,8 +32,8 @@ def photograph(number: int) -> Image.Image:
 
 
 def made(number: int) -> Image.Image:
-    """Return the same without a sensor's noise, as many generators leave it."""
-    return photograph(number).filter(ImageFilter.MedianFilter(5))
+    """Return the same without a sensor's finest noise; no remake is made like this."""
+    return photograph(number).filter(ImageFilter.GaussianBlur(1.2))
 
 
 def make_inputs(folder: Path, train: int, rate: float) -> None:
@@ -99,9 +98,7 @@ def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
     table, found = read(out), read_metrics(out / "traces.json")
     assert set(table["split"]) == {"train", "photographs", "val", "external"}
     assert set(table.loc[table["split"] == "train", "label"]) == {"real"}
-    val = table[table["split"] == "val"]
-    assert auc((val["label"] == "fake").to_numpy(), val["score"].to_numpy()) > 0.8
-    assert found["val"]["fake"]["traced"] >= found["val"]["real"]["traced"]
+    assert found["val"]["fake"]["traced"] > found["val"]["real"]["traced"] + 0.4
     assert found["val"]["real"]["n"] == 12
     assert found["external"]["phone"]["real"]["n"] == 1
     assert found["threshold"] == max(one["threshold"] for one in found["set_by"].values())
