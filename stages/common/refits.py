@@ -3,19 +3,23 @@
 The frozen blocks run once for all parts: every refit draws its views from the same activations.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from stages.common.artifacts import read_array, write_array
+from stages.common.artifacts import class_names, read_array, write_array
 from stages.common.backbones import Network
 from stages.common.classifier import logits_of
-from stages.common.determinism import derived_seed
+from stages.common.determinism import derived_seed, make_torch_deterministic
 from stages.common.fitting import Inputs, Training, fit, varied_inputs
+from stages.common.setup import Trained, initial_network, run_key
 
 
 class Refit(NamedTuple):
@@ -23,6 +27,44 @@ class Refit(NamedTuple):
 
     learn: np.ndarray
     score: np.ndarray
+
+
+@contextmanager
+def refitted(
+    stage: str,
+    params: Trained,
+    split: pd.DataFrame,
+    images: np.ndarray,
+    plan: Sequence[Refit],
+    *,
+    inputs: Sequence[Path],
+    weights_file: Path,
+    checkpoints: Path,
+) -> Iterator[list[np.ndarray]]:
+    """Give, for each of ``plan``, the logits ``[S,K]`` of its images to score.
+
+    Finished refits are kept until the block ends well: a run that was interrupted before its
+    results stood goes on from them.
+
+    Args:
+        stage: whose refits these are.
+        params: the settings of the classifier.
+        split: ``data/split.csv``; row i is row i of ``images``.
+        images: bytes ``[N,H,W,3]``.
+        plan: what to learn from and to score.
+        inputs: the files that the images and ``split`` come from; refits of others are not reused.
+        weights_file: of ``model.weights``.
+        checkpoints: folder for the finished refits.
+    """
+    make_torch_deterministic(params.seed, stage)
+    classes = class_names(split)
+    network = initial_network(params.model, weights_file, classes, params.train.unfreeze_from)
+    kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"
+    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
+    yield list(
+        refit_logits(network, images, labels, plan, params.train, params.seed, checkpoints=kept)
+    )
+    shutil.rmtree(kept)
 
 
 def refit_logits(

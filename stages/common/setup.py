@@ -16,6 +16,7 @@ from stages.common.backbones import (
     load_pretrained,
 )
 from stages.common.errors import UserError
+from stages.common.fitting import Training
 from stages.common.params import Block
 
 
@@ -26,6 +27,14 @@ class Model(Block):
     weights: Literal["imagenet", "file", "none"]
     weights_file: str
     normalisation: Literal["native", "half"]
+
+
+class Trained(Block):
+    """What a stage reads of ``params.yaml`` that trains classifiers."""
+
+    seed: int
+    model: Model
+    train: Training
 
 
 def initial_network(

@@ -1,13 +1,10 @@
 """Score every training image by a model that did not train on it."""
 
 import argparse
-import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from stages.common.artifacts import (
     class_names,
@@ -16,12 +13,11 @@ from stages.common.artifacts import (
     write_metrics,
     write_table,
 )
-from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_picture, sentence_picture
+from stages.common.messages import warn
 from stages.common.params import read_params
-from stages.common.refits import refit_logits
-from stages.common.setup import initial_network, run_key
+from stages.common.refits import refitted
 from stages.crossval.figures import contradicted_picture
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
@@ -47,7 +43,7 @@ def main(argv: list[str]) -> None:
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
     if reason := too_few(train, params.crossval):
-        print(f"crossval: left out: {reason}", file=sys.stderr)
+        warn("crossval", f"left out: {reason}")
         write_table(
             args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
         )
@@ -58,30 +54,25 @@ def main(argv: list[str]) -> None:
         save_picture(args.contradicted_png, sentence_picture(f"Not measured: {reason}."))
         write_metrics(args.metrics, {"left_out": reason})
         return
-    make_torch_deterministic(params.seed, "crossval")
-    network = initial_network(params.model, args.weights_file, classes, params.train.unfreeze_from)
-    key = run_key(params, (args.images, args.split, args.weights_file))
-    checkpoints = args.checkpoints / f"crossval-{key}"
     divided = divide(train, params.crossval, params.seed)
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    found = refit_logits(
-        network,
+    with refitted(
+        "crossval",
+        params,
+        split,
         images,
-        labels,
         list(refits(divided)),
-        params.train,
-        params.seed,
-        checkpoints=checkpoints,
-    )
-    scored = divided.drop(columns="row")
-    scored[logits] = np.concatenate(list(found))
-    wrong = contradicted(scored, train.set_index("id")["path"], classes)
-    write_table(args.out_of_fold, scored)
-    write_table(args.contradicted, wrong)
-    rows = pd.Series(train.index, index=train["id"])
-    save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))
-    write_metrics(args.metrics, summarise(scored, classes, params.seed))
-    shutil.rmtree(checkpoints)
+        inputs=(args.images, args.split),
+        weights_file=args.weights_file,
+        checkpoints=args.checkpoints,
+    ) as found:
+        scored = divided.drop(columns="row")
+        scored[logits] = np.concatenate(found)
+        wrong = contradicted(scored, train.set_index("id")["path"], classes)
+        write_table(args.out_of_fold, scored)
+        write_table(args.contradicted, wrong)
+        rows = pd.Series(train.index, index=train["id"])
+        save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))
+        write_metrics(args.metrics, summarise(scored, classes, params.seed))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from pydantic import Field, field_validator
 
-from stages.common.fitting import Training
 from stages.common.params import Block
-from stages.common.setup import Model
+from stages.common.setup import Trained
 
 
 class Crossval(Block):
@@ -21,10 +20,7 @@ class Crossval(Block):
         return folds
 
 
-class Params(Block):
+class Params(Trained):
     """What ``crossval`` reads of ``params.yaml``."""
 
-    seed: int
-    model: Model
-    train: Training
     crossval: Crossval

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from stages.common.deliveries import EXTERNAL
 from stages.common.errors import UserError
 from stages.common.folders import listed, subfolders, visible, walk
 from stages.common.images import image_id
-from stages.deliver.pictures import EXTERNAL, Picture
+from stages.deliver.pictures import Picture
 
 
 def find_external(folder: Path, classes: Sequence[str]) -> list[Picture]:

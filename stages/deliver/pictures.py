@@ -9,13 +9,13 @@ import numpy as np
 from PIL import Image
 
 from stages.common.corruptions import crop, jpeg, letterbox, rescale
+from stages.common.deliveries import AS_IS
 from stages.common.errors import UserError
 from stages.common.images import BadImageError, check_name, decode, harmonise, printable
 
 LONGEST = 2048
 """Pixels of the longer side that platforms leave a picture."""
 
-AS_IS = "as is"
 WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
     **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (95, 75, 60, 40)},
     "half size": partial(rescale, share=0.5),
@@ -24,10 +24,6 @@ WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 DELIVERIES = (AS_IS, *WAYS)
 """D names, in the order of what `deliver` returns."""
-
-
-EXTERNAL = "external"
-"""The split of the images of other sources."""
 
 
 class Picture(NamedTuple):

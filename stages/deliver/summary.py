@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.common.deliveries import AS_IS, COLUMNS, EXTERNAL
 from stages.common.statistics import share_with_interval
-from stages.deliver.pictures import AS_IS, DELIVERIES, EXTERNAL, Picture
-
-COLUMNS = ["id", "path", "split", "source", "label", "delivery"]
+from stages.deliver.pictures import DELIVERIES, Picture
 
 
 def tabulate(
@@ -27,7 +26,7 @@ def tabulate(
         for one in pictures
         for delivery in DELIVERIES
     ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.assign(**{f"logit_{name}": logits[:, k] for k, name in enumerate(classes)})
 
 

@@ -15,6 +15,7 @@ from stages.common.artifacts import (
     write_metrics,
     write_table,
 )
+from stages.common.deliveries import read_deliveries
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure
 from stages.common.params import read_params
@@ -64,8 +65,7 @@ def main(argv: list[str]) -> None:
     split = read_split(args.split)
     classes = class_names(split)
     audit = read_table(args.audit_scores, ("id", "predicted"))
-    text = ("id", "path", "split", "source", "label", "delivery")
-    deliveries = read_table(args.deliveries, text)
+    deliveries = read_deliveries(args.deliveries)
     traces = read_table(args.traces, ("id", "path", "split", "source", "label"))
     evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
     out_of_fold = read_table(args.out_of_fold, ("id", "label"))

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.common.deliveries import untouched_external
 from stages.common.predictions import predictions
 from stages.common.statistics import share_with_interval
-from stages.evaluate.prediction_sets import AS_IS, UNSURE
+from stages.evaluate.prediction_sets import UNSURE
 
 NO_GUARANTEE = "none: nothing of this source was seen when the thresholds were set"
 
@@ -22,7 +23,7 @@ def external_predictions(
         deliveries: ``data/deliveries.csv``.
         classes: the K labels.
     """
-    rows = deliveries[(deliveries["split"] == "external") & (deliveries["delivery"] == AS_IS)]
+    rows = untouched_external(deliveries)
     logits = rows[[f"logit_{name}" for name in classes]].to_numpy(float).reshape(-1, len(classes))
     return predictions(rows, logits, classes), logits
 

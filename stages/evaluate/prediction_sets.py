@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
+from stages.common.deliveries import AS_IS
 from stages.common.statistics import share_with_interval
 from stages.evaluate.calibration import log_loss, logits_and_truth, truth_of
 
-AS_IS, UNSURE, FOUND = "as is", "unsure", "found"
+UNSURE, FOUND = "unsure", "found"
 GUARANTEE = (
     "approximate: the thresholds come from models trained on parts of the training images, not "
     "from the final one, and hold for images of the same sources"

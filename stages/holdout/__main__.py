@@ -1,14 +1,11 @@
 """Train without each source in turn and score what was left out."""
 
 import argparse
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from stages.common.artifacts import (
     class_names,
@@ -17,13 +14,12 @@ from stages.common.artifacts import (
     write_metrics,
     write_table,
 )
-from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
+from stages.common.messages import warn
 from stages.common.params import read_params
 from stages.common.predictions import predictions
-from stages.common.refits import refit_logits
-from stages.common.setup import initial_network, run_key
+from stages.common.refits import refitted
 from stages.holdout.figures import recall_figure
 from stages.holdout.params import Params
 from stages.holdout.sources import leave_out, names
@@ -60,25 +56,19 @@ def main(argv: list[str]) -> None:
         },
     }
     if plan:
-        make_torch_deterministic(params.seed, "holdout")
-        cut = params.train.unfreeze_from
-        network = initial_network(params.model, args.weights_file, classes, cut)
-        key = run_key(params, (args.images, args.split, args.weights_file))
-        checkpoints = args.checkpoints / f"holdout-{key}"
-        labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-        scored = refit_logits(
-            network,
+        with refitted(
+            "holdout",
+            params,
+            split,
             images,
-            labels,
             [one.refit for one in plan],
-            params.train,
-            params.seed,
-            checkpoints=checkpoints,
-        )
-        for one, logits in zip(plan, scored, strict=True):
-            table = predictions(split.iloc[one.refit.score], logits, classes)
-            tables.append(table.assign(left_out=one.name, own=one.own))
-        shutil.rmtree(checkpoints)
+            inputs=(args.images, args.split),
+            weights_file=args.weights_file,
+            checkpoints=args.checkpoints,
+        ) as scored:
+            for one, logits in zip(plan, scored, strict=True):
+                table = predictions(split.iloc[one.refit.score], logits, classes)
+                tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
         metrics["left_out"] = {
             str(name): figures(rows, classes) for name, rows in table.groupby("left_out")
@@ -91,7 +81,7 @@ def main(argv: list[str]) -> None:
             if not params.holdout.at_most
             else f"no {params.holdout.by} is named that the classes could spare"
         )
-        print(f"holdout: left out: {reason}", file=sys.stderr)
+        warn("holdout", f"left out: {reason}")
         metrics["not_measured"] = reason
         save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
     write_table(args.predictions, pd.concat(tables, ignore_index=True))

@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from stages.common.fitting import Training
 from stages.common.params import Block
-from stages.common.setup import Model
+from stages.common.setup import Trained
 
 
 class Holdout(Block):
@@ -16,10 +15,7 @@ class Holdout(Block):
     at_most: int = Field(ge=0, le=1000)
 
 
-class Params(Block):
+class Params(Trained):
     """What ``holdout`` reads of ``params.yaml``."""
 
-    seed: int
-    model: Model
-    train: Training
     holdout: Holdout

@@ -8,6 +8,8 @@ from PIL import Image
 
 from stages.common import corruptions
 
+Corruption = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+
 
 class Ladder(NamedTuple):
     """A corruption and its severities, whole numbers so that they can be keys of metrics.
@@ -15,10 +17,14 @@ class Ladder(NamedTuple):
     ``words`` names one severity and ``axis`` all of them.
     """
 
-    apply: Callable[[Image.Image, int, np.random.Generator], Image.Image]
+    apply: Corruption
     severities: tuple[int, ...]
     words: str
     axis: str
+
+
+def _of_percent(corrupt: Callable[[Image.Image, float], Image.Image]) -> Corruption:
+    return lambda image, percent, _rng: corrupt(image, percent / 100)
 
 
 LADDERS = {
@@ -29,19 +35,19 @@ LADDERS = {
         "JPEG quality",
     ),
     "blur": Ladder(
-        lambda image, percent, _rng: corruptions.blur(image, percent / 100),
+        _of_percent(corruptions.blur),
         (50, 100, 150, 200),
         "blur {} % of a pixel",
         "blur, % of a pixel",
     ),
     "rescale": Ladder(
-        lambda image, percent, _rng: corruptions.rescale(image, percent / 100),
+        _of_percent(corruptions.rescale),
         (75, 50, 35, 25),
         "scaled to {} % and back",
         "scaled to % and back",
     ),
     "crop": Ladder(
-        lambda image, percent, _rng: corruptions.crop(image, percent / 100),
+        _of_percent(corruptions.crop),
         (90, 80, 70, 60),
         "middle {} % cut out",
         "middle % cut out",
@@ -53,7 +59,7 @@ LADDERS = {
         "noise, grey levels of 255",
     ),
     "brightness": Ladder(
-        lambda image, percent, _rng: corruptions.brightness(image, percent / 100),
+        _of_percent(corruptions.brightness),
         (125, 75, 150, 50),
         "brightness {} %",
         "brightness, %",

@@ -16,10 +16,10 @@ import pandas as pd
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
     read_split,
-    read_table,
     write_metrics,
     write_table,
 )
+from stages.common.deliveries import read_deliveries, untouched_external
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
@@ -56,9 +56,7 @@ def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str) -> 
         | split["split"].isin(EVALUATED_SPLITS)
     ]
     own = own.assign(file=[args.root / path for path in own["path"]])
-    text = ("id", "path", "split", "source", "label", "delivery")
-    delivered = read_table(args.deliveries, text)
-    external = delivered[(delivered["split"] == "external") & (delivered["delivery"] == "as is")]
+    external = untouched_external(read_deliveries(args.deliveries))
     external = external.assign(file=[args.external / path for path in external["path"]])
     files = sorted(path for path, fault in walk(args.photographs) if not fault)
     names = [path.relative_to(args.photographs).as_posix() for path in files]

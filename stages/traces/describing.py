@@ -49,32 +49,25 @@ def photographs(sources: Sequence[Source], max_pixels: int) -> Iterator[Image.Im
 
 def to_judge(image: Image.Image, name: str, seed: int) -> np.ndarray:
     """Describe the views that an image is judged by: ``[SCORE_VIEWS,F]``."""
-    return np.stack(
-        [
-            _described(image, "", None, generator(seed, "traces", name, "judge", number))
-            for number in range(SCORE_VIEWS)
-        ]
-    )
+
+    def view(number: int) -> np.ndarray:
+        rng = generator(seed, "traces", name, "judge", number)
+        return describe(finish(patch(image, SCORING, rng), SCORING, rng))
+
+    return np.stack([view(number) for number in range(SCORE_VIEWS)])
 
 
 def to_learn(image: Image.Image, name: str, networks: Networks, seed: int) -> np.ndarray:
     """Describe what a photograph teaches, views of itself and remakes: ``[len(LEARNED),F]``."""
-    return np.stack(
-        [
-            _described(image, made, networks, generator(seed, "traces", name, "learn", number))
-            for number, made in enumerate(LEARNED)
-        ]
-    )
 
+    def view(number: int, made: str) -> np.ndarray:
+        rng = generator(seed, "traces", name, "learn", number)
+        square = patch(image, TRAINING, rng)
+        if made:
+            square = remake(made, square, networks, rng)
+        return describe(finish(square, TRAINING, rng))
 
-def _described(
-    image: Image.Image, made: str, networks: Networks | None, rng: np.random.Generator
-) -> np.ndarray:
-    plan = SCORING if networks is None else TRAINING
-    square = patch(image, plan, rng)
-    if networks is not None and made:
-        square = remake(made, square, networks, rng)
-    return describe(finish(square, plan, rng))
+    return np.stack([view(number, made) for number, made in enumerate(LEARNED)])
 
 
 def described(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from stages.common.deliveries import EXTERNAL
 from stages.common.figures import AGAINST, FOR, new_figure
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def scores_figure(table: pd.DataFrame, threshold: float, authentic: str) -> "Fig
         threshold: above it traces are said to be found.
         authentic: the class of genuine images, drawn in another colour.
     """
-    external = table["split"] == "external"
+    external = table["split"] == EXTERNAL
     name = table["split"].where(~external, table["source"]) + ": " + table["label"]
     rows = list(table.groupby(name, sort=False))
     figure = new_figure(8.4, 1.2 + 0.42 * len(rows))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.common.deliveries import EXTERNAL
 from stages.common.statistics import share_with_interval
 
 COLUMNS = ["id", "path", "split", "source", "label", "score", "traced"]
@@ -19,12 +20,12 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
     Args:
         table: with `COLUMNS`; ``traced`` is bool.
     """
-    external = table["split"] == "external"
+    external = table["split"] == EXTERNAL
     found: dict[str, Any] = {
         str(name): _by_class(rows) for name, rows in table[~external].groupby("split")
     }
     for name, rows in table[external].groupby("source"):
-        found.setdefault("external", {})[str(name)] = _by_class(rows)
+        found.setdefault(EXTERNAL, {})[str(name)] = _by_class(rows)
     return found
 
 

@@ -1,13 +1,7 @@
 """The parameters of ``train``."""
 
-from stages.common.fitting import Training
-from stages.common.params import Block
-from stages.common.setup import Model
+from stages.common.setup import Trained
 
 
-class Params(Block):
+class Params(Trained):
     """What ``train`` reads of ``params.yaml``."""
-
-    seed: int
-    model: Model
-    train: Training

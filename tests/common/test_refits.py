@@ -3,39 +3,25 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from stages.common.artifacts import write_array
-from stages.common.backbones import HALF, Network, create
-from stages.common.determinism import make_torch_deterministic
-from stages.common.fitting import Training
 from stages.common.refits import Refit, refit_logits
+from tests.fitted import IMAGES, LABELS, SETTINGS, network
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
-LABELS = torch.tensor([0, 1] * 6)
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
-SETTINGS = Training(
-    unfreeze_from=3,
-    views=2,
-    variations=["flip"],
-    epochs=1,
-    batch_size=4,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=0.01,
-    schedule="cosine",
-    label_smoothing=0.0,
-    activations_max_gb=1.0,
+QUICK = SETTINGS.model_copy(
+    update={
+        "views": 2,
+        "variations": ["flip"],
+        "epochs": 1,
+        "batch_size": 4,
+        "label_smoothing": 0.0,
+    }
 )
 
 
-def network() -> Network:
-    make_torch_deterministic(0, "test")
-    return create("resnet18", ("a", "b"), HALF)
-
-
 def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:
-    found = refit_logits(network(), IMAGES, LABELS, plan, SETTINGS, 0, checkpoints=folder)
+    found = refit_logits(network(), IMAGES, LABELS, plan, QUICK, 0, checkpoints=folder)
     return list(found)
 
 
@@ -61,5 +47,5 @@ def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
     swapped = LABELS.clone()
     swapped[8:] = 1 - swapped[8:]
     made = network()
-    (found,) = refit_logits(made, IMAGES, swapped, [FIRST], SETTINGS, 0, checkpoints=tmp_path / "b")
+    (found,) = refit_logits(made, IMAGES, swapped, [FIRST], QUICK, 0, checkpoints=tmp_path / "b")
     assert np.array_equal(plain, found)

@@ -1,0 +1,30 @@
+"""A small training set, settings for it and a network before training."""
+
+import numpy as np
+import torch
+
+from stages.common.backbones import HALF, Network, create
+from stages.common.determinism import make_torch_deterministic
+from stages.common.fitting import Training
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+LABELS = torch.tensor([0, 1] * 6)
+SETTINGS = Training(
+    unfreeze_from=3,
+    views=3,
+    variations=["flip", "crop", "compress", "blur"],
+    epochs=3,
+    batch_size=5,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=0.01,
+    schedule="cosine",
+    label_smoothing=0.1,
+    activations_max_gb=1.0,
+)
+
+
+def network() -> Network:
+    """Return a network with random weights, the same at each call."""
+    make_torch_deterministic(0, "test")
+    return create("resnet18", ("a", "b"), HALF)
