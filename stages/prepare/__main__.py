@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from stages.common.artifacts import read_split, write_metrics
 from stages.common.errors import run_stage
 from stages.common.images import in_order
 from stages.common.params import read_params
+from stages.prepare.maps import KINDS
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
 from stages.prepare.stream import npy_rows
@@ -19,34 +21,36 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(prog="python -m stages.prepare", description=__doc__)
     for flag in ("--params", "--root", "--info", "--split"):
         flags.add_argument(flag, type=Path, required=True)
-    for flag in ("--images", "--masks", "--parts", "--preprocessing"):
+    for flag in ("--images", *(f"--{kind}" for kind in KINDS), "--preprocessing"):
         flags.add_argument(flag, type=Path, required=True)
     return flags
 
 
 def main(argv: list[str]) -> None:
-    """Write images, masks and parts as arrays, and how the images were prepared."""
+    """Write images and maps as arrays, and how the images were prepared."""
     flags = parser().parse_args(argv)
     settings = read_params(flags.params, Params).prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
-    masked, parted = any(job.mask for job in jobs), any(job.parts for job in jobs)
-    for folder, found in (("masks", masked), ("parts", parted)):
-        if (flags.info / folder).is_dir() and not found:
-            print(f"prepare: no file in {flags.info / folder} belongs to an image", file=sys.stderr)
+    there = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
+    for kind, found in there.items():
+        if (flags.info / kind).is_dir() and not found:
+            print(f"prepare: no file in {flags.info / kind} belongs to an image", file=sys.stderr)
 
     count, square = len(jobs), (settings.size, settings.size)
     squares = in_order(partial(make_square, flags.root, settings), jobs, "prepare")
-    with (
-        npy_rows(flags.images, (count, *square, 3)) as add_image,
-        npy_rows(flags.masks, (count if masked else 0, *square)) as add_mask,
-        npy_rows(flags.parts, (count if parted else 0, *square)) as add_parts,
-    ):
-        for image, mask, parts in squares:
+    with ExitStack() as files:
+        add_image = files.enter_context(npy_rows(flags.images, (count, *square, 3)))
+        add_map = {
+            kind: files.enter_context(
+                npy_rows(getattr(flags, kind), (count if found else 0, *square))
+            )
+            for kind, found in there.items()
+        }
+        for image, maps in squares:
             add_image(image)
-            if masked:
-                add_mask(mask)
-            if parted:
-                add_parts(parts)
+            for kind in KINDS:
+                if there[kind]:
+                    add_map[kind](maps[kind])
     write_metrics(flags.preprocessing, settings.model_dump())
 
 

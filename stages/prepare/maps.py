@@ -1,6 +1,7 @@
-"""Masks and part maps: find, read and check them."""
+"""Masks, part maps and masks of marks: find, read and check them."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -60,3 +61,12 @@ def check_size(labels: np.ndarray, file: Path, width: int, height: int) -> None:
             f"{file}: is {labels.shape[1]}×{labels.shape[0]} pixels, but its image is shown at "
             f"{width}×{height}; draw it on the image as shown (EXIF orientation applied)"
         )
+
+
+KINDS: dict[str, Callable[[Path], np.ndarray]] = {
+    "masks": read_mask,
+    "parts": read_parts,
+    "marks": read_mask,
+}
+"""How each kind of map is read: where the truth lies, what is shown where, where a mark that is no
+part of what is shown lies."""

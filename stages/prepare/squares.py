@@ -1,5 +1,6 @@
 """One row of the arrays: an image with its maps, each brought to the same square."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,35 +9,34 @@ import pandas as pd
 
 from stages.common.errors import UserError
 from stages.common.images import BadImageError, Decoded, decode, harmonise, warp
-from stages.prepare.maps import check_size, map_files, read_mask, read_parts
+from stages.prepare.maps import KINDS, check_size, map_files
 from stages.prepare.params import Prepare
 
 
 class Job(NamedTuple):
-    """An image of split.csv and the files of its maps, if any."""
+    """An image of split.csv and the file of each kind of map, if any."""
 
     path: str
     sha256: str
     width: int
     height: int
-    mask: Path | None
-    parts: Path | None
+    maps: Mapping[str, Path | None]
 
 
 class Square(NamedTuple):
-    """uint8 [size, size, 3] RGB; uint8 [size, size] each: 0 or 255, and labels; zero without."""
+    """uint8 [size, size, 3] RGB; uint8 [size, size] of each kind of map, zero without a file."""
 
     image: np.ndarray
-    mask: np.ndarray
-    parts: np.ndarray
+    maps: Mapping[str, np.ndarray]
 
 
 def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
     """Return a job per row of ``split`` with the maps found in ``info``."""
     paths = split["path"].tolist()
     columns = [split[name].tolist() for name in ("path", "sha256", "width", "height")]
-    maps = map_files(info / "masks", paths), map_files(info / "parts", paths)
-    return [Job(*row) for row in zip(*columns, *maps, strict=True)]
+    files = {kind: map_files(info / kind, paths) for kind in KINDS}
+    maps = [{kind: found[row] for kind, found in files.items()} for row in range(len(paths))]
+    return [Job(*row) for row in zip(*columns, maps, strict=True)]
 
 
 def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
@@ -63,14 +63,13 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
         raise UserError(_changed(root, job, str(error))) from None
     if found.sha256 != job.sha256:
         raise UserError(_changed(root, job, "other content"))
-    blank = np.zeros((size, size), np.uint8)
-    maps = [blank, blank]
-    for slot, (file, read) in enumerate(((job.mask, read_mask), (job.parts, read_parts))):
+    maps = dict.fromkeys(KINDS, np.zeros((size, size), np.uint8))
+    for kind, file in job.maps.items():
         if file:
-            labels = read(file)
+            labels = KINDS[kind](file)
             check_size(labels, file, job.width, job.height)
-            maps[slot] = warp(labels, size, crop)
-    return Square(image, *maps)
+            maps[kind] = warp(labels, size, crop)
+    return Square(image, maps)
 
 
 def _changed(root: Path, job: Job, reason: str) -> str:

@@ -21,15 +21,16 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder, self.root, self.info = folder, folder / "images", folder / "info"
         self.params, self.split = folder / "params.yaml", folder / "split.csv"
-        self.images, self.masks, self.parts = (
-            folder / f"data/{name}.npy" for name in ("images", "masks", "parts")
+        self.images, self.masks, self.parts, self.marks = (
+            folder / f"data/{name}.npy" for name in ("images", "masks", "parts", "marks")
         )
         self.preprocessing = folder / "data/preprocessing.json"
 
     def __call__(self, **changes: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         block = {"size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
         self.params.write_text(json.dumps({"prepare": block}))
-        flags = ("params", "root", "info", "split", "images", "masks", "parts", "preprocessing")
+        maps = ("masks", "parts", "marks")
+        flags = ("params", "root", "info", "split", "images", *maps, "preprocessing")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
         return np.load(self.images), np.load(self.masks), np.load(self.parts)
 
@@ -176,6 +177,7 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
     assert run.images.read_bytes() == before
     assert sorted(path.name for path in run.images.parent.iterdir()) == [
         "images.npy",
+        "marks.npy",
         "masks.npy",
         "parts.npy",
         "preprocessing.json",
