@@ -83,7 +83,7 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
         len(split["dropped"]),
         share(val, "accuracy"),
         f"{val['roc_auc']:.3f}",
-        share(explained["gradcam"], "pointing_game"),
+        share(explained["heatmaps"]["gradcam"], "pointing_game"),
         share(prototypes, "accuracy"),
         f"{prototypes['lowest_class_recall']:.3f}",
         f"{prototypes['classifier_gap_p']:.2f}",

@@ -16,7 +16,7 @@ from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
 from stages.common.artifacts import atomic_folder, read_split, read_table, write_text
 from stages.common.errors import UserError
 from stages.common.pages import render
-from stages.explain.cases import Explained, Run, case_of, explain_run
+from stages.explain.cases import Explained, Run, case_of, read_explained
 from stages.explain.panels import draw_panel
 
 NEEDED = (
@@ -24,6 +24,9 @@ NEEDED = (
     "data/images.npy",
     "data/masks.npy",
     "data/embeddings",
+    "data/heatmaps",
+    "data/swapped.npy",
+    "data/shared.npy",
     "reports/predictions.csv",
     "reports/twins.csv",
 )
@@ -124,8 +127,12 @@ def explained(folder: Path) -> Explained:
         embeddings=data / "embeddings",
         predictions=reports / "predictions.csv",
         evaluated=reports / "evaluate.json",
+        heatmaps=data / "heatmaps",
+        swapped=data / "swapped.npy",
+        shared=data / "shared.npy",
+        twins=reports / "twins.csv",
     )
-    return explain_run(run, settings["space"], settings["twins"])
+    return read_explained(run, settings["methods"][0])
 
 
 def side_by_side(

@@ -22,7 +22,8 @@ TINY: dict[str, dict[str, object]] = {
     "crossval": {"folds": 2},
     "holdout": {"at_most": 1},
     "robustness": {"images": 8},
-    "explain": {"twins": 3, "correct_panels": 2},
+    "explain": {"twins": 3, "correct_panels": 2, "influence_refits": 4},
+    "faithfulness": {"images": 4},
     "protopnet": {
         "prototypes_per_class": 3,
         "views": 1,
@@ -31,6 +32,9 @@ TINY: dict[str, dict[str, object]] = {
         "guards": "warn",
     },
 }
+
+# Two workers on two cores: more threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Started in the background a suite inherits an ignored SIGINT: no stage could be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)

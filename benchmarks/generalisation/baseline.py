@@ -17,7 +17,7 @@ from stages.common.fitting import Training
 from stages.common.images import harmonise
 from stages.common.params import read_params
 from stages.common.ranking import auc
-from stages.common.refits import Refit, refit_logits
+from stages.common.refits import Refit, logits_alone, refit
 from stages.common.setup import initial_network
 from stages.common.statistics import wilson
 from stages.traces.remakes import REMAKES, Networks
@@ -45,10 +45,9 @@ def margins(
     network = initial_network(params.model, Path(), ("fake", "real"), cut)
     labels = torch.from_numpy(np.where(fake, 0, 1))
     with tempfile.TemporaryDirectory() as scratch:
-        found = refit_logits(
-            network, images, labels, plan, training, seed, checkpoints=Path(scratch)
-        )
-        return [logits[:, 0] - logits[:, 1] for logits in found]
+        keep, kept = logits_alone(images), Path(scratch)
+        found = refit(network, images, labels, plan, keep, training, seed, checkpoints=kept)
+        return [one["logits"][:, 0] - one["logits"][:, 1] for one in found]
 
 
 def tables(

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from stages.common.artifacts import write_bytes
 from stages.common.backbones import ARCHITECTURES, Network, create, load_weights, pool
+from stages.common.embedded import Embedded
 from stages.common.errors import UserError
 from stages.common.fitting import BATCH, batches, run_blocks
 
@@ -61,6 +62,28 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
+def see(network: Network, images: np.ndarray) -> Embedded:
+    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once."""
+    maps = run_blocks(network, images, len(network.blocks))
+    features = pool(maps)
+    logits = network.head(features)
+    return Embedded(*(found.cpu().numpy() for found in (maps, features, logits)))
+
+
+def embed(network: Network, images: np.ndarray, rows: np.ndarray, *, maps: bool) -> Embedded:
+    """Return what ``network`` makes of ``images[rows]``, worked out a batch at a time.
+
+    Args:
+        network: in evaluation mode, on `stages.common.backbones.device`.
+        images: bytes ``[M,S,S,3]``, in memory or memory-mapped.
+        rows: ``[N]``, N at least 1.
+        maps: whether the feature maps are kept.
+    """
+    seen = [see(network, images[rows[part]]) for part in batches(len(rows), BATCH)]
+    kept = [one if maps else one._replace(maps=one.maps[:0]) for one in seen]
+    return Embedded(*(np.concatenate(arrays) for arrays in zip(*kept, strict=True)))
+
+
 def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
     """Return the logits ``[N,K]`` (float32) of ``images``, worked out a batch at a time.
 
@@ -68,11 +91,9 @@ def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
         network: in evaluation mode, on `stages.common.backbones.device`.
         images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
     """
-    found = [np.zeros((0, len(network.classes)), np.float32)]
-    for indices in batches(len(images), BATCH):
-        maps = run_blocks(network, images[indices], len(network.blocks))
-        found.append(network.head(pool(maps)).cpu().numpy())
-    return np.concatenate(found)
+    empty = np.zeros((0, len(network.classes)), np.float32)
+    parts = batches(len(images), BATCH)
+    return np.concatenate([empty, *(see(network, images[part]).logits for part in parts)])
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ The frozen blocks run once for all parts: every refit draws its views from the s
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from stages.common.artifacts import class_names, read_array, write_array
+from stages.common.artifacts import atomic_path, class_names
 from stages.common.backbones import Network
 from stages.common.classifier import logits_of
 from stages.common.determinism import derived_seed, make_torch_deterministic
@@ -29,6 +29,16 @@ class Refit(NamedTuple):
     score: np.ndarray
 
 
+Measured = Mapping[str, np.ndarray]
+Measure = Callable[[Network, Refit], Measured]
+"""What is kept of a network that learned from one part."""
+
+
+def logits_alone(images: np.ndarray) -> Measure:
+    """Return the measure that keeps ``logits`` ``[S,K]`` of the images ``[N,H,W,3]`` to score."""
+    return lambda network, part: {"logits": logits_of(network, images[part.score])}
+
+
 @contextmanager
 def refitted(
     stage: str,
@@ -36,12 +46,13 @@ def refitted(
     split: pd.DataFrame,
     images: np.ndarray,
     plan: Sequence[Refit],
+    measure: Measure,
     *,
     inputs: Sequence[Path],
     weights_file: Path,
     checkpoints: Path,
-) -> Iterator[list[np.ndarray]]:
-    """Give, for each of ``plan``, the logits ``[S,K]`` of its images to score.
+) -> Iterator[list[Measured]]:
+    """Give, for each of ``plan``, what ``measure`` finds in the network that learned from it.
 
     Finished refits are kept until the block ends well: a run that was interrupted before its
     results stood goes on from them.
@@ -52,6 +63,7 @@ def refitted(
         split: ``data/split.csv``; row i is row i of ``images``.
         images: bytes ``[N,H,W,3]``.
         plan: what to learn from and to score.
+        measure: asked of each refit, in evaluation mode.
         inputs: the files that the images and ``split`` come from; refits of others are not reused.
         weights_file: of ``model.weights``.
         checkpoints: folder for the finished refits.
@@ -61,23 +73,25 @@ def refitted(
     network = initial_network(params.model, weights_file, classes, params.train.unfreeze_from)
     kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    yield list(
-        refit_logits(network, images, labels, plan, params.train, params.seed, checkpoints=kept)
+    found = refit(
+        network, images, labels, plan, measure, params.train, params.seed, checkpoints=kept
     )
+    yield list(found)
     shutil.rmtree(kept)
 
 
-def refit_logits(
+def refit(
     network: Network,
     images: np.ndarray,
     labels: Tensor,
     plan: Sequence[Refit],
+    measure: Measure,
     training: Training,
     seed: int,
     *,
     checkpoints: Path,
-) -> Iterator[np.ndarray]:
-    """Yield, for each of ``plan``, the logits ``[S,K]`` of its images to score.
+) -> Iterator[Measured]:
+    """Yield, for each of ``plan``, what ``measure`` finds in the network that learned from it.
 
     Each refit starts from the weights that ``network`` comes with, under a head of its own, and
     ends with the last epoch: none is chosen.
@@ -87,6 +101,7 @@ def refit_logits(
         images: bytes ``[N,H,W,3]``.
         labels: int64 ``[N]``.
         plan: what to learn from and to score.
+        measure: asked of each refit, in evaluation mode.
         training: the settings of the classifier.
         seed: of heads, order and views.
         checkpoints: folder in which each finished refit is kept; found there, it is not repeated.
@@ -95,7 +110,7 @@ def refit_logits(
     start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
     with varied_inputs(network, images, rows, training.unfreeze_from, training, seed) as inputs:
         for number, part in enumerate(plan):
-            kept = checkpoints / f"{number}.npy"
+            kept = checkpoints / f"{number}.npz"
             if not kept.is_file():
                 network.module.load_state_dict(start)
                 own = derived_seed(seed, "refit", number)
@@ -103,8 +118,11 @@ def refit_logits(
                 network.head.reset_parameters()
                 learn = _chosen(inputs, np.searchsorted(rows, part.learn))
                 fit(network, (learn, labels[part.learn]), None, training, own)
-                write_array(kept, logits_of(network, images[part.score]))
-            yield np.array(read_array(kept))
+                network.module.eval()
+                with atomic_path(kept) as partial, partial.open("wb") as file:
+                    np.savez(file, allow_pickle=False, **measure(network, part))
+            with np.load(kept) as found:
+                yield dict(found)
 
 
 def _chosen(inputs: Inputs, positions: np.ndarray) -> Inputs:

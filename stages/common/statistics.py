@@ -76,6 +76,28 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
+def paired_difference(
+    values: np.ndarray, control: np.ndarray, seed: int, *names: object
+) -> dict[str, float]:
+    """Return the mean ``difference`` of two figures of the same images and its 95 % interval.
+
+    A bootstrap paired by image. Where all images differ alike it has nothing to draw: the interval
+    then reaches as far as the share of images of another kind can be (Wilson).
+
+    Args:
+        values: ``[N]``, each 0 to 1; N at least 1.
+        control: the same.
+        seed: of the bootstrap.
+        names: of the bootstrap.
+    """
+    apart = values.astype(float) - control
+    low, high = bootstrap_mean(apart, seed, *names)
+    if np.ptp(apart) == 0:
+        unseen = wilson(0, len(apart))[1]
+        low, high = max(-1.0, low - unseen), min(1.0, high + unseen)
+    return {"difference": float(apart.mean()), "low": low, "high": high}
+
+
 class PairedComparison(NamedTuple):
     """Two models on the same images: what each gets right, and whether that differs.
 

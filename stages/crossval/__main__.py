@@ -1,6 +1,7 @@
 """Score every training image by a model that did not train on it."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from stages.crossval.figures import contradicted_picture
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import contradicted, summarise
+from stages.crossval.twins import empty_table, fidelity_table, measure
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="stages.crossval", description=__doc__)
     for flag in ("params", "images", "split", "weights-file", "checkpoints"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("out-of-fold", "metrics", "contradicted", "contradicted-png"):
+    for flag in ("out-of-fold", "twins", "metrics", "contradicted", "contradicted-png"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
 
@@ -47,6 +49,7 @@ def main(argv: list[str]) -> None:
         write_table(
             args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
         )
+        write_table(args.twins, empty_table())
         write_table(
             args.contradicted,
             pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
@@ -55,20 +58,23 @@ def main(argv: list[str]) -> None:
         write_metrics(args.metrics, {"left_out": reason})
         return
     divided = divide(train, params.crossval, params.seed)
+    labels = split["label"].map(classes.index).to_numpy()
     with refitted(
         "crossval",
         params,
         split,
         images,
         list(refits(divided)),
+        partial(measure, images=images, labels=labels),
         inputs=(args.images, args.split),
         weights_file=args.weights_file,
         checkpoints=args.checkpoints,
     ) as found:
         scored = divided.drop(columns="row")
-        scored[logits] = np.concatenate(found)
+        scored[logits] = np.concatenate([one["logits"] for one in found])
         wrong = contradicted(scored, train.set_index("id")["path"], classes)
         write_table(args.out_of_fold, scored)
+        write_table(args.twins, fidelity_table(scored, found, classes))
         write_table(args.contradicted, wrong)
         rows = pd.Series(train.index, index=train["id"])
         save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))

@@ -1,27 +1,77 @@
-"""Explain every evaluated prediction: heat map, twins, neighbourhood, counterfactual."""
+"""Explain every evaluated prediction: heat maps, twins, influence, counterfactuals."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from stages.common.artifacts import atomic_folder, write_metrics, write_table
-from stages.common.errors import run_stage
+import numpy as np
+
+from stages.common.artifacts import (
+    EVALUATED_SPLITS,
+    atomic_folder,
+    class_names,
+    read_array,
+    read_split,
+    read_table,
+    write_array,
+    write_metrics,
+    write_table,
+)
+from stages.common.backbones import device
+from stages.common.classifier import read_classifier
+from stages.common.determinism import make_torch_deterministic
+from stages.common.embedded import Embedded
+from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_picture
+from stages.common.messages import warn
 from stages.common.params import read_params
-from stages.common.statistics import share_with_interval
-from stages.explain.cases import Run, case_of, choose_shown, explain_run, neighbour_table
+from stages.common.twins import nearest
+from stages.explain.attributes import read_attributes
+from stages.explain.cases import (
+    Run,
+    case_of,
+    choose_shown,
+    describe,
+    neighbour_table,
+    read_explained,
+    scale_of,
+    truths,
+)
+from stages.explain.finding import (
+    Scene,
+    all_similarities,
+    counterfactual_figures,
+    find_swaps,
+    known_images,
+    mark_figures,
+    partner_retrieval,
+    shared_maps,
+)
+from stages.explain.heatmaps import heat_maps
+from stages.explain.influence import influential
+from stages.explain.neighbours import (
+    choose_space,
+    find_neighbours,
+    find_semifactuals,
+    out_of_fold_figures,
+    twin_figures,
+)
 from stages.explain.panels import draw_panel
-from stages.explain.params import Params
-from stages.explain.pointing import heat_figures
-from stages.explain.twins import nearest, vote_agreement
+from stages.explain.params import Explain, Params
+from stages.explain.sheets import errors_sheet, peaks_sheet
+from stages.explain.truth import heat_figures
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.explain", description=__doc__)
-    for flag in ("params", "split", "images", "masks", "embeddings", "predictions", "evaluated"):
+    for flag in ("params", "info", "split", "images", "masks", "marks", "model", "embeddings"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("metrics", "twins", "panels"):
+    for flag in ("out-of-fold-twins", "predictions", "evaluated"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("heatmaps", "swapped", "shared", "metrics", "twins", "panels"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("peaks-png", "errors-png"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
 
@@ -30,26 +80,134 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
-    k = params.explain.twins
-    run = Run(*(getattr(args, name) for name in Run._fields))
-    explained = explain_run(run, params.explain.space, k)
-    queries, known = explained.queries, explained.known
-    labels, predicted = known["label"].to_numpy(), queries["predicted"].to_numpy()
-    metrics: dict[str, Any] = {
-        "gradcam": heat_figures(explained.cams, explained.truth, params.seed),
-        "twins": {
-            name: share_with_interval(
-                "agreement", vote_agreement(labels[nearest(values, k)[0]], predicted)
-            )
-            for name, values in explained.similarity.items()
-        },
+    scene = read_scene(args)
+    truth, marks = (
+        truths(read_array(file), scene.query, scene.images.shape[1])
+        for file in (args.masks, args.marks)
+    )
+    metrics: dict[str, Any] = {"method": params.explain.methods[0]}
+    heat = draw_heat(scene, params.explain, read_array(args.embeddings / "cams.npy"))
+    families = scene.table["family"].to_numpy()[scene.query]
+    metrics["heatmaps"] = {
+        method: heat_figures(maps, truth, families, params.seed) for method, maps in heat.items()
     }
-    write_table(args.twins, neighbour_table(explained.neighbours, queries, known))
+    metrics["marks"] = mark_figures(scene, heat, marks, params.seed)
+    with atomic_folder(args.heatmaps) as folder:
+        for method, maps in heat.items():
+            write_array(folder / f"{method}.npy", maps)
+    explain_by_cases(scene, args, params, truth, metrics)
+    draw(args, params)
+    write_metrics(args.metrics, metrics)
+
+
+def read_scene(args: argparse.Namespace) -> Scene:
+    """Read the run that is explained."""
+    make_torch_deterministic(0, "explain")
+    split, images = read_split(args.split), read_array(args.images)
+    network = read_classifier(args.model)
+    network.module.to(device())
+    logits, features = (
+        np.array(read_array(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
+    )
+    return Scene(
+        network,
+        describe(split, logits),
+        images,
+        np.flatnonzero(split["split"].isin(EVALUATED_SPLITS)),
+        np.flatnonzero(split["split"] == "train"),
+        Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits),
+    )
+
+
+def draw_heat(scene: Scene, explain: Explain, cams: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the maps ``[Q,h,w]`` of each method asked for; Grad-CAM of the last block is there."""
+    last = len(scene.network.blocks) - 1
+    layer = last if explain.layer is None else explain.layer
+    if layer > last:
+        raise UserError(
+            f"explain.layer is {layer}; allowed: null (the last block) or 0 to {last} for "
+            f"{scene.network.arch}"
+        )
+    images, logits = scene.images[scene.query], scene.seen.logits[scene.query]
+    return {
+        method: np.array(cams)
+        if method == "gradcam" and layer == last
+        else heat_maps(scene.network, images, logits, method, layer)
+        for method in explain.methods
+    }
+
+
+def explain_by_cases(
+    scene: Scene,
+    args: argparse.Namespace,
+    params: Params,
+    truth: np.ndarray,
+    metrics: dict[str, Any],
+) -> None:
+    """Find the training images that explain each case; write them and add their figures."""
+    explain, seed = params.explain, params.seed
+    known = known_images(scene)
+    similarity = all_similarities(scene, known)
+    out_of_fold = out_of_fold_figures(read_table(args.out_of_fold_twins, ("id",)), seed)
+    space = choose_space(explain.space, out_of_fold, list(similarity))
+    if explain.space not in ("auto", space):
+        warn("explain", f"explain.space={explain.space}: too many images; twins are in {space}")
+    classes = class_names(scene.table)
+    labels = scene.table["label"].map(classes.index).to_numpy()
+    facts = read_attributes(args.info, scene.table["path"]).assign(family=scene.table["family"])
+    sides = (scene.query, scene.train)
+    metrics["space"] = space
+    metrics["twins"] = twin_figures(
+        similarity,
+        scene.of(scene.query),
+        known,
+        (labels[scene.query], labels[scene.train]),
+        (facts.iloc[scene.query], facts.iloc[scene.train]),
+        out_of_fold,
+        seed,
+    )
+    queries, trained = (scene.table.iloc[rows].reset_index(drop=True) for rows in sides)
+    found = find_neighbours(similarity[space], queries, trained, explain.twins)
+    partners = found["counterfactual"][0][:, 0]
+    alike = queries["predicted"].to_numpy()[:, None] == trained["predicted"].to_numpy()
+    found["semifactual"] = find_semifactuals(
+        space, similarity[space], partners, known, scene.weight, alike
+    )
+    if explain.influence_refits:
+        influence = influential(
+            (known.features, labels[scene.train]),
+            scene.seen.features[scene.query],
+            scene.weight,
+            scene.bias,
+            explain.influence_refits,
+            seed,
+        )
+        metrics["influence"] = influence.metrics
+        found["influential"] = nearest(influence.values, explain.twins)
+    there, swap = find_swaps(scene, partners)
+    metrics["counterfactual"] = counterfactual_figures(
+        scene, scene.train[partners[there]], swap, there, truth, seed
+    ) | partner_retrieval(scene, space, seed)
+    shared = shared_maps(scene, known, found["twins"][0][:, 0], space)
+    swapped = np.zeros(shared.shape, bool)
+    swapped[there] = swap.cells
+    write_array(args.shared, shared)
+    write_array(args.swapped, swapped)
+    write_table(args.twins, neighbour_table(found, queries, trained))
+
+
+def draw(args: argparse.Namespace, params: Params) -> None:
+    """Draw panels and sheets from what was written."""
+    run = Run(*(getattr(args, name) for name in Run._fields))
+    explained = read_explained(run, params.explain.methods[0])
+    queries, images = explained.queries, explained.images[explained.rows]
+    save_picture(args.peaks_png, peaks_sheet(queries, explained.heat, images))
+    sheet = errors_sheet(queries, explained.heat, images, scale_of(explained.heat))
+    save_picture(args.errors_png, sheet)
     with atomic_folder(args.panels) as folder:
         for index in choose_shown(queries, params.explain.correct_panels, params.seed):
             panel = draw_panel(case_of(explained, int(index)))
             save_picture(folder / f"{queries['id'].iloc[index]}.png", panel)
-    write_metrics(args.metrics, metrics)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Put together, for every evaluated image, the training images that explain its prediction."""
+"""Put together what a run found of each evaluated image, and what its panel shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,51 +21,14 @@ from stages.common.determinism import generator
 from stages.common.errors import UserError
 from stages.common.gradcam import margin_classes, margins
 from stages.explain.panels import Case, Tile
-from stages.explain.twins import SPACES, nearest
 
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Positions among the training images, the nearest first, and similarities; -1 is none.
-
-    ``twins`` ``[Q,k]`` are labelled as predicted, ``neighbourhood`` ``[Q,k]`` is unfiltered, and
-    ``counterfactual`` ``[Q,1]`` is the nearest image that the model predicts otherwise (the
-    nearest unlike neighbour of Dasarathy 1995).
-    """
-
-    twins: tuple[np.ndarray, np.ndarray]
-    neighbourhood: tuple[np.ndarray, np.ndarray]
-    counterfactual: tuple[np.ndarray, np.ndarray]
-
-    def kinds(self) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
-        """Return the three by name."""
-        return vars(self)
-
-
-@dataclass(frozen=True)
-class Explained:
-    """The evaluated images (``queries``, Q rows), what explains them, and what a panel draws.
-
-    ``known`` are the training images, indexed by their row in ``images`` ``[M,S,S,3]``;
-    ``similarity`` ``[Q,T]`` by space; ``rows`` ``[Q]`` in ``images``; ``cams`` ``[Q,h,w]``;
-    ``truth`` ``[Q,S,S]``, zero where none is known; ``heat_scale`` is drawn at full strength;
-    ``knows`` says what the model has seen.
-    """
-
-    queries: pd.DataFrame
-    known: pd.DataFrame
-    similarity: Mapping[str, np.ndarray]
-    neighbours: Neighbours
-    rows: np.ndarray
-    images: np.ndarray
-    cams: np.ndarray
-    truth: np.ndarray
-    heat_scale: float
-    knows: str
+KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual")
+Found = tuple[np.ndarray, np.ndarray]
+"""Positions among the training images ``[Q,k]``, the nearest first, -1 for none; similarities."""
 
 
 class Run(NamedTuple):
-    """The files of a run that its explanations are made of."""
+    """The files of a run that its panels are made of."""
 
     split: Path
     images: Path
@@ -73,41 +36,71 @@ class Run(NamedTuple):
     embeddings: Path
     predictions: Path
     evaluated: Path
+    heatmaps: Path
+    swapped: Path
+    shared: Path
+    twins: Path
 
 
-def explain_run(run: Run, space: str, k: int) -> Explained:
-    """Read what a run wrote and find what explains each evaluated image, ``k`` twins in ``space``.
+@dataclass(frozen=True)
+class Explained:
+    """The evaluated images (``queries``, Q rows) and what explains them.
+
+    ``table`` is all images with what the model says of them, ``images`` ``[M,S,S,3]`` their
+    pictures, ``neighbours`` the rows of `neighbour_table`; ``rows`` ``[Q]`` are the queries' in
+    ``images``; ``heat``, ``shared`` ``[Q,h,w]``; ``swapped``, bool ``[Q,h,w]``, the cells of the
+    counterfactual; ``truth`` ``[Q,S,S]``, zero where none is known; ``heat_scale`` is drawn at
+    full strength; ``knows`` says what the model has seen.
+    """
+
+    queries: pd.DataFrame
+    table: pd.DataFrame
+    neighbours: pd.DataFrame
+    rows: np.ndarray
+    images: np.ndarray
+    heat: np.ndarray
+    shared: np.ndarray
+    swapped: np.ndarray
+    truth: np.ndarray
+    heat_scale: float
+    knows: str
+
+
+def read_explained(run: Run, method: str) -> Explained:
+    """Read what a run wrote of its evaluated images, with the heat maps of ``method``.
 
     Raises:
         UserError: a file is not what the pipeline writes.
     """
     split, images, masks = read_split(run.split), read_array(run.images), read_array(run.masks)
-    logits, features, cams, weight = (
-        read_array(run.embeddings / f"{name}.npy")
-        for name in ("logits", "features", "cams", "head_weight")
-    )
-    table = describe(split, logits)
-    query = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
-    train = np.flatnonzero(split["split"] == "train")
+    table = describe(split, read_array(run.embeddings / "logits.npy"))
+    rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     said = _said(run.predictions)
-    queries, known = table.iloc[query].reset_index(drop=True), table.iloc[train]
-    queries = queries.assign(in_words=said[queries["id"]].to_numpy())
-    similarity = {
-        name: measure(features[query], features[train], weight, logits[query], logits[train])
-        for name, measure in SPACES.items()
-    }
+    queries = table.iloc[rows].reset_index(drop=True)
+    heat = read_array(run.heatmaps / f"{method}.npy")
     return Explained(
-        queries=queries,
-        known=known,
-        similarity=similarity,
-        neighbours=find_neighbours(similarity[space], queries, known, k),
-        rows=query,
+        queries=queries.assign(in_words=said[queries["id"]].to_numpy()),
+        table=table,
+        neighbours=read_table(run.twins, ("id", "kind", "neighbour", "path", "label", "predicted")),
+        rows=rows,
         images=images,
-        cams=cams,
-        truth=masks[query] if len(masks) else np.zeros((len(query), *images.shape[1:3]), np.uint8),
-        heat_scale=float(np.quantile(np.abs(cams).max(axis=(1, 2)), 0.9)),
+        heat=heat,
+        shared=read_array(run.shared),
+        swapped=read_array(run.swapped),
+        truth=truths(masks, rows, images.shape[1]),
+        heat_scale=scale_of(heat),
         knows=read_metrics(run.evaluated)["knows"],
     )
+
+
+def truths(masks: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """Return masks ``[M,S,S]`` at ``rows``, or as many empty ones where M is 0."""
+    return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)
+
+
+def scale_of(heat: np.ndarray) -> float:
+    """Return the evidence that is drawn at full strength: one image in ten exceeds it."""
+    return max(float(np.quantile(np.abs(heat).max(axis=(1, 2)), 0.9)), 1e-12)
 
 
 def _said(predictions_csv: Path) -> pd.Series:
@@ -118,19 +111,6 @@ def _said(predictions_csv: Path) -> pd.Series:
             "run `dvc repro evaluate` there"
         )
     return table["in_words"]
-
-
-def case_of(explained: Explained, index: int) -> Case:
-    """Return everything that the panel of the evaluated image at ``index`` shows."""
-    return Case(
-        row=explained.queries.iloc[index],
-        knows=explained.knows,
-        image=explained.images[explained.rows[index]],
-        heat=explained.cams[index],
-        mask=explained.truth[index],
-        heat_scale=explained.heat_scale,
-        **tiles_of(explained.neighbours, index, explained.known, explained.images),
-    )
 
 
 def describe(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
@@ -145,59 +125,18 @@ def describe(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
     return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
 
 
-def find_neighbours(
-    similarity: np.ndarray, queries: pd.DataFrame, known: pd.DataFrame, k: int
-) -> Neighbours:
-    """Find ``k`` twins, ``k`` neighbours and the counterfactual of each query.
-
-    Args:
-        similarity: of ``queries`` and ``known``, ``[Q,T]``.
-        queries: has ``predicted``.
-        known: the training images; has ``label`` and ``predicted``.
-        k: at least 1.
-    """
-    predicted = queries["predicted"].to_numpy()[:, None]
-    return Neighbours(
-        twins=nearest(similarity, k, predicted == known["label"].to_numpy()),
-        neighbourhood=nearest(similarity, k),
-        counterfactual=nearest(similarity, 1, predicted != known["predicted"].to_numpy()),
-    )
-
-
-def tiles_of(
-    neighbours: Neighbours, query: int, known: pd.DataFrame, images: np.ndarray
-) -> Mapping[str, list[Tile]]:
-    """Return what a panel shows of each kind of neighbour of ``query``, the nearest first.
-
-    Args:
-        neighbours: of all queries.
-        query: which of them.
-        known: the training images, indexed by their row in ``images``.
-        images: bytes ``[M,S,S,3]``.
-    """
-    return {
-        kind: [
-            Tile(images[known.index[place]], float(value), row["label"], row["predicted"])
-            for place, value in zip(places[query], values[query], strict=True)
-            if place >= 0
-            for row in [known.iloc[place]]
-        ]
-        for kind, (places, values) in neighbours.kinds().items()
-    }
-
-
 def neighbour_table(
-    neighbours: Neighbours, queries: pd.DataFrame, known: pd.DataFrame
+    found: Mapping[str, Found], queries: pd.DataFrame, known: pd.DataFrame
 ) -> pd.DataFrame:
     """Return a row for each image, kind and rank: which training image, how near, what it is.
 
     Args:
-        neighbours: of the rows of ``queries`` among the rows of ``known``.
+        found: by kind, of the rows of ``queries`` among the rows of ``known``.
         queries: has ``id``.
         known: has ``id``, ``path``, ``label``, ``predicted``.
     """
     tables = []
-    for kind, (indices, similarity) in neighbours.kinds().items():
+    for kind, (indices, similarity) in found.items():
         query, rank = np.nonzero(indices >= 0)
         chosen = known.iloc[indices[query, rank]].reset_index(drop=True)
         tables.append(
@@ -215,6 +154,31 @@ def neighbour_table(
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def case_of(explained: Explained, index: int) -> Case:
+    """Return everything that the panel of the evaluated image at ``index`` shows."""
+    row = explained.queries.iloc[index]
+    own = explained.neighbours[explained.neighbours["id"] == row["id"]]
+    where = pd.Series(explained.table.index, index=explained.table["id"])
+    tiles = {
+        kind: [
+            Tile(explained.images[where[one.neighbour]], one.similarity, one.label, one.predicted)
+            for one in own[own["kind"] == kind].itertuples()
+        ]
+        for kind in KINDS
+    }
+    return Case(
+        row=row,
+        knows=explained.knows,
+        image=explained.images[explained.rows[index]],
+        heat=explained.heat[index],
+        shared=explained.shared[index],
+        swapped=explained.swapped[index],
+        mask=explained.truth[index],
+        heat_scale=explained.heat_scale,
+        **tiles,
+    )
 
 
 def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Draw one prediction's explanation: image, evidence, twins, neighbourhood, counterfactual."""
+"""Draw one prediction's explanation: image, evidence, twins, influence, counterfactual."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +18,13 @@ from stages.common.figures import (
     wrapped,
     write_line,
 )
+from stages.explain.counterfactuals import cell_pixels, paste_cells
 
-BIG, TILE, GAP, CAPTION = 224, 120, 16, 38
+BIG, TILE, GAP, CAPTION = 224, 112, 16, 38
+TITLE = 24
+ROW = TITLE + TILE + CAPTION + 8
 KNOWS, LINE = 12, 16
+ASIDE = 320
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 
@@ -40,50 +44,39 @@ class Case:
 
     ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
     ``knows`` says what the model has seen; the image is bytes ``[S,S,3]``, the mask ``[S,S]`` may
-    be all zero, and heat of ``heat_scale`` is drawn at full strength.
+    be all zero, and heat of ``heat_scale`` is drawn at full strength. ``shared`` ``[h,w]`` is what
+    the first twin shares, all zero where its space has no such map; ``swapped``, bool ``[h,w]``,
+    the cells that the counterfactual replaces.
     """
 
     row: pd.Series
     knows: str
     image: np.ndarray
     heat: np.ndarray
+    shared: np.ndarray
+    swapped: np.ndarray
     mask: np.ndarray
     heat_scale: float
     twins: Sequence[Tile]
     neighbourhood: Sequence[Tile]
+    influential: Sequence[Tile]
     counterfactual: Sequence[Tile]
+    semifactual: Sequence[Tile]
 
 
 def draw_panel(case: Case) -> Image.Image:
-    """Return the panel of ``case``, 2 large pictures beside 3 rows of small ones."""
-    columns = max(len(case.twins), len(case.neighbourhood), 3)
-    rows_left = 2 * BIG + 4 * GAP + 2 * 24
-    width = GAP * 3 + BIG + columns * (TILE + 10)
+    """Return the panel of ``case``: four large pictures above rows of small ones."""
+    columns = max(len(case.twins), len(case.neighbourhood), len(case.influential))
+    width = max(4 * (BIG + GAP) + GAP, GAP + columns * (TILE + 10) + ASIDE)
     header = _header(case, width)
-    height = max(3 * (TILE + CAPTION + 24 + 12), rows_left) + GAP
-    panel = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(panel)
-    _evidence(panel, draw, case)
-    disagree = sum(tile.label != case.row.predicted for tile in case.neighbourhood)
-    rows = [
-        (f"Twins: nearest training images labelled {case.row.predicted}", case.twins),
-        (
-            "Nearest training images of any label: "
-            f"{disagree} of {len(case.neighbourhood)} disagree with “{case.row.predicted}”",
-            case.neighbourhood,
-        ),
-        ("Counterfactual: nearest training image predicted otherwise", case.counterfactual),
-    ]
-    left = 2 * GAP + BIG
-    for number, (title, tiles) in enumerate(rows):
-        top = number * (TILE + CAPTION + 24 + 12)
-        write_line(draw, (left, top), title, width=width - left - GAP, bold=True)
-        for column, tile in enumerate(tiles):
-            _tile(panel, draw, tile, (left + column * (TILE + 10), top + 24), case.row.predicted)
-    whole = Image.new("RGB", (width, header.height + height), PAPER)
-    whole.paste(header, (0, 0))
-    whole.paste(panel, (0, header.height))
-    return whole
+    pictures = _pictures(case, width)
+    rows = _rows(case, width)
+    panel = Image.new("RGB", (width, header.height + pictures.height + rows.height), PAPER)
+    top = 0
+    for part in (header, pictures, rows):
+        panel.paste(part, (0, top))
+        top += part.height
+    return panel
 
 
 def _header(case: Case, panel_width: int) -> Image.Image:
@@ -108,25 +101,68 @@ def _header(case: Case, panel_width: int) -> Image.Image:
     return header
 
 
-def _evidence(panel: Image.Image, draw: ImageDraw.ImageDraw, case: Case) -> None:
-    square = (BIG, BIG)
-    top = 0
-    write_line(draw, (GAP, top), "Image", width=BIG, bold=True)
-    panel.paste(
-        Image.fromarray(case.image).resize(square, Image.Resampling.LANCZOS), (GAP, top + 24)
-    )
-    top += 24 + BIG + GAP
-    title = "Evidence (Grad-CAM)"
-    write_line(draw, (GAP, top), title, width=BIG, bold=True)
-    overlay = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
-    panel.paste(overlay.resize(square, Image.Resampling.LANCZOS), (GAP, top + 24))
-    top += 24 + BIG + 6
-    for x, colour, word in ((GAP, FOR, "for"), (GAP + 60, AGAINST, "against")):
+def _pictures(case: Case, width: int) -> Image.Image:
+    strip = Image.new("RGB", (width, TITLE + BIG + 30), PAPER)
+    draw = ImageDraw.Draw(strip)
+    evidence = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
+    shown = [("Image", Image.fromarray(case.image)), ("Evidence for the prediction", evidence)]
+    if case.twins and case.shared.any():
+        most = float(np.abs(case.shared).max())
+        shared = heat_overlay(case.image, case.shared, most)
+        shown.append((f"Shared with the first twin: {case.twins[0].similarity:.2f}", shared))
+    if case.counterfactual:
+        partner = case.counterfactual[0]
+        changed = paste_cells(case.image[None], partner.image[None], case.swapped[None])[0]
+        size = len(case.image)
+        patches = outline(Image.fromarray(changed), cell_pixels(case.swapped[None], size)[0])
+        count = f"{case.swapped.sum()} of {case.swapped.size} cells"
+        shown.append((f"Swap {count}: {partner.predicted}", patches))
+    for column, (title, picture) in enumerate(shown):
+        left = GAP + column * (BIG + GAP)
+        write_line(draw, (left, 0), title, width=BIG, bold=True)
+        strip.paste(picture.resize((BIG, BIG), Image.Resampling.LANCZOS), (left, TITLE))
+    _legend(draw, (2 * GAP + BIG, TITLE + BIG + 6), bool(case.mask.any()))
+    return strip
+
+
+def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], truth: bool) -> None:
+    left, top = at
+    for x, colour, word in ((left, FOR, "for"), (left + 55, AGAINST, "against")):
         draw.rectangle((x, top + 2, x + 11, top + 13), fill=tuple(int(c) for c in colour))
         write_line(draw, (x + 16, top), word, width=90, size=12)
-    if case.mask.any():
-        draw.rectangle((GAP + 140, top + 2, GAP + 151, top + 13), outline=INK, width=2)
-        write_line(draw, (GAP + 156, top), "known truth", width=80, size=12)
+    if truth:
+        draw.rectangle((left + 130, top + 2, left + 141, top + 13), outline=INK, width=2)
+        write_line(draw, (left + 146, top), "known truth", width=80, size=12)
+
+
+def _rows(case: Case, width: int) -> Image.Image:
+    predicted = case.row.predicted
+    disagree = sum(tile.label != predicted for tile in case.neighbourhood)
+    of_any = f"{disagree} of {len(case.neighbourhood)} disagree with “{predicted}”"
+    left, right = (
+        [(title, tiles) for title, tiles in groups if tiles]
+        for groups in (
+            [
+                (f"Twins: nearest training images labelled {predicted}", case.twins),
+                (f"Nearest training images of any label: {of_any}", case.neighbourhood),
+                ("Because of these: training images that support it most", case.influential),
+            ],
+            [
+                ("Nearest predicted otherwise", case.counterfactual),
+                (f"Even if: this near to that, still {predicted}", case.semifactual),
+            ],
+        )
+    )
+    strip = Image.new("RGB", (width, max(len(left), len(right)) * ROW + GAP), PAPER)
+    draw = ImageDraw.Draw(strip)
+    for groups, start, end in ((left, GAP, width - ASIDE), (right, width - ASIDE + GAP, width)):
+        for number, (title, tiles) in enumerate(groups):
+            top = number * ROW
+            write_line(draw, (start, top), title, width=end - start - GAP, bold=True)
+            for column, tile in enumerate(tiles):
+                place = (start + column * (TILE + 10), top + TITLE)
+                _tile(strip, draw, tile, place, predicted)
+    return strip
 
 
 def outline(picture: Image.Image, mask: np.ndarray) -> Image.Image:
@@ -153,8 +189,8 @@ def _tile(
     colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
     draw.rectangle((x, y + TILE, x + TILE - 1, y + TILE + 3), fill=colour)
     write_line(draw, (x, y + TILE + 6), f"{tile.label}", width=62, size=12, bold=True)
-    similarity = f"{tile.similarity:.3f}"
-    write_line(draw, (x + TILE - 48, y + TILE + 6), similarity, width=50, size=12)
+    similarity = f"{tile.similarity:.3g}"
+    write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, size=12)
     if tile.predicted != tile.label:
         text = f"predicted {tile.predicted}"
         write_line(draw, (x, y + TILE + 21), text, width=TILE, size=11, ink=WRONG)

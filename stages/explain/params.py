@@ -5,13 +5,24 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.common.params import Block
+from stages.explain.heatmaps import Method
 
 
 class Explain(Block):
     """Block ``explain``."""
 
-    space: Literal["features_cosine", "features_euclidean", "contributions"]
+    methods: Annotated[list[Method], Field(min_length=1)]
+    layer: Annotated[int, Field(ge=0)] | None
+    space: Literal[
+        "auto",
+        "features_cosine",
+        "features_euclidean",
+        "contributions",
+        "contributions_margin",
+        "maps",
+    ]
     twins: Annotated[int, Field(ge=1, le=20)]
+    influence_refits: Annotated[int, Field(ge=0, le=1000)]
     correct_panels: Annotated[int, Field(ge=0, le=10_000)]
 
 

@@ -19,7 +19,7 @@ from stages.common.figures import save_figure, save_picture, sentence_picture
 from stages.common.messages import warn
 from stages.common.params import read_params
 from stages.common.predictions import predictions
-from stages.common.refits import refitted
+from stages.common.refits import logits_alone, refitted
 from stages.holdout.figures import recall_figure
 from stages.holdout.params import Params
 from stages.holdout.sources import leave_out, names
@@ -62,12 +62,13 @@ def main(argv: list[str]) -> None:
             split,
             images,
             [one.refit for one in plan],
+            logits_alone(images),
             inputs=(args.images, args.split),
             weights_file=args.weights_file,
             checkpoints=args.checkpoints,
         ) as scored:
-            for one, logits in zip(plan, scored, strict=True):
-                table = predictions(split.iloc[one.refit.score], logits, classes)
+            for one, found_in in zip(plan, scored, strict=True):
+                table = predictions(split.iloc[one.refit.score], found_in["logits"], classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
         metrics["left_out"] = {

@@ -20,6 +20,7 @@ METRICS = (
     "holdout",
     "traces",
     "explain",
+    "faithfulness",
     "protopnet",
 )
 PICTURES = (
@@ -34,6 +35,9 @@ PICTURES = (
     "flips",
     "holdout",
     "traces",
+    "peaks",
+    "errors",
+    "faithfulness",
 )
 
 

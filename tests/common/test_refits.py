@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common.artifacts import write_array
-from stages.common.refits import Refit, refit_logits
+from stages.common.refits import Refit, logits_alone, refit
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
@@ -20,9 +19,12 @@ QUICK = SETTINGS.model_copy(
 )
 
 
+LOGITS = logits_alone(IMAGES)
+
+
 def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:
-    found = refit_logits(network(), IMAGES, LABELS, plan, QUICK, 0, checkpoints=folder)
-    return list(found)
+    found = refit(network(), IMAGES, LABELS, plan, LOGITS, QUICK, 0, checkpoints=folder)
+    return [one["logits"] for one in found]
 
 
 def test_each_refit_starts_from_the_same_weights(tmp_path: Path) -> None:
@@ -36,7 +38,8 @@ def test_each_refit_starts_from_the_same_weights(tmp_path: Path) -> None:
 
 def test_a_finished_refit_is_not_repeated(tmp_path: Path) -> None:
     uninterrupted = scores([FIRST, SECOND], tmp_path / "a")
-    write_array(tmp_path / "b" / "0.npy", np.full((4, 2), 7, np.float32))
+    (tmp_path / "b").mkdir()
+    np.savez(tmp_path / "b" / "0.npz", logits=np.full((4, 2), 7, np.float32))
     resumed = scores([FIRST, SECOND], tmp_path / "b")
     assert (resumed[0] == 7).all()
     assert np.array_equal(resumed[1], uninterrupted[1])
@@ -46,6 +49,6 @@ def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
     (plain,) = scores([FIRST], tmp_path / "a")
     swapped = LABELS.clone()
     swapped[8:] = 1 - swapped[8:]
-    made = network()
-    (found,) = refit_logits(made, IMAGES, swapped, [FIRST], QUICK, 0, checkpoints=tmp_path / "b")
-    assert np.array_equal(plain, found)
+    folder = tmp_path / "b"
+    (found,) = refit(network(), IMAGES, swapped, [FIRST], LOGITS, QUICK, 0, checkpoints=folder)
+    assert np.array_equal(plain, found["logits"])

@@ -27,10 +27,14 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
         "image": image,
         "heat": heat,
         "heat_scale": 1.0,
+        "shared": np.zeros((7, 7)),
+        "swapped": np.zeros((7, 7), bool),
         "mask": np.zeros((64, 64), np.uint8),
         "twins": [tile] * tiles,
         "neighbourhood": [tile] * tiles,
+        "influential": [tile] * tiles,
         "counterfactual": [tile] * min(1, tiles),
+        "semifactual": [tile] * min(1, tiles),
     }
     return Case(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -39,7 +43,7 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
 def test_any_number_of_neighbours(tiles: int) -> None:
     panel = draw_panel(case(tiles, np.ones((7, 7))))
     assert panel.mode == "RGB"
-    assert panel.width >= 120 * max(tiles, 3)
+    assert panel.width >= 120 * tiles
 
 
 def test_evidence_for_is_orange_against_is_blue_and_none_is_grey() -> None:
@@ -60,6 +64,18 @@ def test_the_known_truth_is_outlined() -> None:
     plain = np.asarray(draw_panel(case(1, np.zeros((7, 7)))))
     outlined = np.asarray(draw_panel(case(1, np.zeros((7, 7)), mask=mask)))
     assert (plain != outlined).any()
+
+
+def test_swapped_cells_show_the_partners_pixels() -> None:
+    white = Tile(np.full((64, 64, 3), 255, np.uint8), 0.9, "real", "real")
+    swapped = np.zeros((4, 4), bool)
+    plain, pasted = (
+        np.asarray(draw_panel(case(1, np.zeros((4, 4)), swapped=cells, counterfactual=[white])))
+        for cells in (swapped, ~swapped)
+    )
+    changed = (plain != pasted).any(axis=2)
+    inside = pasted[changed & (pasted == 255).all(axis=2)]
+    assert len(inside) > 200 * 200
 
 
 def test_the_words_and_what_the_model_knows_are_written() -> None:

@@ -1,0 +1,66 @@
+"""How far the neighbours of images that a model has not seen follow that model, space by space."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from stages.common.backbones import Network
+from stages.common.classifier import embed
+from stages.common.refits import Measured, Refit
+from stages.common.twins import SPACES, comparable, fidelity, similarities
+
+KEPT = ("agrees", "disagreement", "margin", "neighbours_margin", "chance_margin")
+
+
+def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarray) -> Measured:
+    """Return the logits of the images to score, and `fidelity` by space as ``space.column``.
+
+    Args:
+        network: has learned from ``part.learn``.
+        part: what was learned from, what is scored.
+        images: bytes ``[N,S,S,3]``.
+        labels: class indices ``[N]``.
+    """
+    maps = comparable(len(part.score), len(part.learn))
+    query, known = (embed(network, images, rows, maps=maps) for rows in (part.score, part.learn))
+    weight = network.head.weight.detach().cpu().numpy()
+    found: dict[str, np.ndarray] = {"logits": query.logits}
+    for space, similarity in similarities(query, known, weight).items():
+        table = fidelity(similarity, query, known, labels[part.learn])
+        found |= {f"{space}.{column}": table[column].to_numpy() for column in KEPT}
+    return found
+
+
+def fidelity_table(
+    scored: pd.DataFrame, found: Sequence[Measured], classes: Sequence[str]
+) -> pd.DataFrame:
+    """Return a row for each space and image of each fold.
+
+    Args:
+        scored: ``id, repeat, fold, label`` of the images in the order of ``found``.
+        found: of `measure`, by fold.
+        classes: the labels.
+
+    Returns:
+        ``id, repeat, fold, space, wrong`` and the columns of `fidelity`.
+    """
+    predicted = np.concatenate([one["logits"] for one in found]).argmax(axis=1)
+    about = scored[["id", "repeat", "fold"]].assign(
+        wrong=(np.array(classes)[predicted] != scored["label"]).astype(int)
+    )
+    return pd.concat([empty_table(), *_by_space(about, found)], ignore_index=True)
+
+
+def empty_table() -> pd.DataFrame:
+    """Return the table without rows."""
+    return pd.DataFrame(columns=["id", "repeat", "fold", "space", "wrong", *KEPT])
+
+
+def _by_space(about: pd.DataFrame, found: Sequence[Measured]) -> Iterator[pd.DataFrame]:
+    for space in SPACES:
+        if all(f"{space}.agrees" in one for one in found):
+            columns = {
+                name: np.concatenate([one[f"{space}.{name}"] for one in found]) for name in KEPT
+            }
+            yield about.assign(space=space, **columns).assign(agrees=columns["agrees"].astype(int))

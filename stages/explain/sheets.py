@@ -1,0 +1,89 @@
+"""Contact sheets: what stands where the heat peaks, and the errors of each kind side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from stages.common.figures import INK, PAPER, heat_overlay, sentence_picture, write_line
+from stages.explain.truth import peaks
+
+TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
+CROP = 56 / 224
+
+
+def peak_crops(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Return bytes ``[N,c,c,3]``: a quarter of each image's side around the peak of its map.
+
+    Args:
+        maps: ``[N,h,w]``.
+        images: bytes ``[N,S,S,3]``; crops at the border are moved inside.
+    """
+    size = images.shape[1]
+    side = round(CROP * size)
+    corners = np.clip(peaks(maps, size) - side // 2, 0, size - side)
+    return np.stack(
+        [
+            image[row : row + side, column : column + side]
+            for image, (row, column) in zip(images, corners, strict=True)
+        ]
+    )
+
+
+def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> Image.Image:
+    """Return what stands where the heat peaks, class by class, the hottest first.
+
+    A patch that returns in image after image, and is no part of what the class should be, is a
+    shortcut that the model has learned.
+
+    Args:
+        queries: ``predicted`` of the images.
+        maps: ``[N,h,w]``.
+        images: bytes ``[N,S,S,3]``.
+    """
+    rows = []
+    for name in sorted(queries["predicted"].unique()):
+        own = np.flatnonzero(queries["predicted"] == name)
+        hottest = own[np.argsort(-maps[own].max(axis=(1, 2)), kind="stable")][:MOST]
+        title = f"Where the heat for “{name}” peaks: the {len(hottest)} hottest of {len(own)}"
+        rows.append((title, list(peak_crops(maps[hottest], images[hottest]))))
+    return _sheet(rows)
+
+
+def errors_sheet(
+    queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray, heat_scale: float
+) -> Image.Image:
+    """Return the wrong predictions, a row of pictures with their evidence for each kind of error.
+
+    Args:
+        queries: ``label``, ``predicted`` and ``confidence`` of the images.
+        maps: ``[N,h,w]``.
+        images: bytes ``[N,S,S,3]``.
+        heat_scale: the evidence that gets full colour.
+    """
+    wrong = queries.reset_index(drop=True)
+    wrong = wrong[wrong["label"] != wrong["predicted"]]
+    rows = []
+    for (label, predicted), kind in wrong.groupby(["label", "predicted"]):
+        shown = kind.sort_values("confidence", ascending=False, kind="stable").index[:MOST]
+        title = f"“{label}” taken for “{predicted}”: {len(kind)}, the most confident first"
+        overlays = [np.asarray(heat_overlay(images[i], maps[i], heat_scale)) for i in shown]
+        rows.append((title, overlays))
+    return _sheet(rows) if rows else sentence_picture("No wrong prediction.")
+
+
+def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:
+    heights = [28 + -(-len(tiles) // COLUMNS) * (TILE + GAP) + GAP for _, tiles in rows]
+    sheet = Image.new("RGB", (2 * GAP + COLUMNS * (TILE + GAP), sum(heights) + GAP), PAPER)
+    draw, top = ImageDraw.Draw(sheet), GAP
+    for (title, tiles), height in zip(rows, heights, strict=True):
+        width = sheet.width - 2 * GAP
+        write_line(draw, (GAP, top + 4), title, width=width, bold=True, ink=INK)
+        for number, tile in enumerate(tiles):
+            row, column = divmod(number, COLUMNS)
+            picture = Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.LANCZOS)
+            place = (GAP + column * (TILE + GAP), top + 28 + row * (TILE + GAP))
+            sheet.paste(picture, place)
+        top += height
+    return sheet

@@ -1,0 +1,87 @@
+"""Which images are measured, and the maps that know nothing of the image at hand."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from stages.common.determinism import generator
+
+CONTROLS = ("other_image", "rolled", "centre", "noise")
+
+
+def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:
+    """Draw at most ``most`` of the evaluated images, the classes in turn.
+
+    Args:
+        evaluated: rows of ``data/split.csv``; has ``label``.
+        most: at least 0.
+        seed: of the draw.
+
+    Returns:
+        Positions among ``evaluated``, in order.
+    """
+    order = generator(seed, "faithfulness", "images").permutation(len(evaluated))
+    drawn = evaluated[["label"]].iloc[order].assign(position=order)
+    in_turn = drawn.assign(turn=drawn.groupby("label").cumcount()).sort_values(["turn", "label"])
+    return np.sort(in_turn["position"].to_numpy()[:most])
+
+
+def partners(predicted: np.ndarray, seed: int) -> np.ndarray:
+    """Return another image for each, ``[N]``, and each once: a permutation without a fixed point.
+
+    The partner has the same prediction, save where an image is alone with its own: it then joins
+    the most common prediction.
+
+    Args:
+        predicted: indices of the classes ``[N]``, N at least 2.
+        seed: of the draw.
+    """
+    counts = np.bincount(predicted)
+    rings = np.where(counts[predicted] > 1, predicted, counts.argmax())
+    order = generator(seed, "faithfulness", "partners").permutation(len(predicted))
+    found = np.empty(len(predicted), int)
+    for ring in np.unique(rings):
+        members = order[rings[order] == ring]
+        found[members] = np.roll(members, 1)
+    return found
+
+
+def controls(
+    maps: np.ndarray, partner: np.ndarray, ids: np.ndarray, positions: np.ndarray, seed: int
+) -> Mapping[str, np.ndarray]:
+    """Return the maps ``[B,h,w]`` (float32) of each of `CONTROLS`.
+
+    ``other_image`` is the map of the partner; ``rolled`` the own map moved around by a quarter to
+    three quarters of each side; ``centre`` a Gaussian around the middle, half the side within two
+    sigma; ``noise`` is uniform, cell by cell. What is drawn for an image hangs on its id alone.
+
+    Args:
+        maps: of all images measured, ``[N,h,w]``.
+        partner: of each image, ``[N]``.
+        ids: of each image, ``[N]``.
+        positions: of the images whose controls are asked for, ``[B]``.
+        seed: of what is drawn.
+    """
+    height, width = maps.shape[1:]
+    y, x = ((np.arange(side) + 0.5) / side - 0.5 for side in (height, width))
+    centre = np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.125**2))
+    shifts = [
+        generator(seed, "faithfulness", "rolled", name).integers(*_middle(height, width))
+        for name in ids[positions]
+    ]
+    rolled = [
+        np.roll(maps[i], shift, axis=(0, 1)) for i, shift in zip(positions, shifts, strict=True)
+    ]
+    noise = [
+        generator(seed, "faithfulness", "noise", name).random((height, width))
+        for name in ids[positions]
+    ]
+    found = (maps[partner[positions]], rolled, [centre] * len(positions), noise)
+    return {name: np.array(own, np.float32) for name, own in zip(CONTROLS, found, strict=True)}
+
+
+def _middle(*sides: int) -> tuple[list[int], list[int]]:
+    """Return the least shift of each side, a quarter of it, and one more than the largest."""
+    least = [-(-side // 4) for side in sides]
+    return least, [max(low, side - low) + 1 for low, side in zip(least, sides, strict=True)]

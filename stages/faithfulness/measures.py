@@ -1,0 +1,217 @@
+"""What the classifier says where pixels are taken away or left in the order of a heat map.
+
+Deletion and insertion: Petsiuk et al., RISE (BMVC 2018). ROAD: Rong et al. (ICML 2022). Average
+drop and increase in confidence: Chattopadhay et al., Grad-CAM++ (WACV 2018). The first three look
+at the margin of the original prediction, both of its classes fixed, the last two at the
+probability of the predicted class.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.common.backbones import Network, pool
+from stages.common.determinism import generator
+from stages.common.fitting import BATCH, batches
+from stages.common.gradcam import margin_classes, margins
+from stages.faithfulness.controls import controls
+from stages.faithfulness.imputation import NOISE, impute
+from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
+
+Judge = Callable[[Tensor], Tensor]
+"""Normalised inputs ``[B,3,S,S]`` to logits ``[B,K]``."""
+
+FRACTIONS = tuple(step / 8 for step in range(9))
+"""Of the pixels that are deleted or inserted at each point of a curve, both ends included."""
+ROAD_FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of the pixels that are removed; their mean is that of the published 10, 20, … 90 %."""
+BASELINES = ("blur", "mean")
+KINDS = ("deletion", "insertion")
+
+
+class Subject(NamedTuple):
+    """A batch of images and what is known of them before any map is tried.
+
+    ``inputs`` ``[B,3,S,S]`` are normalised, ``pairs`` ``[B,2]`` the predicted class and its
+    runner-up; ``margin`` ``[B]`` that of the images as they are; ``emptied``
+    the margins ``[B]`` of each baseline without a pixel of the image; ``noise`` ``[B,3,S,S]`` goes
+    onto imputed pixels.
+    """
+
+    inputs: Tensor
+    pairs: Tensor
+    margin: np.ndarray
+    baselines: Mapping[str, Tensor]
+    emptied: Mapping[str, np.ndarray]
+    noise: Tensor
+
+
+class Measured(NamedTuple):
+    """What came of ``M`` maps of each of ``B`` images; margins in logits.
+
+    ``curves`` ``[M, baseline, kind, fraction, B]`` are margins at `FRACTIONS`; ``road`` ``[M,B]``
+    is half of what the margin keeps more when the least relevant pixels go instead of the most
+    relevant, averaged over `ROAD_FRACTIONS`; ``kept`` ``[M,B]`` is the predicted class's
+    probability of the image times the map.
+    """
+
+    curves: np.ndarray
+    road: np.ndarray
+    kept: np.ndarray
+
+
+def judge_of(network: Network) -> Judge:
+    """Return the classifier as a function, without gradients; it must be in evaluation mode."""
+
+    @torch.inference_mode()
+    def judge(inputs: Tensor) -> Tensor:
+        pixels = inputs.contiguous(memory_format=torch.channels_last)
+        return network.head(pool(network.blocks(pixels)))
+
+    return judge
+
+
+def measure_all(
+    judge: Judge,
+    inputs: Callable[[np.ndarray], Tensor],
+    logits: np.ndarray,
+    ids: np.ndarray,
+    heat: Mapping[str, np.ndarray],
+    partner: np.ndarray,
+    seed: int,
+) -> dict[str, Measured]:
+    """Measure the maps of every method and their controls, a batch of images at a time.
+
+    Args:
+        judge: runs twice, and 195 times for each method, for each image.
+        inputs: gives those at positions ``[B]``, normalised, ``[B,3,S,S]``.
+        logits: of the N images as they are, ``[N,K]``.
+        ids: theirs, ``[N]``.
+        heat: maps ``[N,h,w]`` by method.
+        partner: of each image, ``[N]``, whose map is the control ``other_image``.
+        seed: of the controls and of the noise on imputed pixels.
+
+    Returns:
+        By method, the method's own maps first and then its `CONTROLS`.
+    """
+    found: dict[str, list[Measured]] = {method: [] for method in heat}
+    for part in tqdm(list(batches(len(ids), BATCH)), "faithfulness", disable=None):
+        subject = subject_of(judge, inputs(part), logits[part], ids[part], seed)
+        for method, maps in heat.items():
+            others = controls(maps, partner, ids, part, seed)
+            tried = [maps[part], *others.values()]
+            found[method].append(measure(judge, subject, tried, others["noise"]))
+    return {
+        method: Measured(*(np.concatenate(field, axis=-1) for field in zip(*parts, strict=True)))
+        for method, parts in found.items()
+    }
+
+
+def subject_of(
+    judge: Judge, inputs: Tensor, logits: np.ndarray, ids: np.ndarray, seed: int
+) -> Subject:
+    """Look at a batch before any map is tried.
+
+    Args:
+        judge: runs once for each baseline.
+        inputs: normalised, ``[B,3,S,S]``.
+        logits: of the same images as they are, ``[B,K]``.
+        ids: theirs ``[B]``; an image's noise hangs on its own and on ``seed``.
+        seed: of the noise.
+    """
+    pairs = np.stack(margin_classes(logits), axis=1)
+    both = torch.from_numpy(pairs).to(inputs.device)
+    noise = [
+        generator(seed, "faithfulness", "road", name).normal(0, NOISE, inputs.shape[1:])
+        for name in ids
+    ]
+    empty = baselines(inputs)
+    return Subject(
+        inputs=inputs,
+        pairs=both,
+        margin=margins(logits),
+        baselines=empty,
+        emptied={name: _margins(judge(empty[name]), both) for name in BASELINES},
+        noise=torch.from_numpy(np.array(noise, np.float32)).to(inputs.device),
+    )
+
+
+def measure(
+    judge: Judge, subject: Subject, maps: Sequence[np.ndarray], ties: np.ndarray
+) -> Measured:
+    """Try each of the maps on each image.
+
+    Args:
+        judge: runs 39 times for each map.
+        subject: the B images.
+        maps: M times ``[B,h,w]``.
+        ties: ``[B,h,w]``, decide between pixels of equal relevance.
+    """
+    size = subject.inputs.shape[-1]
+    curves, road, kept = [], [], []
+    for own in maps:
+        ranks = pixel_ranks(own, ties, size).to(subject.inputs.device)
+        curves.append(margin_curves(judge, subject, ranks))
+        road.append(road_gains(judge, subject, ranks))
+        kept.append(kept_probabilities(judge, subject, own))
+    return Measured(np.stack(curves), np.stack(road), np.stack(kept))
+
+
+def margin_curves(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
+    """Return the margins ``[baseline, kind, fraction, B]`` as pixels go or come.
+
+    The ends are known: the image as it is and the baseline alone.
+
+    Args:
+        judge: runs 28 times.
+        subject: the B images.
+        ranks: of the pixels ``[B,1,S,S]``, 0 the most relevant.
+    """
+    size = ranks.shape[-1]
+    found = []
+    for name in BASELINES:
+        empty = subject.baselines[name]
+        deleted, inserted = [subject.margin], [subject.emptied[name]]
+        for fraction in FRACTIONS[1:-1]:
+            first = ranks < count_of(fraction, size)
+            for curve, shown in ((deleted, ~first), (inserted, first)):
+                mixed = torch.where(shown, subject.inputs, empty)
+                curve.append(_margins(judge(mixed), subject.pairs))
+        found.append(np.stack([[*deleted, subject.emptied[name]], [*inserted, subject.margin]]))
+    return np.stack(found)
+
+
+def road_gains(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
+    """Return, ``[B]``, half the mean margin of the least relevant removed minus the most relevant.
+
+    Args:
+        judge: runs twice for each of `ROAD_FRACTIONS`.
+        subject: the B images.
+        ranks: of the pixels ``[B,1,S,S]``, 0 the most relevant.
+    """
+    size = ranks.shape[-1]
+    gains = []
+    for fraction in ROAD_FRACTIONS:
+        count = count_of(fraction, size)
+        most, least = (
+            _margins(judge(impute(subject.inputs, removed, subject.noise)), subject.pairs)
+            for removed in (ranks < count, ranks >= size * size - count)
+        )
+        gains.append((least - most) / 2)
+    return np.asarray(np.mean(gains, axis=0))
+
+
+def kept_probabilities(judge: Judge, subject: Subject, maps: np.ndarray) -> np.ndarray:
+    """Return the predicted class's probability ``[B]`` of the normalised input times the map."""
+    share = kept_shares(maps, subject.inputs.shape[-1]).to(subject.inputs.device)
+    logits = judge(subject.inputs * share).double()
+    return logits.softmax(dim=1).gather(1, subject.pairs[:, :1])[:, 0].cpu().numpy()
+
+
+def _margins(logits: Tensor, pairs: Tensor) -> np.ndarray:
+    predicted, rival = logits.gather(1, pairs).unbind(dim=1)
+    return (predicted - rival).cpu().numpy()

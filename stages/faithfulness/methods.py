@@ -1,0 +1,90 @@
+"""Every method's heat maps, measured and summed up."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stages.common.artifacts import read_array
+from stages.common.backbones import Network, device, normalise
+from stages.common.errors import UserError
+from stages.common.gradcam import margin_classes, margins
+from stages.faithfulness.controls import partners
+from stages.faithfulness.measures import judge_of, measure_all
+from stages.faithfulness.sanity import gradcam_maps, same_maps, sanity_scores
+from stages.faithfulness.summary import (
+    by_baseline,
+    curve_table,
+    metrics_of,
+    scores_of,
+    series_metrics,
+)
+
+
+def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
+    """Return the maps ``[E,h,w]`` of the ``evaluated`` images by method, in the order of names.
+
+    Raises:
+        UserError: there are none, or not one for each image.
+    """
+    found = {path.stem: read_array(path) for path in sorted(folder.glob("*.npy"))}
+    for method, maps in found.items():
+        if maps.ndim != 3 or len(maps) != evaluated:
+            raise UserError(
+                f"{folder}/{method}.npy: expected {evaluated} maps, found an array of shape "
+                f"{maps.shape}; run `dvc repro`"
+            )
+    if not found:
+        raise UserError(f"{folder}: no heat maps there; run `dvc repro`")
+    return found
+
+
+def compare_methods(
+    network: Network,
+    images: np.ndarray,
+    split: pd.DataFrame,
+    logits: np.ndarray,
+    heat: Mapping[str, np.ndarray],
+    seed: int,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return every method's metrics, and the points of its curves.
+
+    Args:
+        network: in evaluation mode, on `stages.common.backbones.device`.
+        images: bytes ``[M,S,S,3]``, read a batch at a time.
+        split: the N rows of ``data/split.csv`` to measure, indexed by their row in ``images``.
+        logits: ``[N,K]``.
+        heat: maps ``[N,h,w]`` by method; where ``gradcam`` is that of the last feature maps, it is
+            also compared with itself under noise and on randomised networks.
+        seed: of everything drawn.
+    """
+    rows, ids, labels = (split.index.to_numpy(), *(split[k].to_numpy() for k in ("id", "label")))
+    predicted, margin = margin_classes(logits)[0], margins(logits)
+    partner = partners(predicted, seed)
+
+    def squares(part: np.ndarray) -> np.ndarray:
+        return images[rows[part]]
+
+    def inputs(part: np.ndarray) -> torch.Tensor:
+        return normalise(network, torch.from_numpy(squares(part)).to(device()))
+
+    measured = measure_all(judge_of(network), inputs, logits, ids, heat, partner, seed)
+    metrics: dict[str, Any] = {}
+    for method, found in measured.items():
+        scores, more = scores_of(found, logits), {}
+        if method == "gradcam":
+            original = gradcam_maps(network, squares, logits)
+            if same_maps(original, heat[method]):
+                sane, series = sanity_scores(network, squares, logits, ids, original, partner, seed)
+                scores |= sane
+                more = {"randomisation": series_metrics(series, seed)}
+        metrics[method] = {
+            **metrics_of(scores, labels, seed),
+            "by_baseline": by_baseline(found, margin, seed),
+            **more,
+        }
+    tables = [curve_table(method, found, margin, seed) for method, found in measured.items()]
+    return metrics, pd.concat(tables, ignore_index=True)

@@ -1,0 +1,20 @@
+"""The parameters of this stage."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import Block
+
+
+class Faithfulness(Block):
+    """Block ``faithfulness``: how many evaluated images are measured; 0: none."""
+
+    images: Annotated[int, Field(ge=0)]
+
+
+class Params(Block):
+    """The blocks this stage uses."""
+
+    seed: int
+    faithfulness: Faithfulness

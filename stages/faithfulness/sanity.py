@@ -1,0 +1,166 @@
+"""Does Grad-CAM stay where only noise is added, and go where what was learnt is destroyed?
+
+Cascading parameter randomisation: Adebayo et al., Sanity Checks for Saliency Maps (NeurIPS 2018).
+Every map here is Grad-CAM of the original margin at the last feature maps, in closed form.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.stats import rankdata
+
+from stages.common import corruptions
+from stages.common.backbones import Network
+from stages.common.classifier import see
+from stages.common.determinism import derived_seed, generator
+from stages.common.fitting import BATCH, batches
+from stages.common.gradcam import margin_maps
+from stages.faithfulness.summary import Score
+
+GREY_LEVELS, DRAWS = 2, 2
+"""How strong the noise is, of 255, and how often it is drawn."""
+
+Squares = Callable[[np.ndarray], np.ndarray]
+"""Positions ``[B]`` to images, bytes ``[B,S,S,3]``."""
+
+
+class Likeness(NamedTuple):
+    """Spearman's correlations ``[N]`` of signed maps, and of their sizes without the sign."""
+
+    signed: np.ndarray
+    absolute: np.ndarray
+
+
+def sanity_scores(
+    network: Network,
+    squares: Squares,
+    logits: np.ndarray,
+    ids: np.ndarray,
+    original: np.ndarray,
+    partner: np.ndarray,
+    seed: int,
+) -> tuple[dict[str, Score], dict[str, Likeness]]:
+    """Compare each image's map with those under noise and those of randomised networks.
+
+    Args:
+        network: in evaluation mode; left as it is.
+        squares: gives the N images.
+        logits: of the images as they are ``[N,K]``; they name the classes of every margin.
+        ids: ``[N]``.
+        original: `gradcam_maps` of the images as they are.
+        partner: of each image, ``[N]``, whose original map is the control.
+        seed: of noise and weights.
+
+    Returns:
+        ``noise_similarity`` and ``noise_cosine``, means over the draws of noise;
+        ``randomisation_similarity``, the size of the correlation once everything is randomised;
+        and the likeness after each part that is randomised, in that order.
+    """
+    other = original[partner]
+    shaken = [
+        gradcam_maps(network, noisy(squares, ids, draw, seed), logits) for draw in range(DRAWS)
+    ]
+    series = {}
+    for name, drawn in randomised(network, seed):
+        maps = gradcam_maps(drawn, squares, logits)
+        series[name] = Likeness(
+            rank_correlations(original, maps), rank_correlations(np.abs(original), np.abs(maps))
+        )
+    ones = np.ones(len(ids))
+    scores = {
+        name: Score(
+            np.mean([compare(original, maps) for maps in shaken], axis=0),
+            {"other_image": compare(original, other)},
+            ones,
+        )
+        for name, compare in (("noise_similarity", rank_correlations), ("noise_cosine", cosines))
+    }
+    scores["randomisation_similarity"] = Score(
+        np.abs(series[name].signed),
+        {"other_image": np.abs(rank_correlations(original, other))},
+        ones,
+    )
+    return scores, series
+
+
+def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.ndarray:
+    """Return the maps ``[N,h,w]`` that ``network`` gives the margin of ``logits`` ``[N,K]``.
+
+    Args:
+        network: in evaluation mode, on `stages.common.backbones.device`.
+        squares: gives the N images.
+        logits: name the two classes of each margin; another network's or another image's do.
+    """
+    weight = network.head.weight.detach().cpu().numpy()
+    return np.concatenate(
+        [
+            margin_maps(see(network, squares(part)).maps, weight, logits[part])
+            for part in batches(len(logits), BATCH)
+        ]
+    )
+
+
+def noisy(squares: Squares, ids: np.ndarray, draw: int, seed: int) -> Squares:
+    """Return the same images under Gaussian noise of `GREY_LEVELS`; it hangs on an image's id."""
+
+    def shown(part: np.ndarray) -> np.ndarray:
+        rngs = [generator(seed, "faithfulness", "noisy", draw, name) for name in ids[part]]
+        changed = [
+            corruptions.noise(Image.fromarray(square), GREY_LEVELS, rng)
+            for square, rng in zip(squares(part), rngs, strict=True)
+        ]
+        return np.stack([np.asarray(image) for image in changed])
+
+    return shown
+
+
+def randomised(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
+    """Yield a copy of ``network`` that loses one more part each time, the head first.
+
+    Every part, ``head`` and then ``block_<i>`` from the last to the first, is initialised as
+    before training, statistics of batch normalisation included. ``network`` is left as it is.
+
+    Args:
+        network: in evaluation mode.
+        seed: of the new weights.
+    """
+    drawn = copy.deepcopy(network)
+    numbered = [(f"block_{index}", block) for index, block in enumerate(drawn.blocks)]
+    for name, part in [("head", drawn.head), *reversed(numbered)]:
+        torch.manual_seed(derived_seed(seed, "faithfulness", "randomised", name))
+        for layer in part.modules():
+            reset = getattr(layer, "reset_parameters", None)
+            if reset:
+                reset()
+        yield name, drawn
+
+
+def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the cosine ``[N]`` of maps ``[N,h,w]``; 0 where one of the two is blank."""
+    return np.asarray((_unit(first) * _unit(second)).sum(axis=1))
+
+
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation ``[N]`` of maps ``[N,h,w]``; 0 where one is constant."""
+    return cosines(_centred_ranks(first), _centred_ranks(second))
+
+
+def same_maps(first: np.ndarray, second: np.ndarray) -> bool:
+    """Tell whether maps ``[N,h,w]`` differ by no more than factors above 0 and rounding."""
+    return first.shape == second.shape and np.allclose(_unit(first), _unit(second), atol=1e-3)
+
+
+def _unit(maps: np.ndarray) -> np.ndarray:
+    """Return maps ``[N,h,w]`` as vectors ``[N,h*w]`` of length 1, or 0 where they are blank."""
+    vectors = maps.reshape(len(maps), -1).astype(np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
+
+
+def _centred_ranks(maps: np.ndarray) -> np.ndarray:
+    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
+    return np.asarray(ranks - (ranks.shape[1] + 1) / 2)
