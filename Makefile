@@ -22,6 +22,7 @@ evidence: $(VENV)/.run
 	python -m benchmarks.rendered
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	python -m benchmarks.truth
+	python -m benchmarks.cost
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
 	$(if $(DATA),python -m benchmarks.traces $(DATA))

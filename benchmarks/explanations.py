@@ -5,14 +5,20 @@ Used as ``python -m benchmarks.explanations path/to/data``, a folder with `cats-
 """
 
 import argparse
+import itertools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.runs import clone, experiment, results, share
+from stages.common.artifacts import read_array, read_table
+from stages.common.statistics import bootstrap_mean
 from stages.explain.heatmaps import METHODS
 from stages.faithfulness.controls import CONTROLS
+from stages.faithfulness.sanity import rank_correlations
 
 FIGURES = ("deletion", "insertion", "road", "average_drop", "increase")
 TARGETS = ("explain", "faithfulness")
@@ -76,6 +82,29 @@ def planted_mark(folder: Path, methods: Sequence[str]) -> None:
     print(f"Nearest five that share being marked or not: {shared}", flush=True)
 
 
+def across_seeds(folder: Path, seeds: Sequence[int]) -> None:
+    """Print how alike the Grad-CAM maps of models are that differ in their seed alone."""
+    maps, seen = [], []
+    for seed in seeds:
+        experiment(folder, {"seed": seed, "crossval.folds": 0}, "explain")
+        maps.append(np.array(read_array(folder / "data" / "heatmaps" / "gradcam.npy")))
+        seen.append(read_table(folder / "reports" / "predictions.csv")["predicted"].to_numpy())
+    alike, control = [], []
+    for one, other in itertools.combinations(range(len(seeds)), 2):
+        same = seen[one] == seen[other]
+        first, second = maps[one][same], maps[other][same]
+        alike.append(rank_correlations(first, second))
+        control.append(rank_correlations(first, np.roll(second, 1, axis=0)))
+    print("\n| maps of two seeds, same prediction | pairs of maps | rank correlation (95 %) |")
+    print("|---|---|---|")
+    for name, values in (("of the same image", alike), ("of different images", control)):
+        every = np.concatenate(values)
+        low, high = bootstrap_mean(every, 0, name)
+        print(
+            f"| {name} | {len(every)} | {every.mean():.3f} ({low:.3f} to {high:.3f}) |", flush=True
+        )
+
+
 def heat_on_cats(data: Path, folder: Path, methods: Sequence[str]) -> None:
     """Print how much heat lies on the cat in photographs whose masks are known."""
     own = folder / "data" / "masked"
@@ -110,6 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     with clone(args.data / "cats-ddpm", args.data / "cats-sd") as folder:
         planted_mark(folder, args.methods)
+        across_seeds(folder, (0, 1, 2))
         for name in ("cats-ddpm", "cats-sd"):
             changes = {
                 "data.root": f"data/{name}",

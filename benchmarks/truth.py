@@ -198,7 +198,9 @@ def main() -> None:
     )
     where = len(train) + np.arange(args.pairs)
     every = embed(network, images, np.arange(len(images)), maps=False)
-    scene = Scene(network, pd.DataFrame(), images, where, np.arange(len(train)), every)
+    scene = Scene(
+        network, pd.DataFrame(), images, where, np.arange(len(train)), every, images[:, 0, 0, :0]
+    )
     heat_table(scene, masks, families)
     recognised = scene._replace(query=where[caught])
     counterfactuals(recognised, where[caught] + args.pairs, masks[caught])

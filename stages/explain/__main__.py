@@ -37,7 +37,9 @@ from stages.explain.cases import (
     scale_of,
     truths,
 )
+from stages.explain.clip import clip_features
 from stages.explain.finding import (
+    CLIP,
     Scene,
     all_similarities,
     counterfactual_figures,
@@ -50,6 +52,7 @@ from stages.explain.finding import (
 from stages.explain.heatmaps import heat_maps
 from stages.explain.influence import influential
 from stages.explain.neighbours import (
+    DEFAULT,
     choose_space,
     find_neighbours,
     find_semifactuals,
@@ -67,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="stages.explain", description=__doc__)
     for flag in ("params", "info", "split", "images", "masks", "marks", "model", "embeddings"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("out-of-fold-twins", "predictions", "evaluated"):
+    for flag in ("clip-folder", "out-of-fold-twins", "predictions", "evaluated"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("heatmaps", "swapped", "shared", "metrics", "twins", "panels"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -80,7 +83,7 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
-    scene = read_scene(args)
+    scene = read_scene(args, params.explain)
     truth, marks = (
         truths(read_array(file), scene.query, scene.images.shape[1])
         for file in (args.masks, args.marks)
@@ -100,7 +103,7 @@ def main(argv: list[str]) -> None:
     write_metrics(args.metrics, metrics)
 
 
-def read_scene(args: argparse.Namespace) -> Scene:
+def read_scene(args: argparse.Namespace, explain: Explain) -> Scene:
     """Read the run that is explained."""
     make_torch_deterministic(0, "explain")
     split, images = read_split(args.split), read_array(args.images)
@@ -116,6 +119,9 @@ def read_scene(args: argparse.Namespace) -> Scene:
         np.flatnonzero(split["split"].isin(EVALUATED_SPLITS)),
         np.flatnonzero(split["split"] == "train"),
         Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits),
+        np.zeros((len(split), 0), np.float32)
+        if explain.clip == "none"
+        else clip_features(images, explain.clip, args.clip_folder),
     )
 
 
@@ -151,7 +157,8 @@ def explain_by_cases(
     out_of_fold = out_of_fold_figures(read_table(args.out_of_fold_twins, ("id",)), seed)
     space = choose_space(explain.space, out_of_fold, list(similarity))
     if explain.space not in ("auto", space):
-        warn("explain", f"explain.space={explain.space}: too many images; twins are in {space}")
+        why = "explain.clip is none" if explain.space == CLIP else "too many images"
+        warn("explain", f"explain.space={explain.space}: {why}; twins are in {space}")
     classes = class_names(scene.table)
     labels = scene.table["label"].map(classes.index).to_numpy()
     facts = read_attributes(args.info, scene.table["path"]).assign(family=scene.table["family"])
@@ -170,8 +177,9 @@ def explain_by_cases(
     found = find_neighbours(similarity[space], queries, trained, explain.twins)
     partners = found["counterfactual"][0][:, 0]
     alike = queries["predicted"].to_numpy()[:, None] == trained["predicted"].to_numpy()
+    between, told = (DEFAULT, scene.of_clip(scene.train)) if space == CLIP else (space, known)
     found["semifactual"] = find_semifactuals(
-        space, similarity[space], partners, known, scene.weight, alike
+        between, similarity[space], partners, told, scene.weight, alike
     )
     if explain.influence_refits:
         influence = influential(

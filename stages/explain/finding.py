@@ -11,7 +11,7 @@ from stages.common.classifier import embed, logits_of, see
 from stages.common.embedded import Embedded
 from stages.common.fitting import BATCH, batches
 from stages.common.statistics import share_with_interval
-from stages.common.twins import SPACES, comparable, similarities
+from stages.common.twins import SPACES, comparable, features_cosine, similarities
 from stages.explain.counterfactuals import (
     Swap,
     defect_figures,
@@ -23,13 +23,15 @@ from stages.explain.retrieval import retrieval, thumbnails
 from stages.explain.shared import shared_heat
 from stages.explain.truth import heat_figures
 
+CLIP = "clip"
+
 
 class Scene(NamedTuple):
     """A run as the explanations need it.
 
     ``table`` is all images (M rows) with what the model says of them, ``images`` ``[M,S,S,3]``,
     ``query`` and ``train`` the rows of the evaluated and of the training images, ``seen`` what the
-    model makes of all images, without maps.
+    model makes of all images, without maps; ``clip`` ``[M,D]`` what CLIP does, or ``[M,0]``.
     """
 
     network: Network
@@ -38,10 +40,15 @@ class Scene(NamedTuple):
     query: np.ndarray
     train: np.ndarray
     seen: Embedded
+    clip: np.ndarray
 
     def of(self, rows: np.ndarray) -> Embedded:
         """Return what the model makes of the images at ``rows``, without maps."""
         return Embedded(self.seen.maps, self.seen.features[rows], self.seen.logits[rows])
+
+    def of_clip(self, rows: np.ndarray) -> Embedded:
+        """Return the same with CLIP's features instead of the model's."""
+        return self.of(rows)._replace(features=self.clip[rows])
 
     @property
     def weight(self) -> np.ndarray:
@@ -73,7 +80,12 @@ def all_similarities(scene: Scene, known: Embedded) -> dict[str, np.ndarray]:
         )
         for seen in _queries(scene)
     ]
-    return {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
+    found = {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
+    if scene.clip.size:
+        found[CLIP] = features_cosine(
+            scene.of_clip(scene.query), scene.of_clip(scene.train), scene.weight
+        )
+    return found
 
 
 def cell_scores(scene: Scene, rows: np.ndarray) -> np.ndarray:
@@ -110,6 +122,10 @@ def shared_maps(scene: Scene, known: Embedded, twins: np.ndarray, space: str) ->
         twins: positions of the first twins among them, ``[Q]``; -1: none.
         space: that the twins are nearest in.
     """
+    if space == CLIP:
+        return np.zeros(
+            (len(twins), *see(scene.network, scene.images[:1]).maps.shape[2:]), np.float32
+        )
     found, start = [], 0
     for seen in _queries(scene):
         own = twins[start : start + len(seen.logits)]
@@ -191,14 +207,15 @@ def partner_retrieval(scene: Scene, space: str, seed: int) -> dict[str, Any]:
     if not asked.any():
         return {}
     rows = scene.query[asked]
-    measure = SPACES["features_cosine" if space == "maps" else space]
-    every = scene.of(np.arange(len(scene.table)))
+    measure = SPACES.get(space, features_cosine) if space != "maps" else features_cosine
+    of = scene.of_clip if space == CLIP else scene.of
+    every = of(np.arange(len(scene.table)))
     labels = scene.table["label"].to_numpy()
     other = labels[rows, None] != labels
     small = thumbnails(scene.images)
     values, control = (
         np.where(other, found, -np.inf)
-        for found in (measure(scene.of(rows), every, scene.weight), small[rows] @ small.T)
+        for found in (measure(of(rows), every, scene.weight), small[rows] @ small.T)
     )
     return retrieval(values, control, target[asked], seed)
 

@@ -20,7 +20,10 @@ class Explain(Block):
         "contributions",
         "contributions_margin",
         "maps",
+        "clip",
     ]
+    clip: str
+    clip_folder: str
     twins: Annotated[int, Field(ge=1, le=20)]
     influence_refits: Annotated[int, Field(ge=0, le=1000)]
     correct_panels: Annotated[int, Field(ge=0, le=10_000)]

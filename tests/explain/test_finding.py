@@ -35,7 +35,7 @@ def scene() -> Scene:
             "group": [f"g{k // 2}" for k in range(12)],
         }
     )
-    return Scene(made, table, IMAGES, QUERY, TRAIN, seen)
+    return Scene(made, table, IMAGES, QUERY, TRAIN, seen, np.zeros((12, 0), np.float32))
 
 
 def test_a_true_partner_is_the_one_other_of_its_group_with_another_label() -> None:

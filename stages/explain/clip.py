@@ -1,0 +1,65 @@
+"""Images as CLIP sees them: a space that knows what is shown, and nothing of the classifier.
+
+Radford et al., Learning Transferable Visual Models From Natural Language Supervision (ICML 2021),
+through open_clip. Its twins are the control for the model's own: how far does mere likeness of
+subject follow the model?
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from stages.common.backbones import device
+from stages.common.errors import UserError
+from stages.common.fitting import BATCH, batches
+
+FOLDER = "folder"
+
+
+def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
+    """Return the image embeddings ``[N,D]`` (float32, unit length) of bytes ``[N,S,S,3]``.
+
+    Args:
+        images: in memory or memory-mapped.
+        name: ``folder``, or model and weights as open_clip names them, ``ViT-B-32/openai`` say,
+            which are downloaded once.
+        folder: for ``folder``, holds ``open_clip_config.json`` and the weights.
+
+    Raises:
+        UserError: open_clip is not installed, or model or weights cannot be had.
+    """
+    model, prepare = _load(name, folder)
+    found = []
+    with torch.no_grad():
+        for part in batches(len(images), BATCH):
+            pixels = torch.stack([prepare(Image.fromarray(image)) for image in images[part]])
+            found.append(model.encode_image(pixels.to(device()), normalize=True).cpu().numpy())
+    return np.concatenate(found)
+
+
+def _load(name: str, folder: Path) -> tuple[Any, Any]:
+    try:
+        import open_clip
+    except ImportError:
+        raise UserError(
+            f"explain.clip is {name!r}, and open_clip is not installed; "
+            "`pip install -c constraints.txt open_clip_torch`, or set explain.clip=none"
+        ) from None
+    model, _, tag = name.partition("/")
+    if name == FOLDER:
+        model, tag = f"local-dir:{folder}", ""
+    try:
+        made, _, prepare = open_clip.create_model_and_transforms(
+            model, tag or None, device=device(), require_pretrained=True
+        )
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"explain.clip is {name!r}: no such model or weights ({reason}); connect to the "
+            "network and name model/weights as `open_clip.list_pretrained()` does, or set "
+            "explain.clip=folder and explain.clip_folder, or explain.clip=none"
+        ) from None
+    return made.eval(), prepare
