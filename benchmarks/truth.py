@@ -35,6 +35,8 @@ SIZE = 224
 PARTS = ("tail", "ears", "eyes", "nose", "whiskers", "legs", "mouth")
 SLOW = {"integrated_gradients": 100, "occlusion": 100}
 """Methods that take seconds an image are asked of the first so many."""
+ALONE = {*SLOW, "fused"}
+"""Methods that no layer is chosen for."""
 
 
 class Rendered(NamedTuple):
@@ -77,7 +79,7 @@ def heat_table(scene: Scene, masks: np.ndarray, families: np.ndarray) -> None:
     )
     last = len(scene.network.blocks) - 1
     for method in METHODS:
-        for layer in (last,) if method in SLOW else (last, last - 1, last - 2, last - 3):
+        for layer in (last,) if method in ALONE else (last, last - 1, last - 2, last - 3):
             count = SLOW.get(method, len(masks))
             images, logits = scene.images[scene.query][:count], scene.seen.logits[scene.query]
             started = time.monotonic()
