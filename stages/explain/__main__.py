@@ -26,7 +26,6 @@ from stages.common.figures import save_picture
 from stages.common.messages import warn
 from stages.common.params import read_params
 from stages.common.twins import nearest
-from stages.explain.attributes import read_attributes
 from stages.explain.cases import (
     Run,
     case_of,
@@ -68,7 +67,16 @@ from stages.explain.truth import heat_figures
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.explain", description=__doc__)
-    for flag in ("params", "info", "split", "images", "masks", "marks", "model", "embeddings"):
+    for flag in (
+        "params",
+        "split",
+        "attributes",
+        "images",
+        "masks",
+        "marks",
+        "model",
+        "embeddings",
+    ):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     for flag in ("clip-folder", "out-of-fold-twins", "predictions", "evaluated"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
@@ -161,7 +169,8 @@ def explain_by_cases(
         warn("explain", f"explain.space={explain.space}: {why}; twins are in {space}")
     classes = class_names(scene.table)
     labels = scene.table["label"].map(classes.index).to_numpy()
-    facts = read_attributes(args.info, scene.table["path"]).assign(family=scene.table["family"])
+    facts = read_table(args.attributes, ("id",)).astype(str).drop(columns="id")
+    facts = facts.assign(family=scene.table["family"])
     sides = (scene.query, scene.train)
     metrics["space"] = space
     metrics["twins"] = twin_figures(

@@ -1,33 +1,11 @@
 """Do twins share what is known of an image: a defect's family, coat, background, a mark?"""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from stages.common.artifacts import read_table
 from stages.common.statistics import bootstrap_mean
 from stages.common.twins import ASKED, nearest
-
-KNOWN_FACTS = ("path", "group", "source", "family", "partner")
-MOST_VALUES = 50
-
-
-def read_attributes(info: Path, paths: pd.Series) -> pd.DataFrame:
-    """Return what further columns of ``info/manifest.csv`` say of the images at ``paths``.
-
-    Columns with one value, or more than `MOST_VALUES`, tell twins nothing and are left out; "" is
-    unknown.
-    """
-    file = info / "manifest.csv"
-    if not file.is_file():
-        return pd.DataFrame(index=paths.index)
-    said = read_table(file).astype(str).drop_duplicates("path").set_index("path")
-    said = said.drop(columns=[name for name in KNOWN_FACTS if name in said])
-    table = said.reindex(paths).fillna("").set_axis(paths.index, axis=0)
-    telling = [name for name in table if 2 <= table[name].nunique() <= MOST_VALUES]
-    return table[telling]
 
 
 def shared_at(

@@ -12,7 +12,7 @@ from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, read_contents
 from stages.split.groups import label_conflicts
 from stages.split.listing import find_files, loose_files
-from stages.split.manifest import read_manifest, unmatched, with_facts
+from stages.split.manifest import attributes, read_manifest, unmatched, with_facts
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
@@ -26,13 +26,13 @@ say = partial(warn, "split")
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     flags = argparse.ArgumentParser(prog="python -m stages.split", description=__doc__)
-    for flag in ("--params", "--root", "--info", "--split", "--metrics"):
+    for flag in ("--params", "--root", "--info", "--split", "--attributes", "--metrics"):
         flags.add_argument(flag, type=Path, required=True)
     return flags
 
 
 def main(argv: list[str]) -> None:
-    """Write ``data/split.csv`` and ``reports/split.json``."""
+    """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
     flags = parser().parse_args(argv)
     params = read_params(flags.params, Params)
     entries = find_files(flags.root)
@@ -67,6 +67,7 @@ def main(argv: list[str]) -> None:
         **summarise(images, params.split.near_duplicate_distance),
     }
     write_table(flags.split, images[COLUMNS])
+    write_table(flags.attributes, attributes(images, manifest))
     write_metrics(flags.metrics, metrics)
 
 

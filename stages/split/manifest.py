@@ -1,4 +1,4 @@
-"""What the optional ``manifest.csv`` knows of the images: group, source, family."""
+"""What the optional ``manifest.csv`` knows of the images: group, source, family, and more."""
 
 from pathlib import Path
 
@@ -7,13 +7,16 @@ import pandas as pd
 from stages.common.errors import UserError
 
 FACTS = ("group", "source", "family")
+KNOWN = ("path", *FACTS, "partner")
+MOST_VALUES = 50
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:
     """Read ``folder/manifest.csv``.
 
     Returns:
-        Columns path, group, source, family: text, "" where unknown; no rows without a manifest.
+        Columns path, group, source, family and whatever else it has: text, "" where unknown; no
+        rows without a manifest.
 
     Raises:
         UserError: the file is no CSV, has no column ``path``, or names a path twice.
@@ -35,7 +38,8 @@ def read_manifest(folder: Path) -> pd.DataFrame:
         raise UserError(
             f"{file}: {len(twice)} rows repeat a path ({twice.iloc[0]!r} for one); leave one each"
         )
-    return table.reindex(columns=["path", *FACTS], fill_value="")
+    missing = [name for name in FACTS if name not in table]
+    return table.assign(**dict.fromkeys(missing, ""))
 
 
 def unmatched(manifest: pd.DataFrame, images: pd.DataFrame) -> int:
@@ -56,5 +60,17 @@ def unmatched(manifest: pd.DataFrame, images: pd.DataFrame) -> int:
 
 def with_facts(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """Return ``images`` with the columns group, source and family of the manifest, or ""."""
-    joined = images.merge(manifest, on="path", how="left")
+    joined = images.merge(manifest[["path", *FACTS]], on="path", how="left")
     return joined.fillna(dict.fromkeys(FACTS, ""))
+
+
+def attributes(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return ``id`` and what further columns of the manifest say of each of ``images``, or "".
+
+    Columns with one value, or more than `MOST_VALUES`, say nothing of what images have in common
+    and are left out.
+    """
+    further = [name for name in manifest if name not in KNOWN]
+    said = images[["path"]].merge(manifest[["path", *further]], on="path", how="left").fillna("")
+    telling = [name for name in further if 2 <= said[name].nunique() <= MOST_VALUES]
+    return said[telling].assign(id=images["id"].to_numpy())[["id", *telling]]

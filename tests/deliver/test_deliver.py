@@ -132,7 +132,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     run.add("c/alpha.webp", "test", noise(4).convert("RGBA"))
     settings = {"size": 64, "harmonise": harmonised, "jpeg_quality": 85}
     (tmp_path / "params.yaml").write_text(json.dumps({"prepare": settings}))
-    arrays = [f"--{name}={tmp_path / name}.npy" for name in ("images", "masks", "parts")]
+    arrays = [f"--{name}={tmp_path / name}.npy" for name in ("images", "masks", "parts", "marks")]
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
     prepare(
         [

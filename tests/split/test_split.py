@@ -34,6 +34,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.root, self.info = folder / "images", folder / "info"
         self.split, self.metrics = folder / "data/split.csv", folder / "reports/split.json"
+        self.attributes = folder / "data/attributes.csv"
         self.params = folder / "params.yaml"
         self.info.mkdir()
 
@@ -45,7 +46,7 @@ class Run:
         for key, value in changes.items():
             (data if key in data else split)[key] = value  # type: ignore[assignment]
         self.params.write_text(json.dumps({"data": data, "split": split}))
-        flags = ("params", "root", "info", "split", "metrics")
+        flags = ("params", "root", "info", "split", "attributes", "metrics")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
         metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
         return read_table(self.split, TEXT), metrics
@@ -373,6 +374,22 @@ def test_the_manifest_tells_group_source_and_family(
     ].values.tolist() == [["scene 3", "camera", "f3"]]
     assert metrics["sources"] == {"camera": 40}
     assert "1 of 41 rows of manifest.csv name no usable image" in capsys.readouterr().err
+
+
+def test_further_columns_of_the_manifest_are_kept_where_they_can_tell(run: Run) -> None:
+    run.fill("real", "fake", count=30)
+    paths = run()[0]["path"].tolist()
+    coats = ["black", "ginger"]
+    rows = [f"{path},{coats[k % 2]},same,n{k},NA" for k, path in enumerate(paths) if k]
+    manifest(run, "\n".join(["path,coat,everywhere,number,partner", *rows]))
+    split, _ = run()
+    table = read_table(run.attributes, ("id", "coat"))
+    assert list(table) == ["id", "coat", "everywhere"]
+    assert table["id"].tolist() == split["id"].tolist()
+    assert table["coat"].tolist()[:3] == ["", "ginger", "black"]
+    (run.info / "manifest.csv").unlink()
+    run()
+    assert list(read_table(run.attributes, ("id",))) == ["id"]
 
 
 def test_a_partial_manifest_with_byte_order_mark(run: Run) -> None:
