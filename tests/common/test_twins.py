@@ -13,16 +13,7 @@ from stages.common.twins import (
     nearest,
     vote,
 )
-
-RNG = np.random.default_rng(0)
-WEIGHT = RNG.normal(size=(3, 8))
-
-
-def embedded(count: int) -> Embedded:
-    maps = RNG.normal(size=(count, 8, 2, 3))
-    features = maps.mean(axis=(2, 3))
-    return Embedded(maps, features, features @ WEIGHT.T)
-
+from tests.seen import WEIGHT, embedded
 
 QUERY, KNOWN = embedded(6), embedded(20)
 

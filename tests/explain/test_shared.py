@@ -6,16 +6,7 @@ import pytest
 from stages.common.embedded import Embedded
 from stages.common.twins import SPACES
 from stages.explain.shared import shared_heat
-
-RNG = np.random.default_rng(0)
-WEIGHT = RNG.normal(size=(3, 8))
-
-
-def embedded(count: int) -> Embedded:
-    maps = RNG.normal(size=(count, 8, 2, 3))
-    features = maps.mean(axis=(2, 3))
-    return Embedded(maps, features, features @ WEIGHT.T)
-
+from tests.seen import WEIGHT, embedded
 
 QUERY, TWIN = embedded(5), embedded(5)
 
