@@ -82,7 +82,7 @@ def pushed_nothing(folder: Path) -> None:
         (unignored_output, ["models/protopnet.safetensors", "not ignore"]),
         (held_output, ["git holds data/split.csv"]),
         (lost_metric, ["git lacks the metrics reports/train.json"]),
-        (pushed_nothing, ["lacks data/deliveries.csv, data/embeddings", "make push"]),
+        (pushed_nothing, ["lacks data/attributes.csv, data/deliveries.csv", "make push"]),
     ],
 )
 def test_what_is_wrong_is_named(
