@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.runs import clone, experiment, results, share
 from stages.common.artifacts import read_array, read_table
+from stages.common.ranking import rank_correlations
 from stages.common.statistics import bootstrap_mean
 from stages.explain.heatmaps import METHODS
 from stages.faithfulness.controls import CONTROLS
-from stages.faithfulness.sanity import rank_correlations
 
 FIGURES = ("deletion", "insertion", "road", "average_drop", "increase")
 TARGETS = ("explain", "faithfulness")

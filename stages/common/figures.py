@@ -46,6 +46,12 @@ def resize_map(heat: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
+def centred_map(height: int, width: int) -> np.ndarray:
+    """Return a Gaussian around the centre, ``[height,width]``: half the side within two sigma."""
+    y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in (height, width))
+    return np.asarray(np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.125**2)))
+
+
 def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Image:
     """Lay signed evidence over an image, orange for and blue against the prediction.
 

@@ -1,4 +1,4 @@
-"""How well scores rank images of one class above the others."""
+"""How well scores rank images of one class above the others, and how alike two rankings are."""
 
 from collections.abc import Sequence
 
@@ -47,3 +47,12 @@ def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float
         if 0 < (labels == name).sum() < len(labels)
     ]
     return float(np.mean(found)) if found else None
+
+
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation ``[N]`` of the rows of ``[N,…]``; 0 where one is constant."""
+    ranks = [rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second)]
+    one, other = (values - (values.shape[1] + 1) / 2 for values in ranks)
+    length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    across = (one * other).sum(axis=1)
+    return np.divide(across, length, out=np.zeros_like(across), where=length > 0)

@@ -76,6 +76,31 @@ def bootstrap_mean(
     return float(low), float(high)
 
 
+def mean_with_interval(
+    name: str, values: np.ndarray, seed: int, *names: object
+) -> dict[str, float]:
+    """Return the mean of ``values`` ``[N]`` and its interval of `bootstrap_mean`.
+
+    Under the keys ``name``, ``name_low`` and ``name_high``; ``names`` are the bootstrap's.
+    """
+    low, high = bootstrap_mean(values, seed, *names)
+    return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+
+
+def median_with_interval(name: str, values: np.ndarray) -> dict[str, float]:
+    """Return the median of ``values`` ``[N]`` and the 95 % interval of its order statistics.
+
+    Under the keys ``name``, ``name_low`` and ``name_high``; N is at least 1.
+    """
+    ranked, n = np.sort(values), len(values)
+    low = max(int(stats.binom.ppf(0.025, n, 0.5)) - 1, 0)
+    return {
+        name: float(np.median(ranked)),
+        f"{name}_low": float(ranked[low]),
+        f"{name}_high": float(ranked[n - 1 - low]),
+    }
+
+
 def paired_difference(
     values: np.ndarray, control: np.ndarray, seed: int, *names: object
 ) -> dict[str, float]:

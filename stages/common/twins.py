@@ -14,7 +14,7 @@ import pandas as pd
 from stages.common.embedded import Embedded
 from stages.common.gradcam import margin_classes, margin_rows, margins
 from stages.common.ranking import auc
-from stages.common.statistics import bootstrap_mean, share_with_interval
+from stages.common.statistics import mean_with_interval, share_with_interval
 
 ASKED = 5
 """Neighbours whose vote and margin a space is judged by."""
@@ -183,14 +183,11 @@ def fidelity_figures(table: pd.DataFrame, wrong: np.ndarray, seed: int) -> dict[
         table[name].to_numpy(float) for name in ("margin", "neighbours_margin", "chance_margin")
     )
     error, chance = np.abs(near - margin), np.abs(chance_margin - margin)
-    low, high = bootstrap_mean(error, seed, "margin error")
     figures: dict[str, Any] = {
         "n": len(table),
         "wrong": int(wrong.sum()),
         **share_with_interval("agreement", table["agrees"].to_numpy(float)),
-        "margin_mae": float(error.mean()),
-        "margin_mae_low": low,
-        "margin_mae_high": high,
+        **mean_with_interval("margin_mae", error, seed, "margin error"),
         "margin_mae_chance": float(chance.mean()),
     }
     if 0 < wrong.sum() < len(wrong):

@@ -18,6 +18,7 @@ from stages.common.artifacts import (
     read_table,
 )
 from stages.common.determinism import generator
+from stages.common.draws import in_turn
 from stages.common.errors import UserError
 from stages.common.gradcam import margin_classes, margins
 from stages.explain.panels import Case, Tile
@@ -189,7 +190,5 @@ def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.nd
     """
     wrong = (queries["label"] != queries["predicted"]).to_numpy()
     order = generator(seed, "panels").permutation(len(queries))
-    correct = queries.iloc[order[~wrong[order]]].reset_index()
-    turn = correct.groupby("label").cumcount()
-    first = correct.assign(turn=turn).sort_values(["turn", "label"])["index"]
-    return np.concatenate([np.flatnonzero(wrong), first.to_numpy(int)[:correct_panels]])
+    correct = in_turn(queries["label"].to_numpy(), order[~wrong[order]])
+    return np.concatenate([np.flatnonzero(wrong), correct[:correct_panels]])

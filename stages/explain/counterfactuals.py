@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
-from scipy.stats import binom, hypergeom
+from scipy.stats import hypergeom
 
 from stages.common.determinism import generator
-from stages.common.statistics import paired_difference, share_with_interval
+from stages.common.statistics import median_with_interval, paired_difference, share_with_interval
 from stages.explain.truth import targets
 
 Judge = Callable[[np.ndarray], np.ndarray]
@@ -169,13 +169,9 @@ def flip_figures(
     hits = flips(swap.cells)
     draws = [flips(random_cells(swap.cells, seed, draw)) for draw in range(DRAWS)]
     chance = np.mean(draws, axis=0)
-    low = max(int(binom.ppf(0.025, n, 0.5)) - 1, 0)
-    counts = np.sort(swap.needed)
     return {
         "n": n,
-        "cells_median": float(np.median(counts)),
-        "cells_median_low": float(counts[low]),
-        "cells_median_high": float(counts[n - 1 - low]),
+        **median_with_interval("cells_median", swap.needed),
         **share_with_interval("image_flip_rate", hits),
         **share_with_interval("image_flip_rate_random", chance),
         "image_flip_rate_over_random": paired_difference(hits, chance, seed, "image flips"),

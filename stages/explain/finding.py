@@ -19,11 +19,12 @@ from stages.explain.counterfactuals import (
     minimal_swap,
     region_figures,
 )
+from stages.explain.neighbours import at
 from stages.explain.retrieval import retrieval, thumbnails
 from stages.explain.shared import shared_heat
 from stages.explain.truth import heat_figures
 
-CLIP = "clip"
+MAPS, CLIP = "maps", "clip"
 
 
 class Scene(NamedTuple):
@@ -44,7 +45,7 @@ class Scene(NamedTuple):
 
     def of(self, rows: np.ndarray) -> Embedded:
         """Return what the model makes of the images at ``rows``, without maps."""
-        return Embedded(self.seen.maps, self.seen.features[rows], self.seen.logits[rows])
+        return at(self.seen, rows)
 
     def of_clip(self, rows: np.ndarray) -> Embedded:
         """Return the same with CLIP's features instead of the model's."""
@@ -74,13 +75,11 @@ def known_images(scene: Scene) -> Embedded:
 
 def all_similarities(scene: Scene, known: Embedded) -> dict[str, np.ndarray]:
     """Return the similarities ``[Q,T]`` of evaluated and training images by space."""
-    parts = [
-        similarities(
-            seen if len(known.maps) else seen._replace(maps=known.maps), known, scene.weight
+    found = similarities(scene.of(scene.query), known, scene.weight)
+    if len(known.maps):
+        found[MAPS] = np.concatenate(
+            [SPACES[MAPS](seen, known, scene.weight) for seen in _queries(scene)]
         )
-        for seen in _queries(scene)
-    ]
-    found = {space: np.concatenate([part[space] for part in parts]) for space in parts[0]}
     if scene.clip.size:
         found[CLIP] = features_cosine(
             scene.of_clip(scene.query), scene.of_clip(scene.train), scene.weight
@@ -122,20 +121,11 @@ def shared_maps(scene: Scene, known: Embedded, twins: np.ndarray, space: str) ->
         twins: positions of the first twins among them, ``[Q]``; -1: none.
         space: that the twins are nearest in.
     """
-    if space == CLIP:
-        return np.zeros(
-            (len(twins), *see(scene.network, scene.images[:1]).maps.shape[2:]), np.float32
-        )
     found, start = [], 0
     for seen in _queries(scene):
         own = twins[start : start + len(seen.logits)]
         start += len(own)
-        twin = Embedded(
-            known.maps[own] if len(known.maps) else known.maps,
-            known.features[own],
-            known.logits[own],
-        )
-        heat = shared_heat(seen, twin, scene.weight, space)
+        heat = shared_heat(seen, at(known, own), scene.weight, space)
         found.append(np.where((own >= 0)[:, None, None], heat, 0))
     return np.concatenate(found).astype(np.float32)
 
@@ -207,7 +197,7 @@ def partner_retrieval(scene: Scene, space: str, seed: int) -> dict[str, Any]:
     if not asked.any():
         return {}
     rows = scene.query[asked]
-    measure = SPACES.get(space, features_cosine) if space != "maps" else features_cosine
+    measure = features_cosine if space in (MAPS, CLIP) else SPACES[space]
     of = scene.of_clip if space == CLIP else scene.of
     every = of(np.arange(len(scene.table)))
     labels = scene.table["label"].to_numpy()

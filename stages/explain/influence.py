@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
-from scipy.stats import binom, rankdata
+from scipy.stats import binom
 
-from stages.common.determinism import generator
+from stages.common.draws import draw_in_turn
 from stages.common.gradcam import margin_classes
-from stages.common.statistics import bootstrap_mean, share_with_interval
+from stages.common.ranking import rank_correlations
+from stages.common.statistics import mean_with_interval, share_with_interval
 from stages.common.twins import nearest
 
 RIDGE = 1e-3
@@ -96,7 +96,7 @@ def influential(
         Metrics: ``chosen``; ``choice`` and ``evaluated``, each `influence_figures` of its queries.
     """
     features, labels = train
-    asked = draw(labels, min(CHOICE_QUERIES, len(labels) // 5 or 1), seed, "choice")
+    asked = draw_in_turn(labels, min(CHOICE_QUERIES, len(labels) // 5 or 1), seed, "choice")
     rest = np.setdiff1d(np.arange(len(labels)), asked)
     names = ("choice", "evaluated")
     parts = ((features[rest], labels[rest], features[asked]), (features, labels, queries))
@@ -105,19 +105,12 @@ def influential(
     for name, (known, own, query) in zip(names, parts, strict=True):
         head = refit_head(known, own, query, weight, bias)
         values = estimates(head, known, query, weight, bias)
-        removed = draw(own, refits, seed, "left out", name)
+        removed = draw_in_turn(own, refits, seed, "left out", name)
         changes = leave_one_out(head, removed)
         metrics[name] = influence_figures(head, values, removed, changes, seed, name)
     choice = metrics["choice"]
     chosen = choose({name: choice[name] for name in values}, choice["hub_share_chance"])
     return Influential(chosen, values[chosen], {"chosen": chosen, **metrics})
-
-
-def draw(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
-    """Return positions of at most ``most`` images of ``labels`` ``[T]``, classes in turn."""
-    order = generator(seed, *names).permutation(len(labels))
-    turn = pd.Series(order).groupby(labels[order]).cumcount().to_numpy()
-    return np.sort(order[np.lexsort((labels[order], turn))][:most])
 
 
 def refit_head(
@@ -318,16 +311,8 @@ def second_order(head: Head) -> np.ndarray:
     return np.asarray(-np.sum(effects, axis=0) / count)
 
 
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Spearman's correlation ``[Q]`` of the rows of two tables ``[Q,R]``; constant: 0."""
-    ranks = [rankdata(values, axis=1) - (values.shape[1] + 1) / 2 for values in (first, second)]
-    across = (ranks[0] * ranks[1]).sum(axis=1)
-    length = np.prod([np.linalg.norm(rank, axis=1) for rank in ranks], axis=0)
-    return np.divide(across, length, out=np.zeros_like(across), where=length > 0)
-
-
 def within_labels(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return `rank_correlation` ``[Q]`` among the columns of one label, mean over the labels.
+    """Return `rank_correlations` ``[Q]`` among the columns of one label, mean over the labels.
 
     Args:
         first: ``[Q,R]``.
@@ -336,7 +321,7 @@ def within_labels(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> 
             none count the correlation is 0.
     """
     parts = [labels == label for label in np.unique(labels) if (labels == label).sum() > 2]
-    correlations = [rank_correlation(first[:, part], second[:, part]) for part in parts]
+    correlations = [rank_correlations(first[:, part], second[:, part]) for part in parts]
     return np.mean(correlations, axis=0) if parts else np.zeros(len(first))
 
 
@@ -412,13 +397,12 @@ def influence_figures(
     """
 
     def mean(name: str, correlations: np.ndarray) -> dict[str, float]:
-        low, high = bootstrap_mean(correlations, seed, *names, name)
-        return {name: float(correlations.mean()), f"{name}_low": low, f"{name}_high": high}
+        return mean_with_interval(name, correlations, seed, *names, name)
 
     predicted, rival = head.pairs.T
     own = head.labels[removed]
     side = (own == predicted[:, None]).astype(float) - (own == rival[:, None])
-    control = rank_correlation(side, changes)
+    control = rank_correlations(side, changes)
     figures: dict[str, Any] = {
         "n": len(head.queries),
         "train": len(head.labels),
@@ -428,7 +412,7 @@ def influence_figures(
         "label": mean("loo_correlation", control),
     }
     for estimate, table in values.items():
-        correlation = rank_correlation(table[:, removed], changes)
+        correlation = rank_correlations(table[:, removed], changes)
         over = mean("difference", correlation - control)
         top = nearest(table, SHOWN)[0]
         figures[estimate] = {

@@ -109,6 +109,13 @@ def find_neighbours(
     }
 
 
+def at(seen: Embedded, rows: np.ndarray) -> Embedded:
+    """Return the images at ``rows`` of ``seen``; without maps where it has none."""
+    return Embedded(
+        seen.maps[rows] if len(seen.maps) else seen.maps, seen.features[rows], seen.logits[rows]
+    )
+
+
 def find_semifactuals(
     space: str,
     similarity: np.ndarray,
@@ -127,11 +134,6 @@ def find_semifactuals(
         weight: of the head, ``[K,C]``.
         alike: bool ``[Q,T]``, whether a training image is predicted as the query is.
     """
-    partners = Embedded(
-        known.maps[counterfactual] if len(known.maps) else known.maps,
-        known.features[counterfactual],
-        known.logits[counterfactual],
-    )
-    between = SPACES[space](partners, known, weight)
+    between = SPACES[space](at(known, counterfactual), known, weight)
     index, value = semifactuals(similarity, between, counterfactual, alike)
     return index[:, None], value[:, None]

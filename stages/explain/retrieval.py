@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stages.common.statistics import bootstrap_mean, paired_difference, share_with_interval
+from stages.common.statistics import mean_with_interval, paired_difference, share_with_interval
 
 THUMBNAIL = 16
 
@@ -67,13 +67,8 @@ def retrieval(
     }
     own, other = ranks(similarity, target), ranks(control, target)
     for suffix, rank in (("", own), ("_thumbnail", other)):
-        low, high = bootstrap_mean(1 / rank, seed, "mrr", suffix)
         metrics |= share_with_interval(f"hit_at_1{suffix}", rank == 1)
-        metrics |= {
-            f"mrr{suffix}": float((1 / rank).mean()),
-            f"mrr{suffix}_low": low,
-            f"mrr{suffix}_high": high,
-        }
+        metrics |= mean_with_interval(f"mrr{suffix}", 1 / rank, seed, "mrr", suffix)
     return metrics | {
         "hit_at_1_over_thumbnail": paired_difference(own == 1, other == 1, seed, "hit at 1"),
         "mrr_over_thumbnail": paired_difference(1 / own, 1 / other, seed, "mrr"),

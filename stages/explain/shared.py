@@ -6,6 +6,9 @@ from stages.common.embedded import Embedded
 from stages.common.gradcam import margin_classes, margin_rows
 from stages.common.twins import unit
 
+WITHOUT_MAP = ("features_euclidean", "clip")
+"""A distance does not split into cells, nor does what another network sees."""
+
 
 def shared_heat(query: Embedded, twin: Embedded, weight: np.ndarray, space: str) -> np.ndarray:
     """Return the maps ``[N,h,w]`` whose sum is the similarity of each query and its twin.
@@ -13,17 +16,17 @@ def shared_heat(query: Embedded, twin: Embedded, weight: np.ndarray, space: str)
     A cosine of pooled features is linear in the query's features, and so splits into its cells:
     with everything else held fixed, each cell's share is what it adds to the similarity (for
     plain features: Zhu et al., Visual Explanation for Deep Metric Learning, IEEE TIP 2021). In
-    ``maps`` it is the cell's best match. A Euclidean distance has no such map: all zero.
+    ``maps`` it is the cell's best match. A space `WITHOUT_MAP` gives all zero.
 
     Args:
         query: N images with maps.
         twin: their twins, N images; with maps for ``maps``.
         weight: of the head, ``[K,C]``.
-        space: a key of `stages.common.twins.SPACES`.
+        space: a key of `stages.common.twins.SPACES`, or ``clip``.
     """
     n, _, height, width = query.maps.shape
     cells = height * width
-    if space == "features_euclidean":
+    if space in WITHOUT_MAP:
         return np.zeros((n, height, width), np.float32)
     if space == "maps":
         own, other = (

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from stages.common.figures import resize_map
-from stages.common.statistics import bootstrap_mean, paired_difference, share_with_interval
+from stages.common.figures import centred_map, resize_map
+from stages.common.statistics import mean_with_interval, paired_difference, share_with_interval
 
 TOLERANCE = 15 / 224
 HALF = 0.5
@@ -68,13 +68,9 @@ def coverage(masks: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(inside / (np.diff(row)[:, None] * np.diff(column)))
 
 
-def centred(height: int, width: int) -> np.ndarray:
-    """Return a Gaussian around the centre, ``[height,width]``: half the side within two sigma."""
-    y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in (height, width))
-    return np.asarray(np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.125**2)))
-
-
-def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
+def pointing_game(
+    maps: np.ndarray, masks: np.ndarray, seed: int, families: np.ndarray | None = None
+) -> dict[str, Any]:
     """Return the hit rate of ``maps`` and of its controls, with 95 % intervals of the differences.
 
     Controls: ``uniform``, a random pixel (in expectation); ``centre``, the middle of the image;
@@ -85,6 +81,8 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, A
         maps: ``[N,h,w]``, N at least 2.
         masks: ``[N,S,S]``, none empty.
         seed: of the bootstrap, paired by image.
+        families: what kind of truth each mask holds ``[N]``, "" where unknown; where any is known
+            the rate of each stands under ``by_family``.
     """
     target = targets(masks)
     row, column = peaks(maps, masks.shape[-1]).T
@@ -97,17 +95,14 @@ def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, A
         "best_fixed_point": target[:, best[0], best[1]].astype(float),
         "other_image": _others(hit_of),
     }
-    return {
-        **share_with_interval("pointing_game", np.diag(hit_of)),
+    own = np.diag(hit_of)
+    found = {
+        **share_with_interval("pointing_game", own),
         "pointing_game_n": len(maps),
-        **_over("pointing_game", np.diag(hit_of), controls, seed),
+        **_over("pointing_game", own, controls, seed),
     }
-
-
-def hits(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Return, bool ``[N]``, whether the maximum of each map lies within tolerance of its mask."""
-    row, column = peaks(maps, masks.shape[-1]).T
-    return np.asarray(targets(masks)[np.arange(len(maps)), row, column])
+    by_kind = by_family(own, families) if families is not None else {}
+    return found | ({"by_family": by_kind} if by_kind else {})
 
 
 def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
@@ -128,7 +123,7 @@ def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
     heat = np.maximum(maps, 0).reshape(len(maps), -1)
     share = heat / np.maximum(heat.sum(axis=1, keepdims=True), 1e-12)
     inside_of = covered @ share.T  # [mask, map]
-    middle = centred(*maps.shape[1:]).ravel()
+    middle = centred_map(*maps.shape[1:]).ravel()
     inside = {
         "": np.diag(inside_of),
         "uniform": covered.mean(axis=1),
@@ -138,8 +133,7 @@ def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, scale in (("energy_inside", 1.0), ("energy_in_mask", most)):
         own, *_ = scaled = [values / scale for values in inside.values()]
-        low, high = bootstrap_mean(own, seed, name)
-        found |= {name: float(own.mean()), f"{name}_low": low, f"{name}_high": high}
+        found |= mean_with_interval(name, own, seed, name)
         controls = dict(zip(list(inside)[1:], scaled[1:], strict=True))
         found |= _over(name, own, controls, seed)
     return found
@@ -170,13 +164,12 @@ def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     }
 
 
-def by_family(maps: np.ndarray, masks: np.ndarray, families: np.ndarray) -> dict[str, Any]:
-    """Return the pointing game of each family that ``families`` ``[N]`` names, with n."""
-    hit = hits(maps, masks)
+def by_family(hits: np.ndarray, families: np.ndarray) -> dict[str, Any]:
+    """Return the share of ``hits`` ``[N]`` in each family that ``families`` ``[N]`` names."""
     return {
         str(name): {
             "n": int((families == name).sum()),
-            **share_with_interval("pointing_game", hit[families == name]),
+            **share_with_interval("pointing_game", hits[families == name]),
         }
         for name in np.unique(families)
         if name != ""
@@ -199,13 +192,11 @@ def heat_figures(
     if known.sum() < 2:
         return figures
     truth = maps[known], masks[known]
-    families_found = by_family(*truth, families[known])
     return {
         **figures,
-        **pointing_game(*truth, seed),
+        **pointing_game(*truth, seed, families[known]),
         **energy(*truth, seed),
         **overlap(*truth),
-        **({"by_family": families_found} if families_found else {}),
     }
 
 

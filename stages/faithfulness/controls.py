@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from stages.common.determinism import generator
+from stages.common.draws import draw_in_turn
+from stages.common.figures import centred_map
 
 CONTROLS = ("other_image", "rolled", "centre", "noise")
 
@@ -21,10 +23,7 @@ def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:
     Returns:
         Positions among ``evaluated``, in order.
     """
-    order = generator(seed, "faithfulness", "images").permutation(len(evaluated))
-    drawn = evaluated[["label"]].iloc[order].assign(position=order)
-    in_turn = drawn.assign(turn=drawn.groupby("label").cumcount()).sort_values(["turn", "label"])
-    return np.sort(in_turn["position"].to_numpy()[:most])
+    return draw_in_turn(evaluated["label"].to_numpy(), most, seed, "faithfulness", "images")
 
 
 def partners(predicted: np.ndarray, seed: int) -> np.ndarray:
@@ -64,8 +63,7 @@ def controls(
         seed: of what is drawn.
     """
     height, width = maps.shape[1:]
-    y, x = ((np.arange(side) + 0.5) / side - 0.5 for side in (height, width))
-    centre = np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.125**2))
+    centre = centred_map(height, width)
     shifts = [
         generator(seed, "faithfulness", "rolled", name).integers(*_middle(height, width))
         for name in ids[positions]

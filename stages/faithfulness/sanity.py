@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from scipy.stats import rankdata
 
 from stages.common import corruptions
 from stages.common.backbones import Network
@@ -19,6 +18,7 @@ from stages.common.classifier import see
 from stages.common.determinism import derived_seed, generator
 from stages.common.fitting import BATCH, batches
 from stages.common.gradcam import margin_maps
+from stages.common.ranking import rank_correlations
 from stages.faithfulness.summary import Score
 
 GREY_LEVELS, DRAWS = 2, 2
@@ -144,11 +144,6 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray((_unit(first) * _unit(second)).sum(axis=1))
 
 
-def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Spearman's correlation ``[N]`` of maps ``[N,h,w]``; 0 where one is constant."""
-    return cosines(_centred_ranks(first), _centred_ranks(second))
-
-
 def same_maps(first: np.ndarray, second: np.ndarray) -> bool:
     """Tell whether maps ``[N,h,w]`` differ by no more than factors above 0 and rounding."""
     return first.shape == second.shape and np.allclose(_unit(first), _unit(second), atol=1e-3)
@@ -159,8 +154,3 @@ def _unit(maps: np.ndarray) -> np.ndarray:
     vectors = maps.reshape(len(maps), -1).astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
-
-
-def _centred_ranks(maps: np.ndarray) -> np.ndarray:
-    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
-    return np.asarray(ranks - (ranks.shape[1] + 1) / 2)

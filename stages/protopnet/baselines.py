@@ -6,11 +6,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from stages.common.backbones import Network, device
+from stages.common.backbones import Network
 from stages.protopnet.last_layer import refit
-from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.training import best_similarities, place, project
+from stages.protopnet.training import best_similarities, placed, project
 
 STRENGTH = 1.0
 """Inverse strength of the logistic regression's squared penalty, scikit-learn's default."""
@@ -40,10 +39,7 @@ def k_means_logits(
         settings: block ``protopnet``.
         seed: of k-means.
     """
-    net = PrototypeNet(
-        network, settings.after_block, settings.channels, settings.prototypes_per_class
-    ).to(device())
-    place(net, network, images, rows, labels, seed)
+    net = placed(network, images, rows, labels, settings, seed)
     project(net, network, images, rows, labels)
     best, seen = (best_similarities(net, network, images, some) for some in (rows, watched))
     owner, classes = net.owner.cpu().numpy(), len(net.bias)

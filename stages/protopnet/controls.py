@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.statistics import bootstrap_mean, paired_difference, share_with_interval
+from stages.common.statistics import (
+    bootstrap_mean,
+    mean_with_interval,
+    paired_difference,
+    share_with_interval,
+)
 
 
 def beside(
@@ -28,11 +33,12 @@ def beside_unbounded(
     name: str, own: np.ndarray, controls: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
     """Return what `beside` does for values of any size, by bootstrap alone."""
-    found: dict[str, Any] = _mean(name, own, seed)
+    found: dict[str, Any] = mean_with_interval(name, own, seed, name)
     for control, values in controls.items():
         apart = own - values
         low, high = bootstrap_mean(apart, seed, name, control)
-        found |= _mean(f"{name}_{control}", values, seed)
+        beside_it = f"{name}_{control}"
+        found |= mean_with_interval(beside_it, values, seed, beside_it)
         found[f"{name}_over_{control}"] = {
             "difference": float(apart.mean()),
             "low": low,
@@ -44,9 +50,6 @@ def beside_unbounded(
 def _share(name: str, values: np.ndarray, seed: int) -> dict[str, float]:
     values = values.astype(float)
     alike = np.ptp(values) == 0
-    return share_with_interval(name, values) if alike else _mean(name, values, seed)
-
-
-def _mean(name: str, values: np.ndarray, seed: int) -> dict[str, float]:
-    low, high = bootstrap_mean(values, seed, name)
-    return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    if alike:
+        return share_with_interval(name, values)
+    return mean_with_interval(name, values, seed, name)

@@ -8,9 +8,10 @@ one that gives most points to the predicted class.
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
 
 from stages.common.determinism import generator
+from stages.common.statistics import median_with_interval
+from stages.common.twins import unit
 from stages.protopnet.controls import beside, beside_unbounded
 
 CARRIED = 0.9
@@ -54,8 +55,8 @@ def distinctiveness(
         owner: the class of each prototype, ``[P]``.
         seed: of draws and bootstrap.
     """
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    cosines, same = unit @ unit.T, owner[:, None] == owner
+    directions = unit(vectors)
+    cosines, same = directions @ directions.T, owner[:, None] == owner
     paired = np.bincount(owner)[owner] > 1
     rivals = (~same).sum(axis=1)
     found: dict[str, Any] = {"cosine_n": int(paired.sum())}
@@ -105,13 +106,9 @@ def sparsity(
     sums = -np.sort(-given, axis=1).cumsum(axis=1)
     needed = (sums < CARRIED * sums[:, -1:] * (1 - 1e-9)).sum(axis=1) + 1
     even = np.ceil(CARRIED * live * (1 - 1e-9))
-    ranked, n = np.sort(needed), len(needed)
-    low = max(int(binom.ppf(0.025, n, 0.5)) - 1, 0)
     return {
-        "carriers_n": n,
-        "carriers_median": float(np.median(ranked)),
-        "carriers_median_low": float(ranked[low]),
-        "carriers_median_high": float(ranked[n - 1 - low]),
+        "carriers_n": len(needed),
+        **median_with_interval("carriers_median", needed),
         **beside("carriers_share", needed / live, {"even": even / live}, seed),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.statistics import bootstrap_mean, mcnemar, share_with_interval
+from stages.common.statistics import mcnemar, mean_with_interval, share_with_interval
 from stages.protopnet.training import Fitted
 
 
@@ -28,15 +28,12 @@ def split_figures(
     reference = classifier_logits.argmax(axis=1) == labels
     recall = [float(correct[labels == name].mean()) for name in np.unique(labels)]
     gap = reference.astype(float) - correct
-    low, high = bootstrap_mean(gap, seed, "classifier gap")
     return {
         "n": len(labels),
         **share_with_interval("accuracy", correct),
         "balanced_accuracy": float(np.mean(recall)),
         "lowest_class_recall": min(recall),
-        "classifier_gap": gap.mean(),
-        "classifier_gap_low": low,
-        "classifier_gap_high": high,
+        **mean_with_interval("classifier_gap", gap, seed, "classifier gap"),
         "classifier_gap_p": mcnemar(reference, correct),
     }
 

@@ -79,10 +79,7 @@ def fit_prototypes(
         seed: of k-means, order and views.
     """
     require_images(labels, network.classes, settings.prototypes_per_class)
-    net = PrototypeNet(
-        network, settings.after_block, settings.channels, settings.prototypes_per_class
-    ).to(device())
-    place(net, network, images, rows, labels, seed)
+    net = placed(network, images, rows, labels, settings, seed)
     past = settings.after_block + 1
     slow = settings.joint_learning_rate
 
@@ -105,6 +102,22 @@ def fit_prototypes(
     net.points.copy_(torch.from_numpy(points))
     net.bias.copy_(torch.from_numpy(bias))
     return Fitted(net, source, before, after, logits(net, seen))
+
+
+def placed(
+    network: Network,
+    images: np.ndarray,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    settings: ProtoPNet,
+    seed: int,
+) -> PrototypeNet:
+    """Return the network before training: `place` of one of the settings' size."""
+    net = PrototypeNet(
+        network, settings.after_block, settings.channels, settings.prototypes_per_class
+    ).to(device())
+    place(net, network, images, rows, labels, seed)
+    return net
 
 
 @torch.no_grad()

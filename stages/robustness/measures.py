@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.statistics import bootstrap_mean, share_with_interval
+from stages.common.statistics import mean_with_interval, share_with_interval
 from stages.robustness.ladders import CONDITIONS
 
 FIGURES = [
@@ -40,13 +40,10 @@ def figures(
         names: of what was done to the images.
     """
     confidence = softmax(logits.astype(np.float64), axis=1).max(axis=1)
-    low, high = bootstrap_mean(confidence, seed, "confidence", *names)
     return {
         "n": len(labels),
         **share_with_interval("accuracy", logits.argmax(axis=1) == labels),
-        "confidence": float(confidence.mean()),
-        "confidence_low": low,
-        "confidence_high": high,
+        **mean_with_interval("confidence", confidence, seed, "confidence", *names),
     }
 
 
@@ -69,12 +66,9 @@ def costs(
     """
     before, after = clean.argmax(axis=1), corrupted.argmax(axis=1)
     lost = (before == labels).astype(float) - (after == labels)
-    low, high = bootstrap_mean(lost, seed, "lost", *names)
     return {
         **share_with_interval("flips", before != after),
-        "lost": float(lost.mean()),
-        "lost_low": low,
-        "lost_high": high,
+        **mean_with_interval("lost", lost, seed, "lost", *names),
     }
 
 

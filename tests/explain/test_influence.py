@@ -9,12 +9,13 @@ import torch
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
+from stages.common.draws import draw_in_turn
+from stages.common.ranking import rank_correlations
 from stages.explain import influence
 from stages.explain.influence import (
     RIDGE,
     Head,
     choose,
-    draw,
     estimates,
     gradients,
     hub_chance,
@@ -22,7 +23,6 @@ from stages.explain.influence import (
     influence_figures,
     influential,
     leave_one_out,
-    rank_correlation,
     refit_head,
     representer,
     second_order,
@@ -122,7 +122,7 @@ def test_the_second_order_effect_is_what_leaving_out_does_where_one_image_is_lit
     removed = np.arange(0, 300, 6)
     changes, effect = leave_one_out(data.head(), removed), second_order(data.head())[:, removed]
     assert np.abs(effect - changes).max() < 0.1 * np.abs(changes).max()
-    assert rank_correlation(effect, changes).min() > 0.99
+    assert rank_correlations(effect, changes).min() > 0.99
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -150,20 +150,20 @@ def test_a_hessian_too_large_is_done_without(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_images_are_drawn_from_the_classes_in_turn() -> None:
     labels = np.array([0] * 50 + [1] * 3 + [2] * 10)
-    drawn = draw(labels, 12, 0)
+    drawn = draw_in_turn(labels, 12, 0)
     assert np.bincount(labels[drawn]).tolist() == [5, 3, 4]
     assert len(set(drawn)) == 12
-    assert (drawn == draw(labels, 12, 0)).all()
-    assert (drawn != draw(labels, 12, 1)).any()
-    assert draw(labels, 99, 0).tolist() == list(range(63))
+    assert (drawn == draw_in_turn(labels, 12, 0)).all()
+    assert (drawn != draw_in_turn(labels, 12, 1)).any()
+    assert draw_in_turn(labels, 99, 0).tolist() == list(range(63))
 
 
 def test_rank_correlation_is_spearmans_and_a_constant_says_nothing() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.integers(0, 6, (2, 5, 20)).astype(float)
     expected = [stats.spearmanr(*rows).statistic for rows in zip(first, second, strict=True)]
-    assert rank_correlation(first, second) == pytest.approx(expected)
-    assert rank_correlation(np.ones((2, 4)), rng.random((2, 4))).tolist() == [0, 0]
+    assert rank_correlations(first, second) == pytest.approx(expected)
+    assert rank_correlations(np.ones((2, 4)), rng.random((2, 4))).tolist() == [0, 0]
 
 
 def test_within_labels_the_label_itself_explains_nothing() -> None:
@@ -171,7 +171,7 @@ def test_within_labels_the_label_itself_explains_nothing() -> None:
     rng = np.random.default_rng(0)
     noise = rng.random((3, 22))
     effect = noise + 5 * labels
-    assert rank_correlation(labels + 0 * effect, effect).min() > 0.8
+    assert rank_correlations(labels + 0 * effect, effect).min() > 0.8
     assert within_labels(labels + 0 * effect, effect, labels).tolist() == [0, 0, 0]
     assert within_labels(noise - 9 * labels, effect, labels) == pytest.approx([1, 1, 1])
     assert within_labels(noise[:, 20:], effect[:, 20:], labels[20:]).tolist() == [0, 0, 0]
@@ -213,7 +213,7 @@ def test_the_best_estimate_without_a_hub_is_chosen() -> None:
 
 def test_figures_tell_knowledge_of_the_image_from_knowledge_of_its_label_and_from_none() -> None:
     data = problem(80, 6, 2)
-    head, removed = data.head(), draw(data.labels, 40, 0)
+    head, removed = data.head(), draw_in_turn(data.labels, 40, 0)
     everything = leave_one_out(head, np.arange(80))
     changes = everything[:, removed]
     label = np.where(head.pairs[:, :1] == data.labels, 1.0, -1.0)

@@ -10,12 +10,12 @@ from scipy.stats import spearmanr
 from stages.common.backbones import HALF, Network, create
 from stages.common.classifier import see
 from stages.common.gradcam import margin_maps, margin_rows
+from stages.common.ranking import rank_correlations
 from stages.faithfulness.sanity import (
     cosines,
     gradcam_maps,
     noisy,
     randomised,
-    rank_correlations,
     same_maps,
     sanity_scores,
 )

@@ -5,58 +5,23 @@ import pytest
 import torch
 from scipy.special import expit
 
-from stages.common.backbones import HALF, Network, create
-from stages.common.determinism import make_torch_deterministic
+from stages.common.backbones import Network
 from stages.protopnet.baselines import k_means_logits, logistic_logits
-from stages.protopnet.params import ProtoPNet
+from tests.protopnet.tiny import LABELS, SETTINGS, images, network
 
-LABELS = np.array([0, 1] * 8)
-SETTINGS = ProtoPNet(
-    prototypes_per_class=2,
-    after_block=1,
-    channels=16,
-    views=1,
-    variations=[],
-    activations_max_gb=1.0,
-    warmup_epochs=1,
-    joint_epochs=1,
-    tied_epochs=1,
-    batch_size=8,
-    learning_rate=3e-3,
-    joint_learning_rate=1e-4,
-    cluster=0.8,
-    anchor=1.0,
-    separation=0.08,
-    diversity=1.0,
-    max_cosine=0.6,
-    l1=0.0,
-    ridge=0.1,
-    guards="fail",
+FEW = SETTINGS.model_copy(
+    update={
+        "prototypes_per_class": 2,
+        "after_block": 1,
+        "warmup_epochs": 1,
+        "tied_epochs": 1,
+    }
 )
-
-
-def network() -> Network:
-    make_torch_deterministic(0, "test")
-    made = create("resnet18", ("a", "b"), HALF)
-    made.module.eval()
-    return made
-
-
-def images() -> np.ndarray:
-    """Return noise with a chequered square in class 0 and a striped one in class 1, anywhere."""
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(90, 160, (16, 64, 64, 3), dtype=np.uint8)
-    yy, xx = np.mgrid[:24, :24]
-    patches = [((yy // 4 + xx // 4) % 2 * 255), (yy // 4 % 2 * 255)]
-    for picture, label in zip(pictures, LABELS, strict=True):
-        y, x = rng.integers(0, 40, 2)
-        picture[y : y + 24, x : x + 24] = patches[label][..., None]
-    return pictures
 
 
 def k_means(made: Network, watched: np.ndarray) -> np.ndarray:
     rows = np.arange(12)
-    return k_means_logits(made, images(), rows, LABELS[rows], watched, SETTINGS, 0)
+    return k_means_logits(made, images(), rows, LABELS[rows], watched, FEW, 0)
 
 
 def test_k_means_tells_patches_apart_without_touching_the_classifier() -> None:
