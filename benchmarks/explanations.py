@@ -22,6 +22,7 @@ from stages.faithfulness.controls import CONTROLS
 
 FIGURES = ("deletion", "insertion", "road", "average_drop", "increase")
 TARGETS = ("explain", "faithfulness")
+PARTS = ("mark", "seeds", "cats-ddpm", "cats-sd", "oxford-cats")
 
 
 def interval(found: dict[str, Any], name: str) -> str:
@@ -130,27 +131,37 @@ def heat_on_cats(data: Path, folder: Path, methods: Sequence[str]) -> None:
         print(f"| {method} | {one['pointing_game_n']} | {' | '.join(cells)} |", flush=True)
 
 
+def photographs(folder: Path, name: str, methods: Sequence[str], images: int) -> None:
+    """Print what maps, twins and counterfactuals of a set of photographs are worth."""
+    changes = {
+        "data.root": f"data/{name}",
+        "data.info": "data/none",
+        "explain.methods": list(methods),
+        "faithfulness.images": images,
+    }
+    experiment(folder, changes, *TARGETS)
+    print_faithfulness(name, folder)
+    print_cases(name, folder)
+
+
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--images", type=int, default=48)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     args = parser.parse_args()
     with clone(args.data / "cats-ddpm", args.data / "cats-sd") as folder:
-        planted_mark(folder, args.methods)
-        across_seeds(folder, (0, 1, 2))
+        if "mark" in args.parts:
+            planted_mark(folder, args.methods)
+        if "seeds" in args.parts:
+            across_seeds(folder, (0, 1, 2))
         for name in ("cats-ddpm", "cats-sd"):
-            changes = {
-                "data.root": f"data/{name}",
-                "data.info": "data/none",
-                "explain.methods": args.methods,
-                "faithfulness.images": args.images,
-            }
-            experiment(folder, changes, *TARGETS)
-            print_faithfulness(name, folder)
-            print_cases(name, folder)
-        heat_on_cats(args.data, folder, args.methods)
+            if name in args.parts:
+                photographs(folder, name, args.methods, args.images)
+        if "oxford-cats" in args.parts:
+            heat_on_cats(args.data, folder, args.methods)
 
 
 if __name__ == "__main__":
