@@ -2,46 +2,42 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from stages.common.artifacts import (
-    EVALUATED_SPLITS,
-    atomic_folder,
-    class_names,
-    read_array,
-    read_split,
-    write_metrics,
-    write_table,
-)
-from stages.common.backbones import device, receptive_field
+from stages.common.artifacts import atomic_folder, read_array, write_metrics, write_table
+from stages.common.backbones import Network, device, receptive_field
 from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_picture
 from stages.common.params import read_params
 from stages.common.predictions import predictions
+from stages.protopnet.baselines import k_means_logits
+from stages.protopnet.decisions import choose_shown
 from stages.protopnet.model import save_prototype_net
-from stages.protopnet.params import Params
-from stages.protopnet.quality import (
-    broken_guards,
-    projection_figures,
-    prototype_figures,
-    prototype_table,
-    split_figures,
-)
+from stages.protopnet.panels import draw_decisions
+from stages.protopnet.params import Params, ProtoPNet
+from stages.protopnet.placement import require_images
+from stages.protopnet.prototypes import nearest_patches, prototype_table
+from stages.protopnet.quality import quality_figures
+from stages.protopnet.removal import removal_figures, remove_prototypes, require_removable
+from stages.protopnet.scene import Scene, read_scene
 from stages.protopnet.sheets import draw_sheets
-from stages.protopnet.training import fit_prototypes, most_similar
+from stages.protopnet.summary import guard_figures, model_figures
+from stages.protopnet.training import fit_prototypes
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.protopnet", description=__doc__)
-    for flag in ("params", "split", "images", "classifier", "embeddings"):
+    for flag in ("params", "split", "images", "masks", "marks", "parts"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("model", "metrics", "predictions", "prototypes", "sheets"):
+    for flag in ("classifier", "embeddings", "model", "metrics", "predictions"):
+        arguments.add_argument(f"--{flag}", type=Path, required=True)
+    for flag in ("prototypes", "sheets", "decisions"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
 
@@ -50,56 +46,88 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
-    split, images = read_split(args.split), read_array(args.images)
-    classes = class_names(split)
-    labels = split["label"].map(classes.index).to_numpy()
-    train = np.flatnonzero(split["split"] == "train")
-    watched = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
-    make_torch_deterministic(params.seed, "protopnet")
+    settings, seed = params.protopnet, params.seed
+    scene = read_scene(args.split, args.images, args.masks, args.marks, args.parts)
+    make_torch_deterministic(seed, "protopnet")
     network = read_classifier(args.classifier)
     network.module.to(device())
+    require_fitting(settings, network, scene)
+    known = scene.labels[scene.train]
+    data = network, scene.images, scene.train, known, scene.watched, settings, seed
+    k_means = k_means_logits(*data)
+    full = fit_prototypes(*data)
+    reasons = {removal.id: removal.reason for removal in settings.remove}
+    fitted = remove_prototypes(full, known, list(reasons), settings) if reasons else full
+
+    metrics = guard_figures(scene, full, fitted, params)
+    say_broken(metrics["guards_broken"], settings)
+    classifier = read_array(args.embeddings / "logits.npy")[scene.watched]
+    metrics |= model_figures(scene, full, fitted, classifier, k_means, params)
+    if reasons:
+        metrics["removed"] = removal_figures(scene, full, fitted, network, params)
+    field = receptive_field(network.blocks, settings.after_block)
+    metrics["quality"] = quality_figures(scene, fitted, network, field[1], seed)
+    near = [
+        nearest_patches(found, rows, fitted.source[:, 0])
+        for found, rows in ((fitted.known, scene.train), (fitted.seen, scene.watched))
+    ]
+    table = prototype_table(scene, fitted, field, near, reasons)
+    wrong, correct = choose_shown(
+        scene.truth, fitted.refitted.argmax(axis=1), settings.decisions, seed
+    )
+    watched = scene.split.iloc[scene.watched].reset_index(drop=True)
+    metrics["decisions"] = {
+        kind: watched["id"][shown].tolist()
+        for kind, shown in (("wrong", wrong), ("correct", correct))
+    }
+
+    save_prototype_net(args.model, fitted.net, network)
+    write_table(args.predictions, predictions(watched, fitted.refitted, scene.classes))
+    write_table(args.prototypes, table)
+    with atomic_folder(args.sheets) as folder:
+        for number, sheet in enumerate(draw_sheets(table, scene, near, field)):
+            save_picture(folder / f"{number:03d}.png", sheet)
+    shown = np.concatenate([wrong, correct])
+    with atomic_folder(args.decisions) as folder:
+        panels = draw_decisions(scene, fitted, table, field, shown)
+        for name, panel in zip(watched["id"][shown], panels, strict=True):
+            save_picture(folder / f"{name}.png", panel)
+    write_metrics(args.metrics, metrics)
+
+
+def require_fitting(settings: ProtoPNet, network: Network, scene: Scene) -> None:
+    """Check that the settings fit the classifier and the data.
+
+    Raises:
+        UserError: a block, or as many images as prototypes, or a prototype to remove is not there.
+    """
     last = len(network.blocks) - 1
-    if params.protopnet.after_block > last:
+    if settings.after_block > last:
         raise UserError(
-            f"protopnet.after_block is {params.protopnet.after_block}; allowed: 0 to {last} "
+            f"protopnet.after_block is {settings.after_block}; allowed: 0 to {last} "
             f"for {network.arch}"
         )
-    fitted = fit_prototypes(
-        network, images, train, labels[train], watched, params.protopnet, params.seed
-    )
-    reference = read_array(args.embeddings / "logits.npy")[watched]
-    where = split["split"].to_numpy()[watched]
-    metrics: dict[str, Any] = {
-        "prototypes": prototype_figures(fitted, classes),
-        "projection": projection_figures(fitted, labels[watched]),
-    }
-    for name in np.unique(where):
-        own = where == name
-        metrics[str(name)] = split_figures(
-            labels[watched][own], fitted.refitted[own], reference[own], params.seed
-        )
-    broken = broken_guards(metrics, fitted.source, classes)
-    if broken:
-        message = (
-            f"the prototype network did not hold: {'; '.join(broken)}; more images, more "
-            "protopnet.warmup_epochs or a smaller protopnet.l1 may help, "
-            "protopnet.guards=warn lets it pass"
-        )
-        if params.protopnet.guards == "fail":
-            raise UserError(message)
-        print(f"protopnet: {message}", file=sys.stderr)
-    metrics["guards_broken"] = broken
+    known = scene.labels[scene.train]
+    require_images(known, scene.classes, settings.prototypes_per_class)
+    require_removable(settings.remove, len(scene.classes) * settings.prototypes_per_class)
 
-    field = receptive_field(network.blocks, params.protopnet.after_block)
-    table = prototype_table(fitted, split, classes, field)
-    save_prototype_net(args.model, fitted.net, network)
-    write_table(args.predictions, predictions(split.iloc[watched], fitted.refitted, classes))
-    write_table(args.prototypes, table)
-    similar = most_similar(fitted.net, network, images, watched)
-    with atomic_folder(args.sheets) as folder:
-        for number, sheet in enumerate(draw_sheets(table, images, split["label"], similar, field)):
-            save_picture(folder / f"{number:03d}.png", sheet)
-    write_metrics(args.metrics, metrics)
+
+def say_broken(broken: Sequence[str], settings: ProtoPNet) -> None:
+    """Say on standard error which guards broke, if any.
+
+    Raises:
+        UserError: one did and ``guards`` is ``fail``.
+    """
+    if not broken:
+        return
+    message = (
+        f"the prototype network did not hold: {'; '.join(broken)}; more images, more "
+        "protopnet.warmup_epochs or a smaller protopnet.l1 may help, "
+        "protopnet.guards=warn lets it pass"
+    )
+    if settings.guards == "fail":
+        raise UserError(message)
+    print(f"protopnet: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,9 @@ class PrototypeNet(nn.Module):
         classes = len(network.classes)
         self.after_block = after_block
         self.trunk = network.blocks[: after_block + 1]
+        probe = torch.zeros(1, 3, 64, 64, device=next(self.trunk.parameters()).device)
         with torch.no_grad():
-            depth = self.trunk.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+            depth = self.trunk.eval()(probe).shape[1]
         self.add_on = nn.Conv2d(depth, channels, 1)
         self.vectors = nn.Parameter(torch.randn(classes * per_class, channels))
         self.register_buffer("owner", torch.arange(classes).repeat_interleave(per_class))

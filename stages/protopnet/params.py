@@ -11,6 +11,13 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
+class Removal(Block):
+    """A prototype that a person takes out, by its number in ``reports/prototypes.csv``, and why."""
+
+    id: Annotated[int, Field(ge=0)]
+    reason: Annotated[str, Field(min_length=1)]
+
+
 class ProtoPNet(Views):
     """Block ``protopnet``."""
 
@@ -31,10 +38,13 @@ class ProtoPNet(Views):
     l1: Weight
     ridge: Weight
     guards: Literal["fail", "warn"]
+    decisions: Annotated[int, Field(ge=0, le=10_000)] = 6
+    remove: list[Removal] = Field(default_factory=list)
 
 
 class Params(Block):
     """What ``protopnet`` reads of ``params.yaml``."""
 
     seed: int
+    authentic: str
     protopnet: ProtoPNet

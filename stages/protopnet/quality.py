@@ -1,123 +1,143 @@
-"""What a fitted prototype network is worth, and the guards against its known ways to collapse."""
+"""Is what the prototypes say worth reading? Each figure of the network beside its controls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import torch
+from PIL import Image
 
-from stages.common.statistics import mcnemar, mean_with_interval, share_with_interval
-from stages.protopnet.training import Fitted
+from stages.common.backbones import Network
+from stages.common.corruptions import jpeg, noise
+from stages.common.determinism import generator
+from stages.common.fitting import run_blocks
+from stages.protopnet.deletion import deletion_figures
+from stages.protopnet.interpretability import (
+    distinctiveness,
+    jpeg_figures,
+    sparsity,
+    top_prototypes,
+)
+from stages.protopnet.masks import family_prototypes, heat_figures
+from stages.protopnet.parts import part_figures
+from stages.protopnet.scene import Scene
+from stages.protopnet.training import Fitted, Strongest, logits, similarity_maps, strongest
+
+MOST = 200
+"""Evaluated images that are looked at, drawn by seed where there are more."""
+
+DEVIATION = 12
+"""Grey levels of the Gaussian noise that stability is tried with."""
+
+QUALITY = 50
+"""Of the JPEG that a decision is tried with."""
 
 
-def split_figures(
-    labels: np.ndarray, logits: np.ndarray, classifier_logits: np.ndarray, seed: int
+def quality_figures(
+    scene: Scene, fitted: Fitted, network: Network, stride: int, seed: int
 ) -> dict[str, Any]:
-    """Return accuracy, recall and the paired gap to the classifier on one split.
+    """Return the figures of `interpretability`, `parts`, `masks` and `deletion`, group by group.
 
-    ``classifier_gap`` is the classifier's accuracy minus this one's, with a bootstrap interval
-    over images and McNemar's exact p.
-
-    Args:
-        labels: class indices ``[N]``.
-        logits: of the prototype network, ``[N,K]``.
-        classifier_logits: of the classifier, ``[N,K]``.
-        seed: of the bootstrap.
-    """
-    correct = logits.argmax(axis=1) == labels
-    reference = classifier_logits.argmax(axis=1) == labels
-    recall = [float(correct[labels == name].mean()) for name in np.unique(labels)]
-    gap = reference.astype(float) - correct
-    return {
-        "n": len(labels),
-        **share_with_interval("accuracy", correct),
-        "balanced_accuracy": float(np.mean(recall)),
-        "lowest_class_recall": min(recall),
-        **mean_with_interval("classifier_gap", gap, seed, "classifier gap"),
-        "classifier_gap_p": mcnemar(reference, correct),
-    }
-
-
-def prototype_figures(fitted: Fitted, classes: Sequence[str]) -> dict[str, Any]:
-    """Return how many prototypes there are, from how many images, and how many give points."""
-    owner, points = fitted.net.owner.cpu().numpy(), fitted.net.points.cpu().numpy()
-    return {
-        "total": len(owner),
-        "distinct_images": len(np.unique(fitted.source[:, 0])),
-        "live": {name: int((points[owner == k] > 0).sum()) for k, name in enumerate(classes)},
-    }
-
-
-def projection_figures(fitted: Fitted, labels: np.ndarray) -> dict[str, float]:
-    """Return the accuracy before and after projection and after the refit, and the first step's p.
+    Of prototypes that give points, on the evaluated images; ``families`` on the training images.
+    A group that the data cannot answer says so under ``left_out``.
 
     Args:
-        fitted: with logits ``[N,K]`` of the images that ``labels`` belong to.
-        labels: ``[N]``.
+        scene: the images.
+        fitted: the prototype network.
+        network: whose blocks it stands on.
+        stride: of a cell in pixels.
+        seed: of noise, draws and bootstraps.
     """
-    before, after, refitted = (
-        logits.argmax(axis=1) == labels for logits in (fitted.before, fitted.after, fitted.refitted)
+    net, images = fitted.net, scene.images
+    some = np.sort(generator(seed, "quality").permutation(len(scene.watched))[:MOST])
+    rows, seen = scene.watched[some], Strongest(*(part[some] for part in fitted.seen))
+    predicted = fitted.refitted[some].argmax(axis=1)
+    owner, points = net.owner.cpu().numpy(), net.points.cpu().numpy()
+    live = np.flatnonzero(points > 0)
+    top = top_prototypes(seen.similarity, points, owner, predicted)
+    each, labels = np.arange(len(rows)), scene.labels[rows]
+    parts, masks = (scene.maps(name, rows) for name in ("parts", "masks"))
+
+    def again(change: Callable[[Image.Image, int], Image.Image]) -> Strongest:
+        changed = [change(Image.fromarray(images[row]), int(row)) for row in rows]
+        return strongest(net, network, np.stack([np.asarray(one) for one in changed]), each)
+
+    def noised(image: Image.Image, row: int) -> Image.Image:
+        return noise(image, DEVIATION, generator(seed, "quality noise", row))
+
+    noisy = again(noised).cells[:, live]
+    packed = again(lambda image, _row: jpeg(image, QUALITY))
+    top_packed = top_prototypes(
+        packed.similarity, points, owner, logits(net, packed.similarity).argmax(axis=1)
     )
-    return {
-        "accuracy_before": float(before.mean()),
-        "accuracy_after": float(after.mean()),
-        "accuracy_refit": float(refitted.mean()),
-        "loss_p": mcnemar(before, after),
-    }
+    heat = _top_maps(fitted, network, images, rows, top)
 
+    @torch.no_grad()
+    def judge(batch: np.ndarray) -> np.ndarray:
+        best = net.similarities(run_blocks(network, batch, net.after_block + 1)).amax(dim=(2, 3))
+        return net.logits(best).cpu().numpy()
 
-def broken_guards(metrics: dict[str, Any], source: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """Return a sentence for each way in which the network collapsed; none when it holds.
-
-    Args:
-        metrics: what the functions above return, under ``val``, ``prototypes``, ``projection``.
-        source: row, cell row and cell column ``[P,3]`` of each prototype's patch.
-        classes: the labels.
-    """
-    asked = metrics["prototypes"]["total"] / len(classes)
-    few = {name: n for name, n in metrics["prototypes"]["live"].items() if n < asked / 2}
-    recall, chance = metrics["val"]["lowest_class_recall"], 1 / len(classes)
-    projection = metrics["projection"]
-    copies = len(source) - len(np.unique(source, axis=0))
-    guards = {
-        f"a class's recall is {recall:.2f}, below half of chance ({chance / 2:.2f})": (
-            recall < chance / 2
+    source = fitted.source[live]
+    groups = {
+        "parts": part_figures(
+            seen.similarity[:, live],
+            seen.cells[:, live],
+            noisy,
+            parts,
+            labels,
+            owner[live],
+            stride,
+            seed,
         ),
-        f"{copies} prototypes repeat another's patch": copies > 0,
-        f"live prototypes {few}, fewer than half of the {asked:.0f} asked for": bool(few),
-        (
-            f"projection cost accuracy: {projection['accuracy_before']:.3f} to "
-            f"{projection['accuracy_after']:.3f} (p = {projection['loss_p']:.3g})"
-        ): projection["accuracy_after"] < projection["accuracy_before"]
-        and projection["loss_p"] < 0.05,
+        "on_cat": heat_figures(heat, parts > 0, stride, seed),
+        "on_masks": heat_figures(heat, masks, stride, seed),
+        "distinctiveness": distinctiveness(
+            net.vectors.detach().cpu().numpy()[live],
+            seen.cells[:, live],
+            labels,
+            owner[live],
+            seed,
+        ),
+        "sparsity": sparsity(seen.similarity, points, owner, predicted, seed),
+        "deletion": deletion_figures(
+            judge, images, rows, seen.cells[each, top], parts > 0, stride, seed
+        ),
+        "jpeg": jpeg_figures(top, top_packed, seen.cells, packed.cells, seed),
+        "families": family_prototypes(
+            fitted.known.similarity[:, live],
+            scene.split["family"].to_numpy()[scene.train],
+            scene.train,
+            source,
+            scene.maps("masks", source[:, 0]),
+            scene.maps("parts", source[:, 0]) > 0,
+            stride,
+        ),
     }
-    return [sentence for sentence, broken in guards.items() if broken]
+    for name, (figure, reason) in _NEEDS.items():
+        if figure not in groups[name]:
+            groups[name]["left_out"] = reason
+    return {"n": len(rows), "prototypes": len(live), **groups}
 
 
-def prototype_table(
-    fitted: Fitted, split: pd.DataFrame, classes: Sequence[str], field: tuple[int, int]
-) -> pd.DataFrame:
-    """Return a row a prototype: its class, points, source image, cell, and the pixels it sees.
+_NEEDS = {
+    "parts": ("purity", "no parts are known of the evaluated images, or no prototype gives points"),
+    "on_cat": ("on_mask", "the parts of fewer than two evaluated images are known"),
+    "on_masks": ("on_mask", "fewer than two evaluated images have a mask"),
+    "distinctiveness": ("cosine", "no class has two prototypes that give points"),
+    "sparsity": ("carriers_share", "no prototype gives points"),
+    "deletion": ("deletion", "fewer than two evaluated images"),
+    "jpeg": ("jpeg_same", "fewer than two evaluated images"),
+    "families": ("found", "no family is known of the training images"),
+}
+"""By group a figure that it has if it was measured, and why it may not."""
 
-    Args:
-        fitted: the network and its sources.
-        split: ``data/split.csv``.
-        classes: the labels.
-        field: receptive field and stride of a cell in pixels.
-    """
-    row, y, x = fitted.source.T
-    owner = fitted.net.owner.cpu().numpy()
-    width, stride = field
-    return pd.DataFrame(
-        {
-            "prototype": np.arange(len(owner)),
-            "class": np.array(classes)[owner],
-            "points": fitted.net.points.cpu().numpy(),
-            "id": split["id"].to_numpy()[row],
-            "path": split["path"].to_numpy()[row],
-            "row": row,
-            "centre_y": (y * stride + stride // 2),
-            "centre_x": (x * stride + stride // 2),
-            "receptive_field": width,
-        }
-    )
+
+def _top_maps(
+    fitted: Fitted, network: Network, images: np.ndarray, rows: np.ndarray, top: np.ndarray
+) -> np.ndarray:
+    """Return the cosines ``[N,h,w]`` of each image and its own top prototype ``[N]``."""
+    chunks, start = [], 0
+    for chunk in similarity_maps(fitted.net, network, images, rows):
+        chunks.append(chunk[np.arange(len(chunk)), top[start : start + len(chunk)]])
+        start += len(chunk)
+    return np.concatenate(chunks)

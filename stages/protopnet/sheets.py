@@ -1,101 +1,122 @@
-"""Draw each prototype in its source image, beside the evaluated patches that resemble it most."""
+"""Draw each prototype in its source image, beside the patches that resemble it most."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
 from stages.common.figures import FOR, INK, MUTED, PAPER, write_line
+from stages.protopnet.parts import BOX
+from stages.protopnet.patches import Patch, cell_centre, cut_out, field_box
+from stages.protopnet.prototypes import Near
+from stages.protopnet.scene import Scene
 
-SOURCE, TILE, GAP, HEADER = 224, 120, 14, 56
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A place in an image: bytes ``[S,S,3]``, the cell's centre ``(y, x)``, what is said of it."""
-
-    image: np.ndarray
-    centre: tuple[int, int]
-    similarity: float
-    label: str
+SOURCE, TILE, GAP, SHOWN = 236, 104, 14, 5
+LINE, HEADING, CAPTION = 18, 22, 22
 
 
 def draw_sheets(
     table: pd.DataFrame,
-    images: np.ndarray,
-    labels: pd.Series,
-    similar: Sequence[Sequence[tuple[int, int, int, float]]],
+    scene: Scene,
+    near: Sequence[Near],
     field: tuple[int, int],
 ) -> Iterator[Image.Image]:
     """Yield a sheet for each prototype.
 
     Args:
-        table: of `stages.protopnet.quality.prototype_table`.
-        images: bytes ``[N,S,S,3]``.
-        labels: of the images, ``[N]``.
-        similar: for each prototype row, cell row, cell column and cosine of its nearest patches.
+        table: of `stages.protopnet.prototypes.prototype_table`.
+        scene: the images.
+        near: the nearest training and evaluated patches.
         field: receptive field and stride of a cell in pixels.
     """
     width, stride = field
+    images, labels = scene.images, scene.split["label"]
     for prototype, row in enumerate(table.to_dict("records")):
         source = Patch(images[row["row"]], (row["centre_y"], row["centre_x"]), 1.0, row["class"])
-        nearest = [
-            Patch(images[n], (cell_centre(y, stride), cell_centre(x, stride)), cosine, labels[n])
-            for n, y, x, cosine in similar[prototype]
-        ]
-        points = row["points"]
-        worth = f"gives up to {points:.2f} points" if points else "pruned: gives no points"
+        rows = []
+        for kind, column, found in zip(("training", "evaluated"), _SHARES, near, strict=True):
+            places = list(zip(*(part[prototype] for part in found), strict=True))
+            share = f"{round(row[column] * len(places))} of {len(places)} are {row['class']}"
+            patches = [
+                Patch(images[n], cell_centre(cell, stride), float(cosine), str(labels[n]))
+                for n, cell, cosine in places[:SHOWN]
+            ]
+            rows.append((f"Nearest {kind} patches: {share}", patches))
         title = f"Prototype {prototype}: {row['class']}"
-        yield draw_sheet(title, f"{row['path']}   ·   {worth}", source, nearest, width)
+        yield draw_sheet(title, facts(row, images.shape[1]), source, rows, width)
 
 
-def cell_centre(cell: int, stride: int) -> int:
-    """Return the pixel at the centre of a cell."""
-    return cell * stride + stride // 2
+_SHARES = ("train_share", "evaluated_share")
 
 
-def field_box(centre: tuple[int, int], field: int, size: int) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom of a receptive field, cut at the image's border."""
-    (y, x), half = centre, field // 2
-    return max(0, x - half), max(0, y - half), min(size, x + half + 1), min(size, y + half + 1)
+def facts(row: Mapping[Any, Any], size: int) -> list[str]:
+    """Return what is said of a prototype: its worth and origin, and what its patch lies on.
+
+    Args:
+        row: of `stages.protopnet.prototypes.prototype_table`.
+        size: side of the images in pixels.
+    """
+    if row["removed"]:
+        worth = f"removed by a person: {row['removed']}"
+    elif row["points"]:
+        worth = f"a perfect match gives {row['points']:.2f} points"
+    else:
+        worth = "pruned: gives no points"
+    lines = [f"{worth}   ·   {row['path']}"]
+    box = f"of the {round(BOX * size)} px around its centre"
+    for what, share in (("mark", row["on_mark"]), ("known defect", row["on_defect"])):
+        if share > 0:
+            lines.append(f"Its patch lies on a {what} ({share:.0%} {box}).")
+    if row["near_on_mark"] > 0:
+        lines.append(f"{row['near_on_mark']:.0%} of its nearest training patches lie on a mark.")
+    if row["peaks_on_mark"] > 0:
+        lines.append(
+            f"In {row['peaks_on_mark']:.0%} of the training images with a mark it is the mark that "
+            "resembles it most."
+        )
+    return lines
 
 
 def draw_sheet(
-    title: str, detail: str, source: Patch, nearest: Sequence[Patch], field: int
+    title: str,
+    lines: Sequence[str],
+    source: Patch,
+    rows: Sequence[tuple[str, Sequence[Patch]]],
+    field: int,
 ) -> Image.Image:
     """Return one prototype's sheet.
 
     Args:
         title: its name and class.
-        detail: where it comes from and what it is worth.
+        lines: what is said of it.
         source: the patch that it is.
-        nearest: the patches that resemble it most, the most similar first.
+        rows: headings, each with the patches that resemble it most, the most similar first.
         field: receptive field in pixels.
     """
-    width = 3 * GAP + SOURCE + max(len(nearest), 4) * (TILE + 10)
-    sheet = Image.new("RGB", (width, HEADER + SOURCE + 30 + GAP), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    write_line(draw, (GAP, 10), title, width=width - 2 * GAP, size=17, bold=True)
-    write_line(draw, (GAP, 33), detail, width=width - 2 * GAP, size=12, ink=MUTED)
-    sheet.paste(_framed(source, field), (GAP, HEADER))
+    width = 3 * GAP + SOURCE + SHOWN * (TILE + 10)
+    header = 34 + len(lines) * LINE + 8
+    band = HEADING + TILE + CAPTION + 6
+    height = header + max(SOURCE + 28, len(rows) * band) + GAP
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw, room = ImageDraw.Draw(sheet), width - 2 * GAP
+    write_line(draw, (GAP, 10), title, width=room, size=17, bold=True)
+    for number, line in enumerate(lines):
+        ink = INK if number else MUTED
+        write_line(draw, (GAP, 34 + number * LINE), line, width=room, size=12, ink=ink)
+    sheet.paste(_framed(source, field), (GAP, header))
     caption = f"The prototype: a cell that sees {field} px (frame)"
-    write_line(draw, (GAP, HEADER + SOURCE + 8), caption, width=SOURCE + 40, size=11)
+    write_line(draw, (GAP, header + SOURCE + 8), caption, width=SOURCE, size=10)
     left = 2 * GAP + SOURCE
-    heading = "Evaluated patches most like it"
-    write_line(draw, (left, HEADER), heading, width=400, bold=True)
-    for column, patch in enumerate(nearest):
-        x, y = left + column * (TILE + 10), HEADER + 26
-        box = field_box(patch.centre, field, len(patch.image))
-        picture = Image.fromarray(patch.image).crop(box)
-        picture.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
-        scale = TILE / max(box[2] - box[0], box[3] - box[1])
-        enlarged = (round((box[2] - box[0]) * scale), round((box[3] - box[1]) * scale))
-        sheet.paste(picture.resize(enlarged, Image.Resampling.LANCZOS), (x, y))
-        write_line(draw, (x, y + TILE + 6), patch.label, width=66, size=12, bold=True)
-        similarity = f"{patch.similarity:.3f}"
-        write_line(draw, (x + TILE - 46, y + TILE + 6), similarity, width=46, size=12)
+    for number, (heading, patches) in enumerate(rows):
+        top = header + number * band
+        write_line(draw, (left, top), heading, width=width - left - GAP, bold=True)
+        for column, patch in enumerate(patches):
+            x, y = left + column * (TILE + 10), top + HEADING
+            sheet.paste(cut_out(patch, field, TILE), (x, y))
+            write_line(draw, (x, y + TILE + 4), patch.label, width=58, size=12, bold=True)
+            similarity = f"{patch.similarity:.3f}"
+            write_line(draw, (x + TILE - 40, y + TILE + 4), similarity, width=46, size=12)
     return sheet
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from stages.protopnet.placement import (
     assign_images,
     cluster_centres,
     distinctive,
-    require_images,
     sample_images,
     sample_patches,
     whitening,
@@ -42,17 +42,27 @@ class Phase:
     tied_to: Tensor | None = None
 
 
+class Strongest(NamedTuple):
+    """The best cosine of images and prototypes ``[N,P]``, and the cell it is at ``[N,P,2]``."""
+
+    similarity: np.ndarray
+    cells: np.ndarray
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A trained network and what its steps came to.
 
-    ``source`` holds row, cell row and cell column ``[P,3]`` of each prototype's patch; the logits
-    ``[N,K]`` are those of the looked-at images before projection, after it (and the tied epochs),
-    and after the refit.
+    ``source`` holds row, cell row and cell column ``[P,3]`` of each prototype's patch; ``known``
+    and ``seen`` how its training images and the looked-at ones resemble them; the logits ``[N,K]``
+    are those of the looked-at images before projection, after it (and the tied epochs), and after
+    the refit.
     """
 
     net: PrototypeNet
     source: np.ndarray
+    known: Strongest
+    seen: Strongest
     before: np.ndarray
     after: np.ndarray
     refitted: np.ndarray
@@ -73,12 +83,11 @@ def fit_prototypes(
         network: the fine-tuned classifier.
         images: bytes ``[M,H,W,3]``.
         rows: the training images, ``[N]``.
-        labels: their class indices, ``[N]``.
+        labels: their class indices, ``[N]``; of each class at least as many as prototypes.
         watched: rows to give logits for, ``[V]``.
-        settings: block ``protopnet``.
+        settings: block ``protopnet``; ``remove`` plays no part, so that ids keep their meaning.
         seed: of k-means, order and views.
     """
-    require_images(labels, network.classes, settings.prototypes_per_class)
     net = placed(network, images, rows, labels, settings, seed)
     past = settings.after_block + 1
     slow = settings.joint_learning_rate
@@ -94,14 +103,15 @@ def fit_prototypes(
     source = project(net, network, images, rows, labels)
     cells = source_cells(net, network, images, source)
     train(Phase("tied", settings.tied_epochs, slow, past, tied_to=cells))
-    seen = best_similarities(net, network, images, watched)
-    after = logits(net, seen)
-    best = best_similarities(net, network, images, rows)
+    seen, known = (strongest(net, network, images, some) for some in (watched, rows))
+    after = logits(net, seen.similarity)
     owner = net.owner.cpu().numpy()
-    points, bias = refit(best, owner, labels, len(net.bias), settings.l1, settings.ridge)
+    points, bias = refit(
+        known.similarity, owner, labels, len(net.bias), settings.l1, settings.ridge
+    )
     net.points.copy_(torch.from_numpy(points))
     net.bias.copy_(torch.from_numpy(bias))
-    return Fitted(net, source, before, after, logits(net, seen))
+    return Fitted(net, source, known, seen, before, after, logits(net, seen.similarity))
 
 
 def placed(
@@ -258,23 +268,16 @@ def best_similarities(
     return np.concatenate([chunk.max(axis=(2, 3)) for chunk in maps])
 
 
-def most_similar(
-    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray, count: int = 5
-) -> list[list[tuple[int, int, int, float]]]:
-    """Return for each prototype the ``count`` images of ``rows`` it resembles most, nearest first.
-
-    Each as row, cell row, cell column and cosine.
-    """
-    found: list[list[tuple[int, int, int, float]]] = [[] for _ in net.owner]
-    start = 0
+def strongest(
+    net: PrototypeNet, network: Network, images: np.ndarray, rows: np.ndarray
+) -> Strongest:
+    """Return the best cosines anywhere in ``images[rows]``, and where; of equals the first."""
+    similarity, cells = [], []
     for chunk in similarity_maps(net, network, images, rows):
-        cells = chunk.reshape(*chunk.shape[:2], -1).argmax(axis=2)
-        for image, prototype in np.ndindex(*cells.shape):
-            y, x = divmod(int(cells[image, prototype]), chunk.shape[3])
-            cosine = float(chunk[image, prototype, y, x])
-            found[prototype].append((int(rows[start + image]), y, x, cosine))
-        start += len(chunk)
-    return [sorted(places, key=lambda place: -place[3])[:count] for places in found]
+        flat = chunk.reshape(*chunk.shape[:2], -1)
+        similarity.append(flat.max(axis=2))
+        cells.append(np.stack(np.divmod(flat.argmax(axis=2), chunk.shape[3]), axis=2))
+    return Strongest(np.concatenate(similarity), np.concatenate(cells))
 
 
 @torch.no_grad()

@@ -47,7 +47,15 @@ def parser() -> argparse.ArgumentParser:
     names = [f"{name}-json" for name in METRICS] + [
         f"{name.replace('_', '-')}-png" for name in PICTURES
     ]
-    names += ["history", "predictions", "misclassified", "prototypes", "panels", "sheets"]
+    names += [
+        "history",
+        "predictions",
+        "misclassified",
+        "prototypes",
+        "panels",
+        "sheets",
+        "decisions",
+    ]
     for flag in (*names, "page", "fitting-png"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
@@ -76,6 +84,10 @@ def main(argv: list[str]) -> None:
             "evaluated_count": len(predictions),
             "wrong_panels": panels_of(args.panels, wrong.tolist()),
             "correct_panels": panels_of(args.panels, correct.tolist()),
+            "decisions": {
+                kind: panels_of(args.decisions, ids)
+                for kind, ids in metrics["protopnet"]["decisions"].items()
+            },
             "sheets": [args.sheets / f"{n:03d}.png" for n in prototypes["prototype"]],
             "fitting_uri": data_uri(args.fitting_png),
         },

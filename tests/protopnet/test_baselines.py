@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from stages.common.backbones import Network
 from stages.protopnet.baselines import k_means_logits, logistic_logits
-from tests.protopnet.tiny import LABELS, SETTINGS, images, network
+from tests.protopnet.tiny import LABELS, SETTINGS, network, pictures
 
 FEW = SETTINGS.model_copy(
     update={
@@ -21,7 +21,7 @@ FEW = SETTINGS.model_copy(
 
 def k_means(made: Network, watched: np.ndarray) -> np.ndarray:
     rows = np.arange(12)
-    return k_means_logits(made, images(), rows, LABELS[rows], watched, FEW, 0)
+    return k_means_logits(made, pictures()[0], rows, LABELS[rows], watched, FEW, 0)
 
 
 def test_k_means_tells_patches_apart_without_touching_the_classifier() -> None:

@@ -1,5 +1,7 @@
 """The known ways in which prototype networks collapse, and that this one's losses avoid them."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -27,6 +29,28 @@ def test_ours_pulls_the_nearest_own_prototype_all_the_same() -> None:
     loss.backward()
     assert best.grad is not None
     assert best.grad.tolist() == [[0, -0.5, 0, 0], [0, 0, 0, -0.5]]
+
+
+def test_a_prototype_opposite_to_every_patch_finds_back_by_our_loss_alone() -> None:
+    patches = torch.nn.functional.normalize(torch.tensor([[1.0, 0.2], [1.0, -0.1]]), dim=1)
+    labels = torch.tensor([0, 0])
+
+    def usual(best: torch.Tensor, owner: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        mask = (owner == labels[:, None]).float()
+        return (1 - (best * mask).amax(dim=1)).mean()
+
+    def learnt(loss: Callable[..., torch.Tensor]) -> torch.Tensor:
+        vectors = torch.tensor([[-1.0, 0.3], [-1.0, 0.0], [-1.0, -1.0]], requires_grad=True)
+        optimizer = torch.optim.SGD([vectors], lr=1.0)
+        for _ in range(50):
+            best = patches @ torch.nn.functional.normalize(vectors, dim=1).T
+            optimizer.zero_grad()
+            loss(best, torch.tensor([0, 0, 1]), labels).backward()
+            optimizer.step()
+        return (patches @ torch.nn.functional.normalize(vectors, dim=1).T)[:, :2].detach()
+
+    assert learnt(usual).max() < 0
+    assert learnt(cluster_loss).max() > 0.9
 
 
 def test_separation_pushes_the_nearest_foreign_prototype() -> None:

@@ -1,10 +1,15 @@
-"""A tiny set whose classes a patch tells apart, settings and a network for it."""
+"""A tiny set whose classes a patch tells apart, and a prototype network fitted to it."""
+
+from functools import cache
 
 import numpy as np
+import pandas as pd
 
 from stages.common.backbones import HALF, Network, create
 from stages.common.determinism import make_torch_deterministic
 from stages.protopnet.params import ProtoPNet
+from stages.protopnet.scene import Scene
+from stages.protopnet.training import Fitted, fit_prototypes
 
 SETTINGS = ProtoPNet(
     prototypes_per_class=3,
@@ -27,24 +32,71 @@ SETTINGS = ProtoPNet(
     l1=0.0,
     ridge=0.1,
     guards="fail",
+    decisions=2,
+    remove=[],
 )
 LABELS = np.array([0, 1] * 8)
+ROWS = np.arange(16)
+STRIDE = 8
 
 
-def images() -> np.ndarray:
-    """Class 0 carries a chequered patch, class 1 a striped one, anywhere."""
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    """Return images and masks of their patch: class 0 carries chequers, class 1 stripes."""
     rng = np.random.default_rng(0)
-    pictures = rng.integers(90, 160, (16, 64, 64, 3), dtype=np.uint8)
+    images = rng.integers(90, 160, (16, 64, 64, 3), dtype=np.uint8)
+    masks = np.zeros((16, 64, 64), np.uint8)
     yy, xx = np.mgrid[:24, :24]
     patches = [((yy // 4 + xx // 4) % 2 * 255), (yy // 4 % 2 * 255)]
-    for picture, label in zip(pictures, LABELS, strict=True):
+    for image, mask, label in zip(images, masks, LABELS, strict=True):
         y, x = rng.integers(0, 40, 2)
-        picture[y : y + 24, x : x + 24] = patches[label][..., None]
-    return pictures
+        image[y : y + 24, x : x + 24] = patches[label][..., None]
+        mask[y : y + 24, x : x + 24] = 255
+    return images, masks
 
 
-def network() -> Network:
+def network(classes: tuple[str, ...] = ("a", "b")) -> Network:
+    """Return a network with random weights, the same at each call."""
     make_torch_deterministic(0, "test")
-    made = create("resnet18", ("a", "b"), HALF)
+    made = create("resnet18", classes, HALF)
     made.module.eval()
     return made
+
+
+@cache
+def fitted() -> Fitted:
+    """Return a prototype network fitted to the set; do not change it."""
+    return fit_prototypes(network(), pictures()[0], ROWS, LABELS, ROWS, SETTINGS, 0)
+
+
+def trunk() -> Network:
+    """Return the network whose blocks `fitted` stands on."""
+    made = network()
+    made.blocks[2].load_state_dict(fitted().net.trunk[2].state_dict())
+    return made
+
+
+def scene(*, known: bool = True) -> Scene:
+    """Return the set, all of it both learnt from and looked at, with or without known maps."""
+    images, masks = pictures()
+    nothing = np.zeros((0, 64, 64), np.uint8)
+    names = np.array(["a", "b"])[LABELS]
+    split = pd.DataFrame(
+        {
+            "id": [f"id{n}" for n in ROWS],
+            "path": [f"{name}/{n}.png" for n, name in enumerate(names)],
+            "label": names,
+            "split": "val",
+            "family": np.where(names == "a", "chequers", "") if known else "",
+        }
+    )
+    return Scene(
+        split,
+        images,
+        masks=masks if known else nothing,
+        marks=masks * (LABELS == 0)[:, None, None].astype(np.uint8) if known else nothing,
+        parts=masks // 255 if known else nothing,
+        classes=["a", "b"],
+        labels=LABELS,
+        train=ROWS,
+        watched=ROWS,
+    )
