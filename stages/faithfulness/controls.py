@@ -9,7 +9,9 @@ from stages.common.determinism import generator
 from stages.common.draws import draw_in_turn
 from stages.common.figures import centred_map
 
-CONTROLS = ("other_image", "rolled", "centre", "noise")
+BLIND = ("centre", "noise")
+"""Controls that are the same whatever the maps show."""
+CONTROLS = ("other_image", "rolled", *BLIND)
 
 
 def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:

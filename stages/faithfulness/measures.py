@@ -18,7 +18,7 @@ from stages.common.backbones import Network, pool
 from stages.common.determinism import generator
 from stages.common.fitting import BATCH, batches
 from stages.common.gradcam import margin_classes, margins
-from stages.faithfulness.controls import controls
+from stages.faithfulness.controls import BLIND, CONTROLS, controls
 from stages.faithfulness.imputation import NOISE, impute
 from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
 
@@ -86,8 +86,11 @@ def measure_all(
 ) -> dict[str, Measured]:
     """Measure the maps of every method and their controls, a batch of images at a time.
 
+    The controls that look at no map are measured once for all methods with maps of one size.
+
     Args:
-        judge: runs twice, and 195 times for each method, for each image.
+        judge: runs twice, and 117 times for each method and 78 times for each size of maps, for
+            each image.
         inputs: gives those at positions ``[B]``, normalised, ``[B,3,S,S]``.
         logits: of the N images as they are, ``[N,K]``.
         ids: theirs, ``[N]``.
@@ -101,10 +104,17 @@ def measure_all(
     found: dict[str, list[Measured]] = {method: [] for method in heat}
     for part in tqdm(list(batches(len(ids), BATCH)), "faithfulness", disable=None):
         subject = subject_of(judge, inputs(part), logits[part], ids[part], seed)
+        blind: dict[tuple[int, ...], Measured] = {}
         for method, maps in heat.items():
             others = controls(maps, partner, ids, part, seed)
-            tried = [maps[part], *others.values()]
-            found[method].append(measure(judge, subject, tried, others["noise"]))
+            ties, size = others["noise"], maps.shape[1:]
+            if size not in blind:
+                blind[size] = measure(judge, subject, [others[name] for name in BLIND], ties)
+            tried = [maps[part], *(others[name] for name in CONTROLS if name not in BLIND)]
+            seeing = measure(judge, subject, tried, ties)
+            found[method].append(
+                Measured(*map(np.concatenate, zip(seeing, blind[size], strict=True)))
+            )
     return {
         method: Measured(*(np.concatenate(field, axis=-1) for field in zip(*parts, strict=True)))
         for method, parts in found.items()

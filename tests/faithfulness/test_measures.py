@@ -109,6 +109,28 @@ def test_batches_of_any_size_give_the_same_figures(
     assert flat(found) == pytest.approx(flat(true_figures), abs=1e-5)
 
 
+def test_methods_share_the_controls_that_look_at_no_map_and_change_no_figure(
+    patches: Tensor,
+) -> None:
+    logits, partner = sees_brightness(patches).numpy(), np.roll(np.arange(COUNT), 1)
+    true = truth(patches)
+    coarse = nn.functional.avg_pool2d(torch.from_numpy(true), 2).numpy()
+    heat = {"true": true, "upside_down": -true, "coarse": coarse}
+
+    def measure_some(*methods: str) -> tuple[dict[str, Measured], int]:
+        judge, some = Recorder(), {method: heat[method] for method in methods}
+        found = measure_all(judge, lambda part: patches[part], logits, IDS, some, partner, 0)
+        return found, len(judge.shown)
+
+    together, calls = measure_some(*heat)
+    batches = -(-COUNT // measures.BATCH)
+    assert calls == batches * (2 + 3 * 117 + 2 * 78)
+    for method in heat:
+        alone, _ = measure_some(method)
+        for field, own in zip(together[method], alone[method], strict=True):
+            assert np.array_equal(field, own)
+
+
 def flat(found: dict[str, Any]) -> dict[str, float]:
     return {key: value for key, value in found.items() if not isinstance(value, dict)}
 
