@@ -15,8 +15,10 @@ from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_picture
 from stages.common.params import read_params
 from stages.common.predictions import predictions
+from stages.common.statistics import median_with_interval
 from stages.protopnet.baselines import k_means_logits
 from stages.protopnet.decisions import choose_shown
+from stages.protopnet.locality import effective_fields
 from stages.protopnet.model import save_prototype_net
 from stages.protopnet.panels import draw_decisions
 from stages.protopnet.params import Params, ProtoPNet
@@ -66,12 +68,19 @@ def main(argv: list[str]) -> None:
     if reasons:
         metrics["removed"] = removal_figures(scene, full, fitted, network, params)
     field = receptive_field(network.blocks, settings.after_block)
-    metrics["quality"] = quality_figures(scene, fitted, network, field[1], seed)
+    fields = effective_fields(fitted.net, network, scene.images, fitted.source, field[1])
+    metrics["quality"] = {
+        **quality_figures(scene, fitted, network, field[1], seed),
+        "locality": {
+            "receptive_field": field[0],
+            **median_with_interval("effective_field", fields),
+        },
+    }
     near = [
         nearest_patches(found, rows, fitted.source[:, 0])
         for found, rows in ((fitted.known, scene.train), (fitted.seen, scene.watched))
     ]
-    table = prototype_table(scene, fitted, field, near, reasons)
+    table = prototype_table(scene, fitted, field, fields, near, reasons)
     wrong, correct = choose_shown(
         scene.truth, fitted.refitted.argmax(axis=1), settings.decisions, seed
     )

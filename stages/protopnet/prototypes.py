@@ -93,6 +93,7 @@ def prototype_table(
     scene: Scene,
     fitted: Fitted,
     field: tuple[int, int],
+    fields: np.ndarray,
     near: Sequence[Near],
     removed: Mapping[int, str],
 ) -> pd.DataFrame:
@@ -108,6 +109,7 @@ def prototype_table(
         scene: the images.
         fitted: the network and its sources.
         field: receptive field and stride of a cell in pixels.
+        fields: the effective field of each, ``[P]``, in pixels.
         near: the nearest training and evaluated patches.
         removed: reasons of the prototypes that a person took out.
     """
@@ -130,6 +132,7 @@ def prototype_table(
             "centre_y": cells[:, 0] * stride + stride // 2,
             "centre_x": cells[:, 1] * stride + stride // 2,
             "receptive_field": width,
+            "effective_field": fields,
             "on_mark": box_share(scene.marks, row, cells, stride),
             "on_defect": box_share(scene.masks, row, cells, stride),
             "near_on_mark": touched.mean(axis=1),

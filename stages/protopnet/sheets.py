@@ -63,7 +63,10 @@ def facts(row: Mapping[Any, Any], size: int) -> list[str]:
         worth = f"a perfect match gives {row['points']:.2f} points"
     else:
         worth = "pruned: gives no points"
-    lines = [f"{worth}   ·   {row['path']}"]
+    lines = [
+        f"{worth}   ·   {row['path']}",
+        f"Half of what moves its similarity lies within {row['effective_field']} px.",
+    ]
     box = f"of the {round(BOX * size)} px around its centre"
     for what, share in (("mark", row["on_mark"]), ("known defect", row["on_defect"])):
         if share > 0:

@@ -13,7 +13,7 @@ from stages.protopnet.decisions import (
 from stages.protopnet.panels import Prototype, Reading, draw_decisions, draw_reading
 from stages.protopnet.patches import Patch, cell_centre, cut_out, draw_frames, field_box
 from stages.protopnet.prototypes import nearest_patches, prototype_table
-from tests.protopnet.tiny import LABELS, ROWS, STRIDE, fitted, scene
+from tests.protopnet.tiny import FIELDS, LABELS, ROWS, STRIDE, fitted, scene
 
 LAYER = LastLayer(
     np.repeat([0, 1], 5), np.array([1, 2, 0, 4, 5, 1, 0, 0, 0, 0.0]), np.array([3, -3])
@@ -115,7 +115,7 @@ def test_frames_are_drawn_around_what_each_cell_sees() -> None:
 
 def test_a_wrong_decision_has_the_right_classs_account_besides() -> None:
     near = [nearest_patches(fitted().seen, ROWS, fitted().source[:, 0])] * 2
-    described = prototype_table(scene(), fitted(), (43, STRIDE), near, {})
+    described = prototype_table(scene(), fitted(), (43, STRIDE), FIELDS, near, {})
     first, second = draw_decisions(scene(), fitted(), described, (43, STRIDE), np.array([0, 1]))
     assert first.size == second.size
     seen, layer = fitted().seen, last_layer(fitted().net)

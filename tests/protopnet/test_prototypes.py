@@ -13,7 +13,7 @@ from stages.protopnet.prototypes import (
 )
 from stages.protopnet.sheets import draw_sheets, facts
 from stages.protopnet.training import Strongest
-from tests.protopnet.tiny import LABELS, ROWS, STRIDE, fitted, scene
+from tests.protopnet.tiny import FIELDS, LABELS, ROWS, STRIDE, fitted, scene
 
 
 def test_nearest_patches_are_sorted_and_leave_the_source_out() -> None:
@@ -55,7 +55,7 @@ def test_a_prototype_that_answers_to_marks_is_found_whatever_its_own_patch() -> 
 def described(*, known: bool, removed: dict[int, str] | None = None) -> list[dict[str, object]]:
     near = [nearest_patches(fitted().known, ROWS, fitted().source[:, 0])] * 2
     field = (43, STRIDE)
-    made = prototype_table(scene(known=known), fitted(), field, near, removed or {})
+    made = prototype_table(scene(known=known), fitted(), field, FIELDS, near, removed or {})
     return [{str(key): value for key, value in row.items()} for row in made.to_dict("records")]
 
 
@@ -74,7 +74,7 @@ def test_a_prototype_on_a_mark_says_so() -> None:
 def test_where_nothing_is_known_nothing_is_said() -> None:
     for row in described(known=False):
         assert np.isnan(float(str(row["on_mark"])))
-        assert len(facts(row, 64)) == 1
+        assert len(facts(row, 64)) == 2
 
 
 def test_shares_are_of_the_prototypes_class_among_its_nearest() -> None:
@@ -93,7 +93,7 @@ def test_a_sheet_names_what_was_removed_and_why() -> None:
 
 def test_every_prototype_has_a_sheet_that_repeats() -> None:
     near = [nearest_patches(fitted().known, ROWS, fitted().source[:, 0])] * 2
-    table = prototype_table(scene(), fitted(), (43, STRIDE), near, {})
+    table = prototype_table(scene(), fitted(), (43, STRIDE), FIELDS, near, {})
     first, second = (
         [sheet.tobytes() for sheet in draw_sheets(table, scene(), near, (43, STRIDE))]
         for _ in range(2)

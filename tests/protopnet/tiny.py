@@ -38,6 +38,7 @@ SETTINGS = ProtoPNet(
 LABELS = np.array([0, 1] * 8)
 ROWS = np.arange(16)
 STRIDE = 8
+FIELDS = np.full(6, 21)
 
 
 def pictures() -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,45 @@
+"""How local a patch is: the part of an image that moves a prototype's similarity."""
+
+import numpy as np
+import torch
+
+from stages.common.backbones import Network, device, normalise
+from stages.protopnet.model import PrototypeNet
+
+HELD = 0.5
+"""Share of the gradient that the effective field holds."""
+
+
+def effective_fields(
+    net: PrototypeNet, network: Network, images: np.ndarray, source: np.ndarray, stride: int
+) -> np.ndarray:
+    """Return, ``[P]``, the pixels' side of the square around each prototype's cell that moves it.
+
+    The smallest square, centred on the cell and cut at the image's border, that holds `HELD` of
+    the absolute gradient of the prototype's similarity to its own patch. The receptive field is
+    all that a cell could see; most of its influence is near the middle (Luo et al., Understanding
+    the Effective Receptive Field, NeurIPS 2016).
+
+    Args:
+        net: the prototype network.
+        network: whose blocks it stands on.
+        images: bytes ``[M,S,S,3]``.
+        source: row and cell of each prototype's patch, ``[P,3]``.
+        stride: of a cell in pixels.
+    """
+    sides = []
+    for prototype, (row, y, x) in enumerate(source):
+        pixels = torch.from_numpy(np.array(images[[row]])).to(device())
+        inputs = normalise(network, pixels).requires_grad_()
+        similar = net.similarities(net.trunk(inputs))[0, prototype, y, x]
+        (gradient,) = torch.autograd.grad(similar, inputs)
+        weight = gradient.abs().sum(dim=1)[0].cpu().numpy().astype(float)
+        sides.append(_side(weight, (y * stride + stride // 2, x * stride + stride // 2)))
+    return np.array(sides)
+
+
+def _side(weight: np.ndarray, centre: tuple[int, int]) -> int:
+    rows, columns = np.indices(weight.shape)
+    reach = np.maximum(abs(rows - centre[0]), abs(columns - centre[1]))
+    held = np.bincount(reach.ravel(), weights=weight.ravel()).cumsum()
+    return 2 * int(np.searchsorted(held, HELD * held[-1])) + 1
