@@ -1,0 +1,317 @@
+"""Does the prototype network hold? Out of fold, over seeds, beside the classifier it comes from.
+
+Used as ``python -m benchmarks.prototypes path/to/data``, a folder with `cats-ddpm` and `cats-sd`.
+Every image of `cats-ddpm` that is not a duplicate is judged once for each seed, by networks that
+learned from two thirds of the others; folds and everything that learns change with the seed.
+"""
+
+import argparse
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.runs import clone, experiment, results, share
+from stages.common.artifacts import class_names, read_array, read_split
+from stages.common.backbones import Network, receptive_field
+from stages.common.classifier import logits_of
+from stages.common.determinism import generator, make_torch_deterministic
+from stages.common.params import read_params
+from stages.common.refits import Measure, Measured, Refit, refit
+from stages.common.setup import Trained, initial_network
+from stages.common.statistics import mean_with_interval, paired_difference, stratified_draws
+from stages.crossval.folds import divide, refits
+from stages.crossval.params import Crossval
+from stages.protopnet import last_layer
+from stages.protopnet.baselines import k_means_logits, logistic_logits
+from stages.protopnet.locality import effective_fields
+from stages.protopnet.params import Params, ProtoPNet
+from stages.protopnet.training import fit_prototypes
+
+FOLDS = 3
+MODELS = ("kmeans", "logistic", "before", "after", "refitted")
+STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
+PARTS = ("folds", "unequal", "cuts", "generators")
+NOWHERE = Path("data/none")
+
+
+def fit_both(
+    images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, seed: int, *, baselines: bool
+) -> Measure:
+    """Return the measure that keeps the logits of classifier and prototypes, and their form.
+
+    Args:
+        images: bytes ``[N,S,S,3]``.
+        labels: class indices ``[N]``.
+        settings: block ``protopnet``.
+        seed: of the prototype network.
+        baselines: whether k-means prototypes are fitted, too.
+    """
+
+    def measure(network: Network, part: Refit) -> Measured:
+        learn, known = part.learn, labels[part.learn]
+        found = {"classifier": logits_of(network, images[part.score])}
+        data = images, learn, known, part.score, settings, seed
+        if baselines:
+            found["kmeans"] = k_means_logits(network, *data)
+        own = copy.deepcopy(network)
+        fitted = fit_prototypes(own, *data)
+        best, owner = fitted.known.similarity, fitted.net.owner.cpu().numpy()
+        field = receptive_field(own.blocks, settings.after_block)
+        alive, accuracy = [], []
+        for strength in STRENGTHS:
+            count = len(fitted.net.bias)
+            points, bias = last_layer.refit(best, owner, known, count, strength, settings.ridge)
+            logits = (fitted.seen.similarity * points) @ np.eye(count)[owner] + bias
+            alive.append([(points[owner == k] > 0).sum() for k in range(count)])
+            accuracy.append((logits.argmax(axis=1) == labels[part.score]).mean())
+        return {
+            **found,
+            "logistic": logistic_logits(best, known, fitted.seen.similarity),
+            "before": fitted.before,
+            "after": fitted.after,
+            "refitted": fitted.refitted,
+            "distinct": np.array(len(np.unique(fitted.source[:, 0]))),
+            "copies": np.array(len(fitted.source) - len(np.unique(fitted.source, axis=0))),
+            "alive": np.array(alive),
+            "accuracy": np.array(accuracy),
+            "fields": effective_fields(fitted.net, own, images, fitted.source, field[1]),
+            "field": np.array(field),
+        }
+
+    return measure
+
+
+def fractions(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return rows that leave a third of one class, of the first for even seeds, else the second."""
+    own = np.flatnonzero(labels == seed % 2)
+    kept = generator(seed, "unequal").permutation(own)[: len(own) // 3]
+    return np.sort(np.concatenate([np.flatnonzero(labels != seed % 2), kept]))
+
+
+def out_of_fold(
+    split: pd.DataFrame,
+    images: np.ndarray,
+    params: Path,
+    rows: np.ndarray,
+    seed: int,
+    measure: Callable[[np.ndarray, int], Measure],
+    checkpoints: Path,
+) -> Iterator[tuple[Refit, Measured]]:
+    """Yield what each fold scored and what was found there; the classifier learns anew for each.
+
+    Args:
+        split: ``data/split.csv``.
+        images: bytes ``[N,S,S,3]``.
+        params: ``params.yaml``.
+        rows: of the images that take part.
+        seed: of folds and fits.
+        measure: of class indices ``[N]`` and seed.
+        checkpoints: folder for finished refits.
+    """
+    trained, classes = read_params(params, Trained), class_names(split)
+    labels = split["label"].map(classes.index).to_numpy()
+    divided = divide(
+        split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
+    )
+    plan = list(refits(divided))
+    make_torch_deterministic(seed, "prototypes")
+    network = initial_network(trained.model, NOWHERE, classes, trained.train.unfreeze_from)
+    found = refit(
+        network,
+        images,
+        torch.from_numpy(labels),
+        plan,
+        measure(labels, seed),
+        trained.train,
+        seed,
+        checkpoints=checkpoints,
+    )
+    yield from zip(plan, found, strict=True)
+
+
+def gap_by_class(
+    labels: np.ndarray, gaps: np.ndarray, counts: np.ndarray
+) -> tuple[float, float, float]:
+    """Return a difference of balanced accuracies and its 95 % interval, clustered by image.
+
+    Args:
+        labels: class indices of the images, ``[N]``.
+        gaps: by image, one model right minus the other right, summed over seeds, ``[N]``.
+        counts: of seeds in which it was judged, ``[N]``; images with none are left out.
+    """
+    judged = counts > 0
+    labels, gaps, counts = labels[judged], gaps[judged], counts[judged]
+
+    def balanced(rows: np.ndarray) -> float:
+        own = [rows[labels[rows] == k] for k in np.unique(labels)]
+        return float(np.mean([gaps[some].sum() / counts[some].sum() for some in own]))
+
+    drawn = [balanced(draw) for draw in stratified_draws(labels, 0, "gap")]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return balanced(np.arange(len(labels))), float(low), float(high)
+
+
+def print_seeds(
+    name: str,
+    split: pd.DataFrame,
+    runs: Mapping[int, Sequence[tuple[Refit, Measured]]],
+) -> None:
+    """Print a row for each seed and the differences from the classifier over all of them."""
+    classes = class_names(split)
+    labels = split["label"].map(classes.index).to_numpy()
+    right = {model: np.full((len(runs), len(labels)), np.nan) for model in ("classifier", *MODELS)}
+    for number, folds in enumerate(runs.values()):
+        for part, found in folds:
+            for model, own in right.items():
+                own[number, part.score] = found[model].argmax(axis=1) == labels[part.score]
+    print(f"\n| {name}: seed | n | {' | '.join(right)} | lowest recall | ", end="")
+    print("distinct sources | copies |\n" + "|---" * (len(right) + 5) + "|")
+    for number, (seed, folds) in enumerate(runs.items()):
+        recalls = [np.nanmean(right["refitted"][number, labels == k]) for k in range(len(classes))]
+        cells = [f"{_balanced(own[number], labels):.3f}" for own in right.values()]
+        distinct = "/".join(str(found["distinct"]) for _, found in folds)
+        copies = sum(int(found["copies"]) for _, found in folds)
+        n = int((~np.isnan(right["classifier"][number])).sum())
+        lowest = f"{min(recalls):.3f} ({classes[int(np.argmin(recalls))]})"
+        print(f"| {seed} | {n} | {' | '.join(cells)} | {lowest} | {distinct} | {copies} |")
+    print(f"\n| {name}: difference of balanced accuracy | mean (95 %, clustered by image) |")
+    print("|---|---|")
+    pairs = [(model, "classifier") for model in MODELS]
+    pairs += [("refitted", "kmeans"), ("after", "before"), ("refitted", "before")]
+    for one, other in pairs:
+        apart = right[one] - right[other]
+        counts = (~np.isnan(apart)).sum(axis=0)
+        mean, low, high = gap_by_class(labels, np.nansum(apart, axis=0), counts)
+        print(f"| {one} minus {other} | {mean:+.3f} ({low:+.3f} to {high:+.3f}) |")
+    print(
+        f"\n| {name}: l1 | accuracy, mean of the fits | live prototypes by class, least and mean |"
+    )
+    print("|---|---|---|")
+    every = [found for folds in runs.values() for _, found in folds]
+    for number, strength in enumerate(STRENGTHS):
+        alive = np.array([found["alive"][number] for found in every])
+        shown = ", ".join(
+            f"{label} {alive[:, k].min()}, {alive[:, k].mean():.1f}"
+            for k, label in enumerate(classes)
+        )
+        accuracy = np.mean([found["accuracy"][number] for found in every])
+        print(f"| {strength} | {accuracy:.3f} | {shown} |", flush=True)
+
+
+def _balanced(right: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean([np.nanmean(right[labels == k]) for k in np.unique(labels)]))
+
+
+def at_cuts(
+    images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, cuts: Sequence[int], seed: int
+) -> Measure:
+    """Return the measure that keeps what `fit_both` finds, by cut, from one classifier."""
+
+    def measure(network: Network, part: Refit) -> Measured:
+        found: dict[str, np.ndarray] = {}
+        for cut in cuts:
+            own = settings.model_copy(update={"after_block": cut})
+            one = fit_both(images, labels, own, seed, baselines=False)(network, part)
+            found |= {f"{cut} {name}": value for name, value in one.items()}
+        return found
+
+    return measure
+
+
+def print_cuts(
+    labels: np.ndarray, folds: Sequence[tuple[Refit, Measured]], cuts: Sequence[int]
+) -> None:
+    """Print accuracy out of fold and how local a patch is, by the block that patches are cut at."""
+    print("\n| cut after block | receptive field | effective field, median | ", end="")
+    print("accuracy (95 %) | minus classifier (95 %) |\n|---|---|---|---|---|")
+    for cut in cuts:
+        right, reference = (
+            np.concatenate(
+                [
+                    found[f"{cut} {name}"].argmax(axis=1) == labels[part.score]
+                    for part, found in folds
+                ]
+            ).astype(float)
+            for name in ("refitted", "classifier")
+        )
+        accuracy = mean_with_interval("accuracy", right, 0, "cut", cut)
+        apart = paired_difference(right, reference, 0, "cut", cut)
+        fields = np.concatenate([found[f"{cut} fields"] for _, found in folds])
+        print(
+            f"| {cut} | {folds[0][1][f'{cut} field'][0]} px | {np.median(fields):.0f} px | ", end=""
+        )
+        print(f"{share(accuracy, 'accuracy')} | {apart['difference']:+.3f} ", end="")
+        print(f"({apart['low']:+.3f} to {apart['high']:+.3f}) |", flush=True)
+
+
+def print_generators(folder: Path, data: Path) -> None:
+    """Print what a class for each generator of `cats-sd`, beside the photographs, comes to."""
+    own = folder / "data" / "generators"
+    for path in sorted(path for path in (data / "cats-sd").rglob("*") if path.is_file()):
+        label = "real" if path.parent.name == "real" else path.name.split("_")[0]
+        (own / label).mkdir(parents=True, exist_ok=True)
+        (own / label / f"{path.parts[-3]}-{path.name}").write_bytes(path.read_bytes())
+    changes = {
+        "data.root": "data/generators",
+        "data.info": "data/none",
+        "protopnet.guards": "warn",
+        "crossval.folds": 0,
+    }
+    seconds = experiment(folder, changes, "protopnet")
+    split, found = results(folder, "split", "protopnet")
+    val = found["val"]
+    print("\n| cats-sd, generators as classes | |\n|---|---|")
+    print(f"| images | {split['splits']} |")
+    for model, one in found["comparison"].items():
+        print(f"| {model} | {share(one, 'accuracy')}, balanced {one['balanced_accuracy']:.3f} |")
+    print(f"| n, lowest recall | {val['n']}, {val['lowest_class_recall']:.3f} |")
+    print(f"| prototypes | {found['prototypes']} |")
+    print(f"| guards broken | {'; '.join(found['guards_broken']) or 'none'} |")
+    print(f"| seconds, all stages | {seconds:.0f} |", flush=True)
+
+
+def main() -> None:
+    """Print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--cuts", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
+    args = parser.parse_args()
+    with clone(args.data / "cats-ddpm") as folder:
+        experiment(folder, {"data.root": "data/cats-ddpm", "data.info": "data/none"}, "prepare")
+        params, scratch = folder / "params.yaml", folder / ".checkpoints"
+        split = read_split(folder / "data" / "split.csv")
+        images = np.array(read_array(folder / "data" / "images.npy"))
+        settings = read_params(params, Params).protopnet
+
+        def measure(labels: np.ndarray, seed: int) -> Measure:
+            return fit_both(images, labels, settings, seed, baselines=True)
+
+        labels = split["label"].map(class_names(split).index).to_numpy()
+        for part in ("folds", "unequal"):
+            if part in args.parts:
+                runs = {}
+                for seed in args.seeds:
+                    rows = fractions(labels, seed) if part == "unequal" else np.arange(len(split))
+                    kept = scratch / f"{part}-{seed}"
+                    runs[seed] = list(out_of_fold(split, images, params, rows, seed, measure, kept))
+                    print_seeds(f"{part}, up to seed {seed}", split, runs)
+        if "cuts" in args.parts:
+
+            def by_cut(labels: np.ndarray, seed: int) -> Measure:
+                return at_cuts(images, labels, settings, args.cuts, seed)
+
+            rows, kept = np.arange(len(split)), scratch / "cuts"
+            cuts = list(out_of_fold(split, images, params, rows, 0, by_cut, kept))
+            print_cuts(labels, cuts, args.cuts)
+        if "generators" in args.parts:
+            print_generators(folder, args.data)
+
+
+if __name__ == "__main__":
+    main()
