@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from benchmarks.runs import clone, experiment, results, share
-from stages.common.artifacts import class_names, read_array, read_split
+from stages.common.artifacts import class_names, read_array, read_split, read_table
 from stages.common.backbones import Network, receptive_field
 from stages.common.classifier import logits_of
 from stages.common.determinism import generator, make_torch_deterministic
@@ -34,7 +34,7 @@ from stages.protopnet.training import fit_prototypes
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
 STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
-PARTS = ("folds", "unequal", "cuts", "generators")
+PARTS = ("mark", "folds", "unequal", "cuts", "generators")
 NOWHERE = Path("data/none")
 
 
@@ -274,6 +274,43 @@ def print_generators(folder: Path, data: Path) -> None:
     print(f"| seconds, all stages | {seconds:.0f} |", flush=True)
 
 
+def print_cure(folder: Path) -> None:
+    """Print what taking out the prototypes that show the planted mark does, and others instead.
+
+    Which ones is read in the sheets, so from training images alone: the mark lies in their patch,
+    or is what resembles them most in at least half of the marked images.
+    """
+    changes: dict[str, object] = {
+        "synthesize.shortcut": "local",
+        "crossval.folds": 0,
+        "protopnet.guards": "warn",
+        "protopnet.remove": [],
+    }
+    experiment(folder, changes, "protopnet")
+    table = read_table(folder / "reports" / "prototypes.csv")
+    shows = (table["on_mark"] > 0) | (table["peaks_on_mark"] >= 0.5)
+    named = table.loc[shows, "prototype"].tolist()
+    others = table.loc[~shows & (table["class"] == "fake"), "prototype"].to_numpy()
+    drawn = sorted(generator(0, "others").permutation(others)[: len(named)].tolist())
+    print("\n| removed | images | n | right before | right after | change (95 %) |")
+    print("|---|---|---|---|---|---|")
+    for what, ids in (("shows the mark", named), ("as many others", drawn)):
+        removals = [{"id": number, "reason": what} for number in ids]
+        experiment(folder, changes | {"protopnet.remove": removals}, "protopnet")
+        (found,) = results(folder, "protopnet")
+        removed = found["removed"]
+        cases = {"all evaluated": removed["all"]} | {
+            f"{label}, {case}": one
+            for label, some in removed["by_mark"].items()
+            for case, one in some.items()
+        }
+        for case, one in cases.items():
+            change = one["change"]
+            cells = [f"{what}: {ids}", case, one["n"], share(one, "before"), share(one, "after")]
+            print(f"| {' | '.join(map(str, cells))} | {change['difference']:+.3f} ", end="")
+            print(f"({change['low']:+.3f} to {change['high']:+.3f}) |", flush=True)
+
+
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -283,6 +320,8 @@ def main() -> None:
     parser.add_argument("--cuts", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
     args = parser.parse_args()
     with clone(args.data / "cats-ddpm") as folder:
+        if "mark" in args.parts:
+            print_cure(folder)
         experiment(folder, {"data.root": "data/cats-ddpm", "data.info": "data/none"}, "prepare")
         params, scratch = folder / "params.yaml", folder / ".checkpoints"
         split = read_split(folder / "data" / "split.csv")

@@ -56,10 +56,19 @@ def print_heading(what: str) -> None:
 def experiment(folder: Path, changes: Mapping[str, object], *targets: str) -> float:
     """Run ``targets`` with ``changes`` to the committed parameters; return the seconds it took."""
     run(folder, "git", "checkout", "--quiet", "params.yaml")
-    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in changes.items()]
+    settings = [f"--set-param={key}={override(value)}" for key, value in changes.items()]
     started = time.monotonic()
     run(folder, "dvc", "exp", "run", *targets, *settings)
     return time.monotonic() - started
+
+
+def override(value: object) -> str:
+    """Return a value as ``dvc exp run --set-param`` reads it: JSON whose keys are not quoted."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{override(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(override, value)) + "]"
+    return json.dumps(value)
 
 
 def results(folder: Path, *stages: str) -> Iterator[Any]:

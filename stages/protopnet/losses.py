@@ -7,7 +7,10 @@ with minus infinity.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import avg_pool2d, normalize
+
+TEMPERATURE = 0.1
+"""Of the softmax that turns cosines into places: 0.1 below the best counts a third as much."""
 
 
 def cluster_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
@@ -36,6 +39,31 @@ def anchor_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
     """
     own = owner == labels[:, None]
     return 1 - best.masked_fill(~own, -torch.inf).amax(dim=0).mean()
+
+
+def overlap_loss(similar: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
+    """Return how likely two prototypes of the own class answer to the same place of an image.
+
+    A prototype's place is a cell drawn by the softmax of its similarities; two are the same if they
+    touch, for neighbours see nearly the same. Without this one striking thing (a watermark, say) is
+    taken up by several prototypes, and a person cannot take it out without taking out all else
+    they stand for. Mean over images and pairs; 0 for a single prototype.
+
+    Args:
+        similar: similarities ``[N,P,h,w]``.
+        owner: the class of each prototype, ``[P]``.
+        labels: ``[N]``.
+    """
+    places = (similar.flatten(2) / TEMPERATURE).softmax(dim=2).view_as(similar)
+    around = 9 * avg_pool2d(places, 3, stride=1, padding=1)
+    shares = []
+    for name in labels.unique():
+        one, other = (part[labels == name][:, owner == name] for part in (places, around))
+        met = torch.einsum("nphw,nqhw->npq", one, other)
+        count = met.shape[1]
+        pairs = ~torch.eye(count, dtype=torch.bool, device=met.device)
+        shares.append((met * pairs).sum(dim=(1, 2)) / max(1, count * (count - 1)))
+    return torch.cat(shares).mean()
 
 
 def diversity_loss(vectors: Tensor, owner: Tensor, max_cosine: float) -> Tensor:

@@ -34,6 +34,7 @@ class ProtoPNet(Views):
     anchor: Weight
     separation: Weight
     diversity: Weight
+    overlap: Weight
     max_cosine: Annotated[float, Field(ge=-1, le=1)]
     l1: Weight
     ridge: Weight

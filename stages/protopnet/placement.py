@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import minimum_filter
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
@@ -62,27 +63,32 @@ def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
-    """Return the cells of maps ``[N,C,h,w]`` as ``[M,C]``, at most `MAX_PATCHES` drawn by seed."""
-    patches = maps.transpose(0, 2, 3, 1).reshape(-1, maps.shape[1])
+    """Return the cells of maps ``[N,h,w,C]`` as ``[M,C]``, at most `MAX_PATCHES` drawn by seed."""
+    patches = maps.reshape(-1, maps.shape[-1])
     if len(patches) <= MAX_PATCHES:
         return np.asarray(patches)
     rng = generator(seed, "patches", *names)
     return np.asarray(patches[np.sort(rng.choice(len(patches), MAX_PATCHES, replace=False))])
 
 
-def distinctive(own: np.ndarray, others: np.ndarray, least: int, share: float = 0.03) -> np.ndarray:
-    """Return the ``share`` of patches ``own`` ``[M,D]`` that are least like any of ``others``.
+def distinctive(own: np.ndarray, others: np.ndarray, least: int, share: float = 0.01) -> np.ndarray:
+    """Return the ``share`` of patches ``own`` ``[N,h,w,D]`` that are least like any of ``others``.
 
-    At least ``least`` of them, which is how many centres they are for.
+    At least ``least`` of them, which is how many centres they are for, and none that touches one
+    less like the others: around a single striking place all patches are striking, and would crowd
+    out the second.
 
     Where classes share most of what they show (a background, say), centres of all patches would
-    describe just that. Patches are unit vectors; likeness is the cosine.
+    describe just that. Patches are unit vectors; ``others`` are ``[M,D]``; likeness is the cosine.
     """
+    flat = own.reshape(-1, own.shape[-1])
     nearest = np.concatenate(
-        [(own[start : start + 512] @ others.T).max(axis=1) for start in range(0, len(own), 512)]
+        [(flat[start : start + 512] @ others.T).max(axis=1) for start in range(0, len(flat), 512)]
     )
-    kept = max(least, int(share * len(own)) + 1)
-    return np.asarray(own[np.sort(np.argsort(nearest, kind="stable")[:kept])])
+    around = minimum_filter(nearest.reshape(own.shape[:3]), size=(1, 3, 3), mode="nearest")
+    ranked = np.lexsort((nearest, nearest > around.ravel()))
+    kept = max(least, int(share * len(flat)) + 1)
+    return np.asarray(flat[np.sort(ranked[:kept])])
 
 
 def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) -> np.ndarray:

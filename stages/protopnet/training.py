@@ -13,7 +13,13 @@ from stages.common.backbones import Network, device
 from stages.common.determinism import derived_seed, generator
 from stages.common.fitting import BATCH, Inputs, batches, run_blocks, varied_inputs
 from stages.protopnet.last_layer import refit
-from stages.protopnet.losses import anchor_loss, cluster_loss, diversity_loss, separation_loss
+from stages.protopnet.losses import (
+    anchor_loss,
+    cluster_loss,
+    diversity_loss,
+    overlap_loss,
+    separation_loss,
+)
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.params import ProtoPNet
 from stages.protopnet.placement import (
@@ -149,17 +155,18 @@ def place(
             for part in batches(len(rows), BATCH)
         ]
     )
+    maps = maps.transpose(0, 2, 3, 1)
     weight, bias = whitening(sample_patches(maps, seed, "all"), net.add_on.out_channels)
     net.add_on.weight.zero_()
     net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(device())
     net.add_on.bias.zero_()  # type: ignore[union-attr]
     net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(device())  # type: ignore[index]
-    unit = []
+    patches = maps @ weight.T + bias
+    unit = patches / np.maximum(np.linalg.norm(patches, axis=3, keepdims=True), 1e-12)
+    samples = [sample_patches(unit[labels == name], seed, name) for name in range(len(net.bias))]
     for name in range(len(net.bias)):
-        patches = sample_patches(maps[labels == name], seed, name) @ weight.T + bias
-        unit.append(patches / np.maximum(np.linalg.norm(patches, axis=1, keepdims=True), 1e-12))
-    for name, own in enumerate(unit):
-        others = np.concatenate([patches for k, patches in enumerate(unit) if k != name])
+        own = unit[labels == name]
+        others = np.concatenate([patches for k, patches in enumerate(samples) if k != name])
         mine = net.owner == name
         count = int(mine.sum())
         centres = cluster_centres(distinctive(own, others, count), count, seed, name)
@@ -187,22 +194,24 @@ def balanced_batches(
 
 
 def prototype_loss(
-    net: PrototypeNet, vectors: Tensor, best: Tensor, labels: Tensor, settings: ProtoPNet
+    net: PrototypeNet, vectors: Tensor, similar: Tensor, labels: Tensor, settings: ProtoPNet
 ) -> Tensor:
     """Return cross-entropy plus the weighted terms of `stages.protopnet.losses`.
 
     Args:
         net: gives points and owners.
         vectors: the prototypes ``[P,D]``.
-        best: best similarities ``[N,P]``.
+        similar: similarities ``[N,P,h,w]``.
         labels: ``[N]``.
         settings: the weights.
     """
+    best = similar.amax(dim=(2, 3))
     return (
         nn.functional.cross_entropy(net.logits(best), labels)
         + settings.cluster * cluster_loss(best, net.owner, labels)
         + settings.anchor * anchor_loss(best, net.owner, labels)
         + settings.separation * separation_loss(best, net.owner, labels)
+        + settings.overlap * overlap_loss(similar, net.owner, labels)
         + settings.diversity * diversity_loss(vectors, net.owner, settings.max_cosine)
     )
 
@@ -231,9 +240,9 @@ def train_phase(
         torch.manual_seed(derived_seed(seed, phase.name, epoch))
         for indices in balanced_batches(labels, settings.batch_size, rng):
             vectors = phase_vectors(net, phase)
-            best = net.similarities(learning(inputs(epoch, indices)), vectors).amax(dim=(2, 3))
+            similar = net.similarities(learning(inputs(epoch, indices)), vectors)
             optimizer.zero_grad()
-            prototype_loss(net, vectors, best, targets[indices], settings).backward()
+            prototype_loss(net, vectors, similar, targets[indices], settings).backward()
             optimizer.step()
         schedule.step()
     with torch.no_grad():

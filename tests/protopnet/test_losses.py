@@ -5,7 +5,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from stages.protopnet.losses import anchor_loss, cluster_loss, diversity_loss, separation_loss
+from stages.protopnet.losses import (
+    anchor_loss,
+    cluster_loss,
+    diversity_loss,
+    overlap_loss,
+    separation_loss,
+)
 
 OWNER = torch.tensor([0, 0, 1, 1])
 
@@ -82,3 +88,40 @@ def test_diversity_parts_prototypes_of_one_class_only() -> None:
     assert (moved[:2] > 0).any()
     assert (moved[2:] == 0).all()
     assert diversity_loss(vectors, OWNER, 1.0).item() == 0
+
+
+def seen_at(*places: tuple[int, int]) -> torch.Tensor:
+    """Return the similarities of one image and prototypes that match it at ``places`` alone."""
+    similar = torch.zeros(1, len(places), 8, 8)
+    for prototype, (y, x) in enumerate(places):
+        similar[0, prototype, y, x] = 1
+    return similar
+
+
+@pytest.mark.parametrize(
+    ("places", "least", "most"),
+    [
+        ([(2, 2), (2, 2), (6, 6), (6, 6)], 0.95, 1),
+        ([(2, 2), (2, 3), (6, 6), (6, 6)], 0.95, 1),
+        ([(2, 2), (2, 5), (2, 2), (2, 2)], 0, 0.01),
+    ],
+)
+def test_prototypes_of_the_own_class_overlap_where_their_places_touch(
+    places: list[tuple[int, int]], least: float, most: float
+) -> None:
+    loss = overlap_loss(seen_at(*places), OWNER, torch.tensor([0]))
+    assert least <= loss.item() <= most
+
+
+def test_overlap_sends_the_weaker_match_elsewhere() -> None:
+    similar = seen_at((2, 2), (2, 2), (5, 5), (5, 5))
+    similar[0, 1, 6, 6] = 0.95
+    similar.requires_grad_()
+    overlap_loss(similar, OWNER, torch.tensor([0])).backward()
+    assert similar.grad is not None
+    assert similar.grad[0, 1, 2, 2] > 0 > similar.grad[0, 1, 6, 6]
+    assert (similar.grad[0, 2:] == 0).all(), "the other class is left alone"
+
+
+def test_a_prototype_alone_in_its_class_overlaps_with_none() -> None:
+    assert overlap_loss(seen_at((2, 2), (2, 2)), torch.tensor([0, 1]), torch.tensor([1])) == 0

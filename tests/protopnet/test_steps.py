@@ -37,10 +37,8 @@ def test_each_loss_step_gives_every_prototype_a_gradient() -> None:
     net = PrototypeNet(made, 2, 16, 3)
     place(net, made, pictures()[0], np.arange(16), LABELS, 0)
     best = torch.from_numpy(pictures()[0][:8]).float().permute(0, 3, 1, 2) / 128 - 1
-    similarities = net.similarities(net.trunk(best)).amax(dim=(2, 3))
-    prototype_loss(
-        net, net.vectors, similarities, torch.from_numpy(LABELS[:8]), SETTINGS
-    ).backward()
+    similar = net.similarities(net.trunk(best))
+    prototype_loss(net, net.vectors, similar, torch.from_numpy(LABELS[:8]), SETTINGS).backward()
     assert net.vectors.grad is not None
     assert (net.vectors.grad.norm(dim=1) > 1e-6).all()
 
@@ -153,8 +151,21 @@ def test_what_prototypes_start_from_is_least_like_other_classes_and_enough() -> 
     angles = np.linspace(0, 1, 50)
     own = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     others = np.array([[1.0, 0.0]])
-    assert np.array_equal(distinctive(own, others, least=1), own[-2:])
-    assert np.array_equal(distinctive(own, others, least=10), own[-10:])
+    images = own.reshape(50, 1, 1, 2)
+    assert np.array_equal(distinctive(images, others, least=1), own[-1:])
+    assert np.array_equal(distinctive(images, others, least=10), own[-10:])
+
+
+def test_patches_around_a_striking_place_do_not_crowd_out_the_second() -> None:
+    angles = np.zeros((1, 9, 9))
+    angles[0, 1:4, 1:4] = 1.2
+    angles[0, 2, 2] = 1.4
+    angles[0, 7, 7] = 0.8
+    own = np.stack([np.cos(angles), np.sin(angles)], axis=3)
+    found = distinctive(own, np.array([[1.0, 0.0]]), least=1, share=0.01)
+    assert found == pytest.approx(np.array([own[0, 2, 2]]))
+    found = distinctive(own, np.array([[1.0, 0.0]]), least=2, share=0.01)
+    assert found == pytest.approx(np.array([own[0, 2, 2], own[0, 7, 7]]))
 
 
 def test_of_many_images_a_start_looks_at_as_many_of_each_class() -> None:
@@ -219,3 +230,15 @@ def test_the_ridge_shares_points_among_prototypes_that_say_the_same() -> None:
     twice = best[:, [0, 0, 2, 2]] + np.random.default_rng(1).normal(0, 1e-3, (len(best), 4))
     points, _ = refit(twice, owner, labels, 2, 0.0, 1.0)
     assert points.min() > 0.9 * points.max()
+
+
+def test_the_overlap_term_keeps_prototypes_of_a_class_from_one_place() -> None:
+    def coincidence(overlap: float) -> float:
+        settings = SETTINGS.model_copy(update={"overlap": overlap})
+        images, made = pictures()[0], network()
+        cells = fit_prototypes(made, images, ROWS, LABELS, ROWS, settings, 0).seen.cells
+        own = np.stack([cells[k == LABELS][:, 3 * k : 3 * k + 3] for k in (0, 1)])
+        apart = abs(own[:, :, :, None] - own[:, :, None]).max(axis=-1)
+        return float((apart[:, :, *np.triu_indices(3, 1)] <= 1).mean())
+
+    assert coincidence(8.0) < 0.7 * coincidence(0.0)

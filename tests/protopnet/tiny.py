@@ -27,6 +27,7 @@ SETTINGS = ProtoPNet(
     cluster=0.8,
     anchor=1.0,
     separation=0.08,
+    overlap=0.1,
     diversity=1.0,
     max_cosine=0.6,
     l1=0.0,
