@@ -17,12 +17,13 @@ check: $(VENV)/.dev
 	mypy
 	python -m sharing check
 
-# Takes about five hours, after `make repro`; DATA is a folder with cats-ddpm, cats-sd and oxford-cats.
+# Takes about eight hours, after `make repro`; DATA is a folder with cats-ddpm, cats-sd and oxford-cats.
 evidence: $(VENV)/.run
 	python -m benchmarks.rendered
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	python -m benchmarks.truth
 	python -m benchmarks.cost
+	$(if $(DATA),python -m benchmarks.prototypes $(DATA))
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
 	$(if $(DATA),python -m benchmarks.traces $(DATA))

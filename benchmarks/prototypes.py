@@ -113,7 +113,7 @@ def out_of_fold(
         checkpoints: folder for finished refits.
     """
     trained, classes = read_params(params, Trained), class_names(split)
-    labels = split["label"].map(classes.index).to_numpy()
+    labels = np.array(split["label"].map(classes.index))
     divided = divide(
         split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
     )
