@@ -7,6 +7,7 @@ learned from two thirds of the others; folds and everything that learns change w
 
 import argparse
 import copy
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,11 +26,12 @@ from stages.common.setup import Trained, initial_network
 from stages.common.statistics import mean_with_interval, paired_difference, stratified_draws
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
-from stages.protopnet import last_layer
 from stages.protopnet.baselines import k_means_logits, logistic_logits
+from stages.protopnet.decisions import last_layer
+from stages.protopnet.guards import duplicates_guard, live_by_class
 from stages.protopnet.locality import effective_fields
 from stages.protopnet.params import Params, ProtoPNet
-from stages.protopnet.training import fit_prototypes
+from stages.protopnet.training import fit_last_layer, fit_prototypes, logits
 
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
@@ -59,23 +61,23 @@ def fit_both(
             found["kmeans"] = k_means_logits(network, *data)
         own = copy.deepcopy(network)
         fitted = fit_prototypes(own, *data)
-        best, owner = fitted.known.similarity, fitted.net.owner.cpu().numpy()
-        field = receptive_field(own.blocks, settings.after_block)
+        best, seen = fitted.known.similarity, fitted.seen.similarity
+        field, trial = receptive_field(own.blocks, settings.after_block), copy.deepcopy(fitted.net)
         alive, accuracy = [], []
         for strength in STRENGTHS:
-            count = len(fitted.net.bias)
-            points, bias = last_layer.refit(best, owner, known, count, strength, settings.ridge)
-            logits = (fitted.seen.similarity * points) @ np.eye(count)[owner] + bias
-            alive.append([(points[owner == k] > 0).sum() for k in range(count)])
-            accuracy.append((logits.argmax(axis=1) == labels[part.score]).mean())
+            fit_last_layer(trial, best, known, settings.model_copy(update={"l1": strength}))
+            layer = last_layer(trial)
+            alive.append(list(live_by_class(layer.owner, layer.points, network.classes).values()))
+            accuracy.append((logits(trial, seen).argmax(axis=1) == labels[part.score]).mean())
+        sources = duplicates_guard(fitted.source)
         return {
             **found,
-            "logistic": logistic_logits(best, known, fitted.seen.similarity),
+            "logistic": logistic_logits(best, known, seen),
             "before": fitted.before,
             "after": fitted.after,
             "refitted": fitted.refitted,
-            "distinct": np.array(len(np.unique(fitted.source[:, 0]))),
-            "copies": np.array(len(fitted.source) - len(np.unique(fitted.source, axis=0))),
+            "distinct": np.array(sources["distinct_images"]),
+            "copies": np.array(sources["copies"]),
             "alive": np.array(alive),
             "accuracy": np.array(accuracy),
             "fields": effective_fields(fitted.net, own, images, fitted.source, field[1]),
@@ -254,7 +256,7 @@ def print_generators(folder: Path, data: Path) -> None:
     for path in sorted(path for path in (data / "cats-sd").rglob("*") if path.is_file()):
         label = "real" if path.parent.name == "real" else path.name.split("_")[0]
         (own / label).mkdir(parents=True, exist_ok=True)
-        (own / label / f"{path.parts[-3]}-{path.name}").write_bytes(path.read_bytes())
+        shutil.copy(path, own / label)
     changes = {
         "data.root": "data/generators",
         "data.info": "data/none",
@@ -265,7 +267,7 @@ def print_generators(folder: Path, data: Path) -> None:
     split, found = results(folder, "split", "protopnet")
     val = found["val"]
     print("\n| cats-sd, generators as classes | |\n|---|---|")
-    print(f"| images | {split['splits']} |")
+    print(f"| images | {split['classes']} |")
     for model, one in found["comparison"].items():
         print(f"| {model} | {share(one, 'accuracy')}, balanced {one['balanced_accuracy']:.3f} |")
     print(f"| n, lowest recall | {val['n']}, {val['lowest_class_recall']:.3f} |")

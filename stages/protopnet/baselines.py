@@ -7,9 +7,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from stages.common.backbones import Network
-from stages.protopnet.last_layer import refit
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.training import best_similarities, placed, project
+from stages.protopnet.training import best_similarities, fit_last_layer, logits, placed, project
 
 STRENGTH = 1.0
 """Inverse strength of the logistic regression's squared penalty, scikit-learn's default."""
@@ -42,9 +41,8 @@ def k_means_logits(
     net = placed(network, images, rows, labels, settings, seed)
     project(net, network, images, rows, labels)
     best, seen = (best_similarities(net, network, images, some) for some in (rows, watched))
-    owner, classes = net.owner.cpu().numpy(), len(net.bias)
-    points, bias = refit(best, owner, labels, classes, settings.l1, settings.ridge)
-    return np.asarray((seen * points) @ np.eye(classes, dtype=np.float32)[owner] + bias)
+    fit_last_layer(net, best, labels, settings)
+    return logits(net, seen)
 
 
 def logistic_logits(

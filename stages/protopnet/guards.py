@@ -46,6 +46,11 @@ def duplicates_guard(source: np.ndarray) -> Guard:
     }
 
 
+def live_by_class(owner: np.ndarray, points: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
+    """Return how many prototypes of each class give points; arguments as in `live_guard`."""
+    return {name: int((points[owner == k] > 0).sum()) for k, name in enumerate(classes)}
+
+
 def live_guard(
     owner: np.ndarray, points: np.ndarray, removed: Sequence[int], classes: Sequence[str]
 ) -> Guard:
@@ -59,7 +64,7 @@ def live_guard(
     """
     asked_for = ~np.isin(np.arange(len(owner)), removed)
     asked = {name: int((asked_for & (owner == k)).sum()) for k, name in enumerate(classes)}
-    live = {name: int((points[owner == k] > 0).sum()) for k, name in enumerate(classes)}
+    live = live_by_class(owner, points, classes)
     few = [name for name in classes if live[name] < asked[name] / 2]
     counts = ", ".join(f"{name} {live[name]} of {asked[name]}" for name in few or classes)
     return {

@@ -5,6 +5,7 @@ import torch
 
 from stages.common.backbones import Network, device, normalise
 from stages.protopnet.model import PrototypeNet
+from stages.protopnet.patches import cell_centre
 
 HELD = 0.5
 """Share of the gradient that the effective field holds."""
@@ -34,7 +35,7 @@ def effective_fields(
         similar = net.similarities(net.trunk(inputs))[0, prototype, y, x]
         (gradient,) = torch.autograd.grad(similar, inputs)
         weight = gradient.abs().sum(dim=1)[0].cpu().numpy().astype(float)
-        sides.append(_side(weight, (y * stride + stride // 2, x * stride + stride // 2)))
+        sides.append(_side(weight, cell_centre((y, x), stride)))
     return np.array(sides)
 
 

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from stages.protopnet.guards import live_by_class
 from stages.protopnet.parts import BOX, NEAREST, box_sums
+from stages.protopnet.patches import cell_centre
 from stages.protopnet.scene import Scene
 from stages.protopnet.training import Fitted, Strongest
 
@@ -72,11 +74,9 @@ def peaks_on(masks: np.ndarray, rows: np.ndarray, found: Strongest, stride: int)
     carriers = [n for n, row in enumerate(rows) if len(masks) and masks[row].any()]
     if not carriers:
         return np.full(found.similarity.shape[1], np.nan)
-    touched = [
-        box_share(masks, np.full(len(cells), rows[n]), cells, stride) > 0
-        for n, cells in zip(carriers, found.cells[carriers], strict=True)
-    ]
-    return np.mean(touched, axis=0)
+    cells = found.cells[carriers]
+    shares = box_share(masks, rows[carriers].repeat(cells.shape[1]), cells.reshape(-1, 2), stride)
+    return np.asarray((shares.reshape(cells.shape[:2]) > 0).mean(axis=0))
 
 
 def prototype_figures(fitted: Fitted, classes: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def prototype_figures(fitted: Fitted, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "total": len(owner),
         "distinct_images": len(np.unique(fitted.source[:, 0])),
-        "live": {name: int((points[owner == k] > 0).sum()) for k, name in enumerate(classes)},
+        "live": live_by_class(owner, points, classes),
     }
 
 
@@ -116,6 +116,7 @@ def prototype_table(
     row, cells = fitted.source[:, 0], fitted.source[:, 1:]
     owner = fitted.net.owner.cpu().numpy()
     width, stride = field
+    centres = np.array([cell_centre(cell, stride) for cell in cells])
     around = near[0]
     touched = box_share(scene.marks, around.rows.ravel(), around.cells.reshape(-1, 2), stride)
     touched = np.where(np.isnan(touched), np.nan, touched > 0).reshape(around.rows.shape)
@@ -129,8 +130,8 @@ def prototype_table(
             "id": scene.split["id"].to_numpy()[row],
             "path": scene.split["path"].to_numpy()[row],
             "row": row,
-            "centre_y": cells[:, 0] * stride + stride // 2,
-            "centre_x": cells[:, 1] * stride + stride // 2,
+            "centre_y": centres[:, 0],
+            "centre_x": centres[:, 1],
             "receptive_field": width,
             "effective_field": fields,
             "on_mark": box_share(scene.marks, row, cells, stride),

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 from stages.common.backbones import Network
 from stages.common.corruptions import jpeg, noise
 from stages.common.determinism import generator
-from stages.common.fitting import run_blocks
 from stages.protopnet.deletion import deletion_figures
 from stages.protopnet.interpretability import (
     distinctiveness,
@@ -21,7 +19,14 @@ from stages.protopnet.interpretability import (
 from stages.protopnet.masks import family_prototypes, heat_figures
 from stages.protopnet.parts import part_figures
 from stages.protopnet.scene import Scene
-from stages.protopnet.training import Fitted, Strongest, logits, similarity_maps, strongest
+from stages.protopnet.training import (
+    Fitted,
+    Strongest,
+    best_similarities,
+    logits,
+    similarity_maps,
+    strongest,
+)
 
 MOST = 200
 """Evaluated images that are looked at, drawn by seed where there are more."""
@@ -72,10 +77,8 @@ def quality_figures(
     )
     heat = _top_maps(fitted, network, images, rows, top)
 
-    @torch.no_grad()
     def judge(batch: np.ndarray) -> np.ndarray:
-        best = net.similarities(run_blocks(network, batch, net.after_block + 1)).amax(dim=(2, 3))
-        return net.logits(best).cpu().numpy()
+        return logits(net, best_similarities(net, network, batch, np.arange(len(batch))))
 
     source = fitted.source[live]
     groups = {

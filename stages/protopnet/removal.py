@@ -6,16 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from stages.common.backbones import Network
 from stages.common.errors import UserError
 from stages.common.statistics import mcnemar, paired_difference, share_with_interval
-from stages.protopnet.last_layer import refit
 from stages.protopnet.marks import changed_pictures
 from stages.protopnet.params import Params, ProtoPNet, Removal
 from stages.protopnet.scene import Scene
-from stages.protopnet.training import Fitted, best_similarities, logits
+from stages.protopnet.training import Fitted, best_similarities, fit_last_layer, logits
 
 
 def require_removable(remove: Sequence[Removal], count: int) -> None:
@@ -53,15 +51,7 @@ def remove_prototypes(
         settings: the penalties.
     """
     net = copy.deepcopy(fitted.net)
-    owner = net.owner.cpu().numpy()
-    kept = np.setdiff1d(np.arange(len(owner)), ids)
-    best = fitted.known.similarity[:, kept]
-    points = np.zeros(len(owner), np.float32)
-    points[kept], bias = refit(
-        best, owner[kept], labels, len(net.bias), settings.l1, settings.ridge
-    )
-    net.points.copy_(torch.from_numpy(points))
-    net.bias.copy_(torch.from_numpy(bias))
+    fit_last_layer(net, fitted.known.similarity, labels, settings, ids)
     return replace(fitted, net=net, refitted=logits(net, fitted.seen.similarity))
 
 

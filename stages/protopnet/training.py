@@ -1,6 +1,6 @@
 """Place, warm up, train jointly, project, train tied to the patches, refit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,12 +111,7 @@ def fit_prototypes(
     train(Phase("tied", settings.tied_epochs, slow, past, tied_to=cells))
     seen, known = (strongest(net, network, images, some) for some in (watched, rows))
     after = logits(net, seen.similarity)
-    owner = net.owner.cpu().numpy()
-    points, bias = refit(
-        known.similarity, owner, labels, len(net.bias), settings.l1, settings.ridge
-    )
-    net.points.copy_(torch.from_numpy(points))
-    net.bias.copy_(torch.from_numpy(bias))
+    fit_last_layer(net, known.similarity, labels, settings)
     return Fitted(net, source, known, seen, before, after, logits(net, seen.similarity))
 
 
@@ -287,6 +282,32 @@ def strongest(
         similarity.append(flat.max(axis=2))
         cells.append(np.stack(np.divmod(flat.argmax(axis=2), chunk.shape[3]), axis=2))
     return Strongest(np.concatenate(similarity), np.concatenate(cells))
+
+
+def fit_last_layer(
+    net: PrototypeNet,
+    best: np.ndarray,
+    labels: np.ndarray,
+    settings: ProtoPNet,
+    removed: Sequence[int] = (),
+) -> None:
+    """Fit points and bias of ``net`` in place; those ``removed`` get no points.
+
+    Args:
+        net: with prototypes in place.
+        best: best similarities of the training images, ``[N,P]``.
+        labels: class indices of these, ``[N]``.
+        settings: the penalties.
+        removed: positions of prototypes; at least one other stays.
+    """
+    owner = net.owner.cpu().numpy()
+    kept = np.setdiff1d(np.arange(len(owner)), removed)
+    points = np.zeros(len(owner), np.float32)
+    points[kept], bias = refit(
+        best.take(kept, axis=1), owner[kept], labels, len(net.bias), settings.l1, settings.ridge
+    )
+    net.points.copy_(torch.from_numpy(points))
+    net.bias.copy_(torch.from_numpy(bias))
 
 
 @torch.no_grad()
