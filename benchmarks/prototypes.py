@@ -135,22 +135,23 @@ def out_of_fold(
     yield from zip(plan, found, strict=True)
 
 
-def gap_by_class(
-    labels: np.ndarray, gaps: np.ndarray, counts: np.ndarray
-) -> tuple[float, float, float]:
+def gap_by_class(labels: np.ndarray, gaps: np.ndarray) -> tuple[float, float, float]:
     """Return a difference of balanced accuracies and its 95 % interval, clustered by image.
+
+    Each seed's is balanced on its own before the mean over seeds: where classes are unequal, and
+    another one is the smaller from seed to seed, pooling would count the small class for little.
 
     Args:
         labels: class indices of the images, ``[N]``.
-        gaps: by image, one model right minus the other right, summed over seeds, ``[N]``.
-        counts: of seeds in which it was judged, ``[N]``; images with none are left out.
+        gaps: by seed and image, one model right minus the other right, ``[S,N]``; NaN where it was
+            not judged.
     """
-    judged = counts > 0
-    labels, gaps, counts = labels[judged], gaps[judged], counts[judged]
+    judged = ~np.isnan(gaps).all(axis=0)
+    labels, gaps = labels[judged], gaps[:, judged]
 
     def balanced(rows: np.ndarray) -> float:
         own = [rows[labels[rows] == k] for k in np.unique(labels)]
-        return float(np.mean([gaps[some].sum() / counts[some].sum() for some in own]))
+        return float(np.mean([np.nanmean(gaps[:, some], axis=1) for some in own]))
 
     drawn = [balanced(draw) for draw in stratified_draws(labels, 0, "gap")]
     low, high = np.percentile(drawn, [2.5, 97.5])
@@ -170,24 +171,23 @@ def print_seeds(
         for part, found in folds:
             for model, own in right.items():
                 own[number, part.score] = found[model].argmax(axis=1) == labels[part.score]
-    print(f"\n| {name}: seed | n | {' | '.join(right)} | lowest recall | ", end="")
-    print("distinct sources | copies |\n" + "|---" * (len(right) + 5) + "|")
+    print(f"\n| {name}: seed | n | {' | '.join(right)} | lowest recall ", end="")
+    print("| the classifier's | distinct sources | copies |\n" + "|---" * (len(right) + 6) + "|")
     for number, (seed, folds) in enumerate(runs.items()):
-        recalls = [np.nanmean(right["refitted"][number, labels == k]) for k in range(len(classes))]
         cells = [f"{_balanced(own[number], labels):.3f}" for own in right.values()]
         distinct = "/".join(str(found["distinct"]) for _, found in folds)
         copies = sum(int(found["copies"]) for _, found in folds)
         n = int((~np.isnan(right["classifier"][number])).sum())
-        lowest = f"{min(recalls):.3f} ({classes[int(np.argmin(recalls))]})"
-        print(f"| {seed} | {n} | {' | '.join(cells)} | {lowest} | {distinct} | {copies} |")
+        for model in ("refitted", "classifier"):
+            recalls = [np.nanmean(right[model][number, labels == k]) for k in range(len(classes))]
+            cells.append(f"{min(recalls):.3f} ({classes[int(np.argmin(recalls))]})")
+        print(f"| {seed} | {n} | {' | '.join(cells)} | {distinct} | {copies} |")
     print(f"\n| {name}: difference of balanced accuracy | mean (95 %, clustered by image) |")
     print("|---|---|")
     pairs = [(model, "classifier") for model in MODELS]
     pairs += [("refitted", "kmeans"), ("after", "before"), ("refitted", "before")]
     for one, other in pairs:
-        apart = right[one] - right[other]
-        counts = (~np.isnan(apart)).sum(axis=0)
-        mean, low, high = gap_by_class(labels, np.nansum(apart, axis=0), counts)
+        mean, low, high = gap_by_class(labels, right[one] - right[other])
         print(f"| {one} minus {other} | {mean:+.3f} ({low:+.3f} to {high:+.3f}) |")
     print(
         f"\n| {name}: l1 | accuracy, mean of the fits | live prototypes by class, least and mean |"
