@@ -23,6 +23,7 @@ evidence: $(VENV)/.run
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	python -m benchmarks.truth
 	python -m benchmarks.cost
+	python -m benchmarks.prototype_seeds
 	$(if $(DATA),python -m benchmarks.prototypes $(DATA))
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))

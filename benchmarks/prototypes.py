@@ -8,6 +8,7 @@ learned from two thirds of the others; folds and everything that learns change w
 import argparse
 import copy
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.runs import clone, experiment, results, share
+from benchmarks.runs import clone, experiment, results, run, share
 from stages.common.artifacts import class_names, read_array, read_split, read_table
 from stages.common.backbones import Network, receptive_field
 from stages.common.classifier import logits_of
@@ -36,7 +37,8 @@ from stages.protopnet.training import fit_last_layer, fit_prototypes, logits
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
 STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
-PARTS = ("mark", "folds", "unequal", "cuts", "generators")
+PARTS = ("mark", "time", "folds", "unequal", "cuts", "generators")
+PHOTOGRAPHS = {"data.root": "data/cats-ddpm", "data.info": "data/none", "protopnet.guards": "warn"}
 NOWHERE = Path("data/none")
 
 
@@ -313,6 +315,20 @@ def print_cure(folder: Path) -> None:
             print(f"({change['low']:+.3f} to {change['high']:+.3f}) |", flush=True)
 
 
+def print_seconds(folder: Path) -> None:
+    """Print what the stage takes on `cats-ddpm`, and whether a second run writes the same bytes."""
+    experiment(folder, PHOTOGRAPHS, "embed")
+    seconds, locks = [], []
+    for _ in range(2):
+        started = time.monotonic()
+        run(folder, "dvc", "repro", "--single-item", "--force", "protopnet")
+        seconds.append(f"{time.monotonic() - started:.0f}")
+        locks.append((folder / "dvc.lock").read_bytes())
+    same = "the same" if locks[0] == locks[1] else "other"
+    print(f"\ncats-ddpm: the stage takes {' and '.join(seconds)} s; ", end="")
+    print(f"the second run writes {same} bytes", flush=True)
+
+
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -324,7 +340,9 @@ def main() -> None:
     with clone(args.data / "cats-ddpm") as folder:
         if "mark" in args.parts:
             print_cure(folder)
-        experiment(folder, {"data.root": "data/cats-ddpm", "data.info": "data/none"}, "prepare")
+        if "time" in args.parts:
+            print_seconds(folder)
+        experiment(folder, PHOTOGRAPHS, "prepare")
         params, scratch = folder / "params.yaml", folder / ".checkpoints"
         split = read_split(folder / "data" / "split.csv")
         images = np.array(read_array(folder / "data" / "images.npy"))

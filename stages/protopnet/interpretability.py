@@ -113,39 +113,44 @@ def sparsity(
     }
 
 
-def jpeg_figures(
-    top: np.ndarray, top_jpeg: np.ndarray, cells: np.ndarray, cells_jpeg: np.ndarray, seed: int
+def kept_figures(
+    what: str,
+    top: np.ndarray,
+    top_again: np.ndarray,
+    cells: np.ndarray,
+    cells_again: np.ndarray,
+    seed: int,
 ) -> dict[str, Any]:
-    """Return how often a decision reads the same after re-compression.
+    """Return how often a decision reads the same after ``what``, a re-compression, say.
 
-    ``jpeg_same_prototype``: the top prototype stays. ``jpeg_same_cell``: the cell of the first one
-    stays or moves to a neighbour. ``jpeg_same``: both. Controls: ``other_image``, what another
-    image shows instead of the compressed one (mean of `DRAWS` draws). A constant cell would always
-    stay. Fewer than two images give ``jpeg_n`` alone.
+    ``<what>_same_prototype``: the top prototype stays. ``<what>_same_cell``: the cell of the first
+    one stays or moves to a neighbour. ``<what>_same``: both. Controls: ``other_image``, what
+    another image shows instead of the same one again (mean of `DRAWS` draws). A constant cell would
+    always stay. Fewer than two images give ``<what>_n`` alone.
 
     Args:
+        what: happened in between.
         top: each image's top prototype, ``[N]``.
-        top_jpeg: the same of the images re-compressed.
+        top_again: the same afterwards.
         cells: of every prototype's best similarity, ``[N,P,2]``.
-        cells_jpeg: the same of the images re-compressed.
+        cells_again: the same afterwards.
         seed: of draws and bootstrap.
     """
     n = len(top)
     if n < 2:
-        return {"jpeg_n": n}
+        return {f"{what}_n": n}
     each = np.arange(n)
 
     def kept(order: np.ndarray) -> np.ndarray:
-        prototype = top_jpeg[order] == top
-        cell = _touch(cells_jpeg[order, top], cells[each, top])
+        prototype = top_again[order] == top
+        cell = _touch(cells_again[order, top], cells[each, top])
         return np.stack([prototype, cell, prototype & cell]).astype(float)
 
     own = kept(each)
-    control = np.mean([kept(order) for order in _others(n, seed, "jpeg")], axis=0)
-    found: dict[str, Any] = {"jpeg_n": n}
-    names = ("jpeg_same_prototype", "jpeg_same_cell", "jpeg_same")
-    for name, values, chance in zip(names, own, control, strict=True):
-        found |= beside(name, values, {"other_image": chance}, seed)
+    control = np.mean([kept(order) for order in _others(n, seed, what)], axis=0)
+    found: dict[str, Any] = {f"{what}_n": n}
+    for name, values, chance in zip(("_prototype", "_cell", ""), own, control, strict=True):
+        found |= beside(f"{what}_same{name}", values, {"other_image": chance}, seed)
     return found
 
 

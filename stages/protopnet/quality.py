@@ -12,7 +12,7 @@ from stages.common.determinism import generator
 from stages.protopnet.deletion import deletion_figures
 from stages.protopnet.interpretability import (
     distinctiveness,
-    jpeg_figures,
+    kept_figures,
     sparsity,
     top_prototypes,
 )
@@ -105,7 +105,7 @@ def quality_figures(
         "deletion": deletion_figures(
             judge, images, rows, seen.cells[each, top], parts > 0, stride, seed
         ),
-        "jpeg": jpeg_figures(top, top_packed, seen.cells, packed.cells, seed),
+        "jpeg": kept_figures("jpeg", top, top_packed, seen.cells, packed.cells, seed),
         "families": family_prototypes(
             fitted.known.similarity[:, live],
             scene.split["family"].to_numpy()[scene.train],

@@ -8,7 +8,7 @@ import pytest
 from stages.protopnet.deletion import SQUARE, blur_squares, deletion_figures
 from stages.protopnet.interpretability import (
     distinctiveness,
-    jpeg_figures,
+    kept_figures,
     sparsity,
     top_prototypes,
 )
@@ -183,27 +183,27 @@ def test_a_square_is_blurred_and_the_rest_stays() -> None:
 def test_jpeg_that_changes_nothing_is_stable_and_another_image_is_not() -> None:
     rng = RNG(0)
     top, cells = rng.integers(0, 4, 40), rng.integers(0, 14, (40, 4, 2))
-    found = jpeg_figures(top, top, cells, cells + 1, 0)
+    found = kept_figures("jpeg", top, top, cells, cells + 1, 0)
     for name in ("jpeg_same_prototype", "jpeg_same_cell", "jpeg_same"):
         assert found[name] == 1
         assert found[f"{name}_over_other_image"]["low"] > 0
     assert found["jpeg_same_prototype_other_image"] < 0.5
-    moved = jpeg_figures(top, (top + 1) % 4, cells, cells + np.array([2, 0]), 0)
+    moved = kept_figures("jpeg", top, (top + 1) % 4, cells, cells + np.array([2, 0]), 0)
     assert moved["jpeg_same_prototype"] == moved["jpeg_same_cell"] == moved["jpeg_same"] == 0
 
 
 def test_jpeg_looks_at_the_cell_of_the_first_top_prototype() -> None:
     top, cells = np.zeros(10, int), RNG(0).integers(0, 14, (10, 2, 2))
     moved = cells + np.array([[0, 0], [5, 5]])
-    found = jpeg_figures(top, np.repeat([0, 1], 5), cells, moved, 0)
+    found = kept_figures("jpeg", top, np.repeat([0, 1], 5), cells, moved, 0)
     assert (found["jpeg_same_cell"], found["jpeg_same"]) == (1, 0.5)
-    found = jpeg_figures(top, top, cells, cells + 5, 0)
+    found = kept_figures("jpeg", top, top, cells, cells + 5, 0)
     assert (found["jpeg_same_prototype"], found["jpeg_same"]) == (1, 0)
 
 
 def test_jpeg_where_every_image_says_the_same_is_no_merit() -> None:
     top, cells = np.zeros(20, int), np.full((20, 2, 2), 3)
-    found = jpeg_figures(top, top, cells, cells, 0)
+    found = kept_figures("jpeg", top, top, cells, cells, 0)
     assert found["jpeg_same"] == found["jpeg_same_other_image"] == 1
     assert found["jpeg_same_over_other_image"]["difference"] == 0
-    assert jpeg_figures(top[:1], top[:1], cells[:1], cells[:1], 0) == {"jpeg_n": 1}
+    assert kept_figures("jpeg", top[:1], top[:1], cells[:1], cells[:1], 0) == {"jpeg_n": 1}

@@ -1,0 +1,128 @@
+"""Do prototypes read the same when they are learnt again from another seed?
+
+Used as ``python -m benchmarks.prototype_seeds``: one classifier of the built-in cats, a prototype
+network for each seed, compared pair by pair on the evaluated images. Prototypes have no common
+numbers, so those of two networks are paired by how alike they rate the training images.
+"""
+
+import argparse
+from itertools import combinations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from benchmarks.runs import clone, experiment
+from stages.common.backbones import receptive_field
+from stages.common.classifier import read_classifier
+from stages.common.determinism import make_torch_deterministic
+from stages.common.params import read_params
+from stages.protopnet.interpretability import kept_figures, top_prototypes
+from stages.protopnet.masks import family_prototypes
+from stages.protopnet.params import Params
+from stages.protopnet.scene import Scene, read_scene
+from stages.protopnet.training import Fitted, fit_prototypes
+
+
+def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the correlation ``[P,P]`` of similarities ``[N,P]`` to the same images."""
+    one, other = ((part - part.mean(axis=0)) / part.std(axis=0) for part in (first, second))
+    return np.asarray(one.T @ other / len(one))
+
+
+def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return for each prototype another network's, ``[P]``: one to one, within its class.
+
+    Args:
+        alike: likeness of the first network's prototypes and the second's, ``[P,P]``.
+        owner: the class of each prototype in both, ``[P]``.
+    """
+    apart = owner[:, None] != owner
+    return np.asarray(linear_sum_assignment(np.where(apart, 10.0, -alike))[1])
+
+
+def families_found(scene: Scene, fitted: Fitted, stride: int) -> str:
+    """Return how many families of defects have a prototype that shows the defect, of how many."""
+    live = np.flatnonzero(fitted.net.points.cpu().numpy() > 0)
+    source = fitted.source[live]
+    found = family_prototypes(
+        fitted.known.similarity[:, live],
+        scene.split["family"].to_numpy()[scene.train],
+        scene.train,
+        source,
+        scene.maps("masks", source[:, 0]),
+        scene.maps("parts", source[:, 0]) > 0,
+        stride,
+    )
+    return f"{found['found_count']} of {found['found_n']}"
+
+
+def compare(first: Fitted, second: Fitted, seed: int) -> dict[str, float]:
+    """Return how alike two networks judge and read, by name, from 0 to 1.
+
+    ``likeness`` is the mean correlation of paired prototypes that give points, beside that of all
+    pairs of their class.
+    """
+    owner = first.net.owner.cpu().numpy()
+    alike = likeness(first.known.similarity, second.known.similarity)
+    pairs = partners(alike, owner)
+    tops, points = [], []
+    for fitted in (first, second):
+        points.append(fitted.net.points.cpu().numpy())
+        predicted = fitted.refitted.argmax(axis=1)
+        tops.append(top_prototypes(fitted.seen.similarity, points[-1], owner, predicted))
+    number = np.argsort(pairs)
+    kept = kept_figures(
+        "seed", tops[0], number[tops[1]], first.seen.cells, second.seen.cells[:, pairs], seed
+    )
+    live = (points[0] > 0) & (points[1][pairs] > 0)
+    same = first.refitted.argmax(axis=1) == second.refitted.argmax(axis=1)
+    return {
+        "prediction": float(same.mean()),
+        "likeness": float(alike[np.arange(len(owner)), pairs][live].mean()),
+        "likeness_class": float(alike[owner[:, None] == owner].mean()),
+        **{name: value for name, value in kept.items() if isinstance(value, float)},
+    }
+
+
+def main() -> None:
+    """Print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--scene", type=int, default=20, help="seed of the rendered images")
+    args = parser.parse_args()
+    with clone() as folder:
+        experiment(folder, {"synthesize.seed": args.scene}, "train")
+        names = ("split.csv", "images.npy", "masks.npy", "marks.npy", "parts.npy")
+        scene = read_scene(*(folder / "data" / name for name in names))
+        settings = read_params(folder / "params.yaml", Params).protopnet
+        path = folder / "models" / "classifier.safetensors"
+        stride = receptive_field(read_classifier(path).blocks, settings.after_block)[1]
+        fits = []
+        print("| seed | before | after | refitted | live | families found |")
+        print("|---|---|---|---|---|---|", flush=True)
+        for seed in args.seeds:
+            make_torch_deterministic(seed, "protopnet")
+            fitted = fit_prototypes(
+                read_classifier(path),
+                scene.images,
+                scene.train,
+                scene.labels[scene.train],
+                scene.watched,
+                settings,
+                seed,
+            )
+            fits.append(fitted)
+            stages = (fitted.before, fitted.after, fitted.refitted)
+            right = [f"{(found.argmax(axis=1) == scene.truth).mean():.3f}" for found in stages]
+            live = int((fitted.net.points > 0).sum())
+            cells = [seed, *right, live, families_found(scene, fitted, stride)]
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)
+        found = [compare(one, other, 0) for one, other in combinations(fits, 2)]
+        print(f"\n| over {len(found)} pairs of seeds | mean | least | most |\n|---|---|---|---|")
+        for name in [name for name in found[0] if not name.endswith(("_low", "_high"))]:
+            values = [one[name] for one in found]
+            print(f"| {name} | {np.mean(values):.3f} | {min(values):.3f} | {max(values):.3f} |")
+
+
+if __name__ == "__main__":
+    main()
