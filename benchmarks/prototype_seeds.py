@@ -17,9 +17,9 @@ from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.params import read_params
 from stages.protopnet.interpretability import kept_figures, top_prototypes
-from stages.protopnet.masks import family_prototypes
 from stages.protopnet.params import Params
-from stages.protopnet.scene import Scene, read_scene
+from stages.protopnet.quality import family_figures
+from stages.protopnet.scene import read_scene
 from stages.protopnet.training import Fitted, fit_prototypes
 
 
@@ -38,22 +38,6 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """
     apart = owner[:, None] != owner
     return np.asarray(linear_sum_assignment(np.where(apart, 10.0, -alike))[1])
-
-
-def families_found(scene: Scene, fitted: Fitted, stride: int) -> str:
-    """Return how many families of defects have a prototype that shows the defect, of how many."""
-    live = np.flatnonzero(fitted.net.points.cpu().numpy() > 0)
-    source = fitted.source[live]
-    found = family_prototypes(
-        fitted.known.similarity[:, live],
-        scene.split["family"].to_numpy()[scene.train],
-        scene.train,
-        source,
-        scene.maps("masks", source[:, 0]),
-        scene.maps("parts", source[:, 0]) > 0,
-        stride,
-    )
-    return f"{found['found_count']} of {found['found_n']}"
 
 
 def compare(first: Fitted, second: Fitted, seed: int) -> dict[str, float]:
@@ -115,7 +99,9 @@ def main() -> None:
             stages = (fitted.before, fitted.after, fitted.refitted)
             right = [f"{(found.argmax(axis=1) == scene.truth).mean():.3f}" for found in stages]
             live = int((fitted.net.points > 0).sum())
-            cells = [seed, *right, live, families_found(scene, fitted, stride)]
+            families = family_figures(scene, fitted, stride)
+            shown = f"{families['found_count']} of {families['found_n']}"
+            cells = [seed, *right, live, shown]
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
         found = [compare(one, other, 0) for one, other in combinations(fits, 2)]
         print(f"\n| over {len(found)} pairs of seeds | mean | least | most |\n|---|---|---|---|")

@@ -80,7 +80,6 @@ def quality_figures(
     def judge(batch: np.ndarray) -> np.ndarray:
         return logits(net, best_similarities(net, network, batch, np.arange(len(batch))))
 
-    source = fitted.source[live]
     groups = {
         "parts": part_figures(
             seen.similarity[:, live],
@@ -106,20 +105,27 @@ def quality_figures(
             judge, images, rows, seen.cells[each, top], parts > 0, stride, seed
         ),
         "jpeg": kept_figures("jpeg", top, top_packed, seen.cells, packed.cells, seed),
-        "families": family_prototypes(
-            fitted.known.similarity[:, live],
-            scene.split["family"].to_numpy()[scene.train],
-            scene.train,
-            source,
-            scene.maps("masks", source[:, 0]),
-            scene.maps("parts", source[:, 0]) > 0,
-            stride,
-        ),
+        "families": family_figures(scene, fitted, stride),
     }
     for name, (figure, reason) in _NEEDS.items():
         if figure not in groups[name]:
             groups[name]["left_out"] = reason
     return {"n": len(rows), "prototypes": len(live), **groups}
+
+
+def family_figures(scene: Scene, fitted: Fitted, stride: int) -> dict[str, Any]:
+    """Return `family_prototypes` of those that give points; arguments as of `quality_figures`."""
+    live = np.flatnonzero(fitted.net.points.cpu().numpy() > 0)
+    source = fitted.source[live]
+    return family_prototypes(
+        fitted.known.similarity[:, live],
+        scene.split["family"].to_numpy()[scene.train],
+        scene.train,
+        source,
+        scene.maps("masks", source[:, 0]),
+        scene.maps("parts", source[:, 0]) > 0,
+        stride,
+    )
 
 
 _NEEDS = {
