@@ -23,17 +23,11 @@ from stages.protopnet.scene import read_scene
 from stages.protopnet.training import Fitted, fit_prototypes
 
 
-def likeness(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the correlation ``[P,P]`` of similarities ``[N,P]`` to the same images."""
-    one, other = ((part - part.mean(axis=0)) / part.std(axis=0) for part in (first, second))
-    return np.asarray(one.T @ other / len(one))
-
-
 def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return for each prototype another network's, ``[P]``: one to one, within its class.
 
     Args:
-        alike: likeness of the first network's prototypes and the second's, ``[P,P]``.
+        alike: correlation of the first network's prototypes and the second's, ``[P,P]``.
         owner: the class of each prototype in both, ``[P]``.
     """
     apart = owner[:, None] != owner
@@ -41,13 +35,14 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def compare(first: Fitted, second: Fitted, seed: int) -> dict[str, float]:
-    """Return how alike two networks judge and read, by name, from 0 to 1.
+    """Return how alike two networks judge and read, by name.
 
-    ``likeness`` is the mean correlation of paired prototypes that give points, beside that of all
-    pairs of their class.
+    ``likeness`` is the mean correlation, from -1 to 1, of paired prototypes that give points,
+    beside that of all pairs of their class; the other figures are shares.
     """
     owner = first.net.owner.cpu().numpy()
-    alike = likeness(first.known.similarity, second.known.similarity)
+    both = np.corrcoef(first.known.similarity, second.known.similarity, rowvar=False)
+    alike = both[: len(owner), len(owner) :]
     pairs = partners(alike, owner)
     tops, points = [], []
     for fitted in (first, second):
@@ -72,10 +67,9 @@ def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--scene", type=int, default=20, help="seed of the rendered images")
     args = parser.parse_args()
     with clone() as folder:
-        experiment(folder, {"synthesize.seed": args.scene}, "train")
+        experiment(folder, {}, "train")
         names = ("split.csv", "images.npy", "masks.npy", "marks.npy", "parts.npy")
         scene = read_scene(*(folder / "data" / name for name in names))
         settings = read_params(folder / "params.yaml", Params).protopnet
