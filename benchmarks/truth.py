@@ -53,7 +53,7 @@ def render(job: tuple[int, int, dict[str, Any], frozenset[str]]) -> Rendered:
     """Render one pair of a scene seed as `prepare` would deliver it."""
     seed, index, prepared, without = job
     pair = render_pair(seed, index, SIZE, without=without)
-    size, crop = prepared["size"], prepared["harmonise"]
+    size, crop = prepared["image_size"], prepared["harmonise"]
     real, fake = (
         harmonise(Image.fromarray(picture), size, crop, prepared["jpeg_quality"])
         for picture in (pair.real, pair.fake)

@@ -15,8 +15,8 @@ from stages.common.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, dict[str, object]] = {
-    "synthesize": {"pairs": 16, "size": 96},
-    "prepare": {"size": 96},
+    "synthesize": {"pairs": 16, "image_size": 96},
+    "prepare": {"image_size": 96},
     "audit": {"permutations": 20},
     "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
     "crossval": {"folds": 2},

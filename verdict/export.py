@@ -17,7 +17,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
 
     The file's metadata hold the classes and the preprocessing as JSON.
     """
-    size = classifier.preprocessing.size
+    size = classifier.preprocessing.image_size
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
         classifier,

@@ -16,7 +16,7 @@ from stages.common.embedded import Embedded
 from stages.common.errors import UserError
 from stages.common.fitting import BATCH, batches, run_blocks
 
-FORMAT = "twincam-classifier-2"
+FORMAT = "twincam-classifier-3"
 
 
 def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:

@@ -61,13 +61,13 @@ def read_deliveries(
 
     Args:
         file: an image file of any kind that `decode` reads.
-        preprocessing: size, harmonise and jpeg_quality, as ``data/preprocessing.json`` has them.
+        preprocessing: image_size, harmonise and jpeg_quality, as ``data/preprocessing.json`` has them.
         max_pixels: larger images are bad.
 
     Raises:
         BadImageError: no regular file, unreadable, no image, too large or damaged.
     """
-    size = preprocessing["size"]
+    size = preprocessing["image_size"]
     prepared = partial(
         harmonise,
         size=size,

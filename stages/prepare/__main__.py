@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
         if (flags.info / kind).is_dir() and not found:
             print(f"prepare: no file in {flags.info / kind} belongs to an image", file=sys.stderr)
 
-    count, square = len(jobs), (settings.size, settings.size)
+    count, square = len(jobs), (settings.image_size, settings.image_size)
     squares = in_order(partial(make_square, flags.root, settings), jobs, "prepare")
     with ExitStack() as files:
         add_image = files.enter_context(npy_rows(flags.images, (count, *square, 3)))

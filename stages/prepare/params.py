@@ -8,7 +8,7 @@ from stages.common.params import Block
 class Prepare(Block):
     """The square that every image becomes."""
 
-    size: int = Field(ge=32, le=1024)
+    image_size: int = Field(ge=32, le=1024)
     harmonise: bool
     jpeg_quality: int = Field(ge=1, le=100)
 

@@ -45,8 +45,8 @@ def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
     Raises:
         BadImageError: no regular file, unreadable, no image, too large or damaged.
     """
-    found = decode(path, at_least=2 * settings.size)
-    square = harmonise(found.image, settings.size, settings.harmonise, settings.jpeg_quality)
+    found = decode(path, at_least=2 * settings.image_size)
+    square = harmonise(found.image, settings.image_size, settings.harmonise, settings.jpeg_quality)
     return found, square
 
 
@@ -56,7 +56,7 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
     Raises:
         UserError: the image is not the one of split.csv any more, or a map does not fit it.
     """
-    size, crop = settings.size, settings.harmonise
+    size, crop = settings.image_size, settings.harmonise
     try:
         found, image = read_image(root / job.path, settings)
     except BadImageError as error:

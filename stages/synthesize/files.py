@@ -61,7 +61,7 @@ def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) ->
 
 def write_pair(settings: Synthesize, index: int, images: Path, info: Path) -> list[Row]:
     """Render one pair, write its files and return its two rows of the manifest."""
-    pair = render_pair(settings.seed, index, settings.size, settings.shortcut)
+    pair = render_pair(settings.seed, index, settings.image_size, settings.shortcut)
     name = f"scene-{index:05d}"
     fake_name = f"{name}{'.jpg' if settings.shortcut == 'global' else '.png'}"
     files = {

@@ -14,7 +14,7 @@ class Synthesize(Block):
 
     seed: int = Field(ge=0)
     pairs: int = Field(ge=2, le=100_000)
-    size: int = Field(ge=64, le=1024)
+    image_size: int = Field(ge=64, le=1024)
     shortcut: Shortcut
 
 

@@ -150,13 +150,13 @@ def test_wrong_weights_files_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_saved_classifier_comes_back_and_is_the_same_bytes(
     network: Network, tmp_path: Path
 ) -> None:
-    save_classifier(tmp_path / "a.safetensors", network, {"size": 224})
+    save_classifier(tmp_path / "a.safetensors", network, {"image_size": 224})
     back = read_classifier(tmp_path / "a.safetensors")
     assert (back.arch, back.classes) == (network.arch, network.classes)
     inputs = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(back.module(inputs), network.module(inputs))
-    save_classifier(tmp_path / "b.safetensors", back, {"size": 224})
+    save_classifier(tmp_path / "b.safetensors", back, {"image_size": 224})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 

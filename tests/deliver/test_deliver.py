@@ -68,7 +68,7 @@ class Run:
         self.deliveries, self.metrics = folder / "deliveries.csv", folder / "deliver.json"
         self.external.mkdir()
         self.rows: list[dict[str, object]] = []
-        write_metrics(self.preprocessing, {"size": 64, "harmonise": True, "jpeg_quality": 90})
+        write_metrics(self.preprocessing, {"image_size": 64, "harmonise": True, "jpeg_quality": 90})
 
     def add(self, path: str, split: str, picture: Image.Image, **options: object) -> None:
         """Write ``<label>/name`` of the data set and list it."""
@@ -130,7 +130,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     run.add("b/turned.jpg", "test", noise(2, 300, 200), exif=turned)
     run.add("c/grey.png", "val", noise(3).convert("L"))
     run.add("c/alpha.webp", "test", noise(4).convert("RGBA"))
-    settings = {"size": 64, "harmonise": harmonised, "jpeg_quality": 85}
+    settings = {"image_size": 64, "harmonise": harmonised, "jpeg_quality": 85}
     (tmp_path / "params.yaml").write_text(json.dumps({"prepare": settings}))
     arrays = [f"--{name}={tmp_path / name}.npy" for name in ("images", "masks", "parts", "marks")]
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
@@ -244,7 +244,7 @@ def test_large_pictures_are_sent_as_platforms_send_them(
 
     monkeypatch.setattr(pictures, "WAYS", {"noted": noting})
     noise(0, *size).save(tmp_path / "x.jpg", quality=95)
-    settings = {"size": 64, "harmonise": True, "jpeg_quality": 90}
+    settings = {"image_size": 64, "harmonise": True, "jpeg_quality": 90}
     sha256, squares = read_deliveries(tmp_path / "x.jpg", settings, 10**7)
     assert seen == [sent]
     as_prepared = decode(tmp_path / "x.jpg", at_least=128)
@@ -283,7 +283,7 @@ def test_pictures_are_sent_upright(tmp_path: Path) -> None:
     picture.save(tmp_path / "plain.jpg", quality=95)
     stored = picture.transpose(Image.Transpose.ROTATE_90)
     stored.save(tmp_path / "turned.jpg", quality=95, exif=turned)
-    settings = {"size": 64, "harmonise": True, "jpeg_quality": 90}
+    settings = {"image_size": 64, "harmonise": True, "jpeg_quality": 90}
     plain, upright = (
         read_deliveries(tmp_path / f"{name}.jpg", settings, 10**7)[1].astype(int)
         for name in ("plain", "turned")

@@ -47,7 +47,7 @@ def leftovers(project: Path) -> list[Path]:
     [
         ("synthesize", "synthesize", "pairs", 0),
         ("split", "split", "val_fraction", 1.5),
-        ("prepare", "prepare", "size", "large"),
+        ("prepare", "prepare", "image_size", "large"),
         ("train", "train", "optimizer", "lion"),
         ("explain", "explain", "space", "pixels"),
         ("protopnet", "protopnet", "l1", -1),

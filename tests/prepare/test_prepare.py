@@ -27,7 +27,7 @@ class Run:
         self.preprocessing = folder / "data/preprocessing.json"
 
     def __call__(self, **changes: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        block = {"size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
+        block = {"image_size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
         self.params.write_text(json.dumps({"prepare": block}))
         maps = ("masks", "parts", "marks")
         flags = ("params", "root", "info", "split", "images", *maps, "preprocessing")
@@ -189,7 +189,7 @@ def test_what_was_done_is_recorded_for_whoever_judges_another_image(run: Run) ->
     run.list()
     run(harmonise=False)
     found = json.loads(run.preprocessing.read_text())
-    assert found == {"size": 64, "harmonise": False, "jpeg_quality": 90}
+    assert found == {"image_size": 64, "harmonise": False, "jpeg_quality": 90}
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
@@ -259,7 +259,7 @@ def test_streamed_rows_are_what_numpy_saves(tmp_path: Path, shape: tuple[int, ..
 
 
 @pytest.mark.parametrize(
-    "changes", [{"size": 31}, {"size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
+    "changes", [{"image_size": 31}, {"image_size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
 )
 def test_impossible_parameters(run: Run, changes: dict[str, int]) -> None:
     assert f"prepare.{next(iter(changes))}" in user_error(run, **changes)

@@ -20,7 +20,7 @@ from stages.synthesize.params import Synthesize
 
 def run(folder: Path, **changes: object) -> Path:
     folder.mkdir(exist_ok=True)
-    settings = {"seed": 0, "pairs": 3, "size": 64, "shortcut": "none", **changes}
+    settings = {"seed": 0, "pairs": 3, "image_size": 64, "shortcut": "none", **changes}
     lines = "".join(f"  {key}: {value}\n" for key, value in settings.items())
     (folder / "params.yaml").write_text(f"synthesize:\n{lines}other: {{left: alone}}\n")
     main(command(folder))
@@ -46,7 +46,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_same_bytes_whatever_the_number_of_workers(plain: Path, tmp_path: Path) -> None:
-    settings = Synthesize(seed=0, pairs=3, size=64, shortcut="none")
+    settings = Synthesize(seed=0, pairs=3, image_size=64, shortcut="none")
     write_pairs(settings, tmp_path / "images", tmp_path / "info", workers=1)
     assert contents(tmp_path) == contents(plain)
 
@@ -110,7 +110,7 @@ def test_local_shortcut_marks_fakes_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("pairs", 1), ("size", 63), ("size", "big"), ("shortcut", "loud"), ("seed", -1), ("sise", 64)],
+    [("pairs", 1), ("image_size", 63), ("image_size", "big"), ("shortcut", "loud"), ("seed", -1), ("image_sise", 64)],
 )
 def test_bad_parameter_is_one_clear_line(tmp_path: Path, key: str, value: object) -> None:
     with pytest.raises(UserError) as error:

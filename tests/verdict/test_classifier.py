@@ -62,7 +62,7 @@ def test_onnx_gives_the_same_probabilities_and_maps_for_any_number_of_images(
         assert np.abs(found[1] - expected[1]).max() < 1e-3 * np.abs(expected[1]).max()
     about = session.get_modelmeta().custom_metadata_map
     assert tuple(json.loads(about["classes"])) == classifier.classes
-    assert json.loads(about["preprocessing"])["size"] == images.shape[1]
+    assert json.loads(about["preprocessing"])["image_size"] == images.shape[1]
 
 
 def test_what_is_no_classifier_and_no_image_ends_in_one_line(
