@@ -124,7 +124,18 @@ def read_array(path: Path) -> np.ndarray:
             raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
 
 
-SPLIT_TEXT = ("id", "path", "label", "split", "group", "source", "family", "sha256", "format")
+SPLIT_TEXT = (
+    "id",
+    "path",
+    "label",
+    "split",
+    "group",
+    "source",
+    "family",
+    "sha256",
+    "phash",
+    "format",
+)
 
 
 def read_split(path: Path) -> pd.DataFrame:

@@ -38,7 +38,9 @@ def run_stage(main: Callable[[list[str]], None], name: str) -> None:
     except OSError as error:
         sys.exit(f"{name}: {one_line(error)}")
     except MemoryError:
-        sys.exit(f"{name}: out of memory; close other programs or lower prepare.image_size and run again")
+        sys.exit(
+            f"{name}: out of memory; close other programs or lower prepare.image_size and run again"
+        )
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted; nothing half-written, run again to go on", file=sys.stderr)
         sys.exit(130)

@@ -1,10 +1,19 @@
-"""What lies in a folder of images: hidden files are passed over, links are followed."""
+"""What lies in a folder of images: hidden files are passed over, linked folders are refused."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from stages.common.errors import UserError
+
 _HIDDEN = {"thumbs.db", "desktop.ini", "__macosx"}
+
+SIDECARS = {
+    *(".txt", ".caption", ".json", ".jsonl", ".xmp", ".xml", ".csv", ".tsv", ".yaml", ".yml"),
+    *(".md", ".rst", ".html", ".htm", ".pdf", ".log", ".ini", ".toml", ".npy", ".npz", ".dvc"),
+    *(".py", ".ipynb", ".sha256", ".md5", ".aae", ".thm", ".ds_store"),
+}
+"""Endings of files that accompany images: captions, metadata, notes."""
 
 
 def visible(folder: Path) -> list[Path]:
@@ -17,33 +26,47 @@ def visible(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in ``folder``, sorted."""
-    return [path.name for path in visible(folder) if path.is_dir()]
+    """Return the names of the folders in ``folder``, sorted.
+
+    Raises:
+        UserError: one of them is a link.
+    """
+    return [path.name for path in visible(folder) if _is_folder(path)]
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every file below ``folder`` with an empty fault.
+    """Yield every file below ``folder`` with an empty fault; a folder that cannot be entered, too.
 
-    A folder that cannot be entered, or that leads back to itself, is yielded with its fault.
+    Raises:
+        UserError: a folder below is a link.
     """
-    yield from _walk(folder, frozenset())
-
-
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[tuple[Path, str]]:
-    real = os.path.realpath(folder)
-    if real in above:
-        yield folder, "a folder that leads back to itself"
-        return
     try:
         inside = visible(folder)
     except OSError as error:
         yield folder, error.strerror or str(error)
         return
     for path in inside:
-        if os.path.isdir(path):
-            yield from _walk(path, above | {real})
+        if _is_folder(path):
+            yield from walk(path)
         else:
             yield path, ""
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether ``path`` is a folder; DVC does not follow a link to one."""
+    if not os.path.isdir(path):
+        return False
+    if path.is_symlink():
+        raise UserError(
+            f"{path}: is a link to a folder, and DVC neither tracks what is behind it nor sees it "
+            f"change; replace it by the folder itself (`cp -rL`), then `dvc add` again"
+        )
+    return True
+
+
+def is_sidecar(path: str) -> bool:
+    """Tell whether a file accompanies images, by its ending."""
+    return os.path.splitext(path)[1].lower() in SIDECARS
 
 
 def listed(names: list[str], limit: int = 5) -> str:

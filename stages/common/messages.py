@@ -8,6 +8,10 @@ SHOWN = 20
 def warn(stage: str, *lines: str) -> None:
     """Say each of ``lines`` on standard error; of many, the first `SHOWN` and how many follow."""
     more = len(lines) - SHOWN
-    tail = [f"and {more} more, see reports/{stage}.json"] if more > 0 else []
+    tail = (
+        [f"and {more} more, all in reports/{stage}.json when this stage succeeds"]
+        if more > 0
+        else []
+    )
     for line in [*lines[:SHOWN], *tail]:
         print(f"{stage}: {line}", file=sys.stderr)

@@ -7,18 +7,19 @@ from pathlib import Path
 from stages.common.artifacts import write_metrics, write_table
 from stages.common.errors import run_stage
 from stages.common.messages import warn
+from stages.common.near_duplicates import hash_text
 from stages.common.params import read_params
 from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, read_contents
-from stages.split.groups import label_conflicts
-from stages.split.listing import find_files, loose_files
-from stages.split.manifest import attributes, read_manifest, unmatched, with_facts
+from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
+from stages.split.listing import find_files
+from stages.split.manifest import attributes, matched, read_manifest, unmatched, with_facts
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
 
 COLUMNS = ["id", "path", "label", "split", "group", "source", "family"]
-COLUMNS += ["sha256", "width", "height", "format", "bytes"]
+COLUMNS += ["sha256", "phash", "width", "height", "format", "bytes"]
 
 say = partial(warn, "split")
 
@@ -35,38 +36,44 @@ def main(argv: list[str]) -> None:
     """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
     flags = parser().parse_args(argv)
     params = read_params(flags.params, Params)
-    entries = find_files(flags.root)
+    entries, loose = find_files(flags.root, params.data.layout)
     given = bool(entries[0].split)
     manifest = read_manifest(flags.info)
-    if loose := loose_files(flags.root):
+    if loose:
         say(f"{loose} files lie beside the class folders of {flags.root} and are passed over")
 
-    images, bad = read_contents(flags.root, entries, params.data.max_pixels)
+    images, bad, sidecars = read_contents(flags.root, entries, params.data.max_pixels)
+    if sidecars:
+        say(f"{len(sidecars)} files are captions or the like, {sidecars[0]} for one; passed over")
     say(*(f"left out {file['path']}: {file['reason']}" for file in bad))
     labels = sorted({entry.label for entry in entries})
-    check_bad(bad, len(entries), params.data.max_bad_fraction)
+    check_bad(bad, len(entries) - len(sidecars), params.data.max_bad_fraction)
     check_classes(images, labels)
+    manifest = matched(manifest, images["path"])
     if nameless := unmatched(manifest, images):
         say(f"{nameless} of {len(manifest)} rows of manifest.csv name no usable image")
 
     images = with_sources(with_facts(images, manifest), params.data.source_pattern)
     conflicts = label_conflicts(images)
     say(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
-    images, leaks = divide(images, given, params.split)
+    near = near_pairs_of(flags.root, images, params.split.near_duplicate_distance)
+    images, leaks = divide(images, given, params.split, near)
     say(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
     check_covered(images, labels, wanted, given)
+    say(*dominant_groups(images))
 
-    counts = {"total": len(entries), "used": len(images), "bad": len(bad), "dropped": len(leaks)}
+    total = len(entries) - len(sidecars)
+    counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}
     metrics = {
         "images": counts,
         "bad": bad,
         "dropped": leaks,
         "label_conflicts": conflicts,
         "given_split": given,
-        **summarise(images, params.split.near_duplicate_distance),
+        **summarise(images, near),
     }
-    write_table(flags.split, images[COLUMNS])
+    write_table(flags.split, images.assign(phash=hash_text(images["phash"]))[COLUMNS])
     write_table(flags.attributes, attributes(images, manifest))
     write_metrics(flags.metrics, metrics)
 

@@ -2,37 +2,47 @@
 
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-from scipy.fft import dctn
 
 from stages.common.errors import UserError
+from stages.common.folders import is_sidecar
 from stages.common.images import BadImageError, check_name, decode, image_id, in_order, printable
+from stages.common.near_duplicates import perceptual_hash
 from stages.split.listing import Entry
 
-FLAT = 2**64 - 1
 
+class Contents(NamedTuple):
+    """What lies in the class folders.
 
-def read_contents(
-    root: Path, entries: list[Entry], max_pixels: int
-) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Decode every file.
-
-    Returns:
-        A row per good image (id, path, label, split, sha256, phash, width, height, format, bytes),
-        in the order of ``entries``; and path and reason of each bad one.
+    Attributes:
+        images: a row per good image: id, path, label, split, sha256, phash (uint64), width, height,
+            format, bytes.
+        bad: path and reason of each file that should be an image and is none.
+        sidecars: paths of captions and other files that accompany images.
     """
-    good, bad = [], []
+
+    images: pd.DataFrame
+    bad: list[dict[str, str]]
+    sidecars: list[str]
+
+
+def read_contents(root: Path, entries: list[Entry], max_pixels: int) -> Contents:
+    """Decode every file; keep the order of ``entries``."""
+    good, bad, sidecars = [], [], []
     outcomes = in_order(partial(_inspect, root, max_pixels), entries, "split")
     for entry, outcome in zip(entries, outcomes, strict=True):
-        if isinstance(outcome, str):
-            bad.append({"path": printable(entry.path), "reason": printable(outcome)})
-        else:
+        if not isinstance(outcome, str):
             good.append({"path": entry.path, "label": entry.label, "split": entry.split, **outcome})
+        elif is_sidecar(entry.path) and not entry.fault:
+            sidecars.append(entry.path)
+        else:
+            bad.append({"path": printable(entry.path), "reason": printable(outcome)})
     columns = ["id", "path", "label", "split", *_CONTENT]
-    return pd.DataFrame(good, columns=columns).astype({"phash": np.uint64}), bad
+    images = pd.DataFrame(good, columns=columns).astype({"phash": np.uint64})
+    return Contents(images, bad, sidecars)
 
 
 _CONTENT = ("sha256", "phash", "width", "height", "format", "bytes")
@@ -50,30 +60,15 @@ def _inspect(root: Path, max_pixels: int, entry: Entry) -> dict[str, object] | s
     return {"id": image_id(entry.path), "phash": perceptual_hash(found.image), **content}
 
 
-def perceptual_hash(image: Image.Image) -> int:
-    """Return 64 bits that change little when an image is resized, re-encoded or brightened.
-
-    The classic DCT hash: 32×32 grey (Lanczos), the 8×8 lowest frequencies including the mean, each
-    against their median. At most 32 bits are set. `FLAT` stands for an image without structure,
-    of which such a hash would be noise.
-    """
-    small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    pixels = np.asarray(small, dtype=np.float64)
-    if pixels.std() < 1:
-        return FLAT
-    lowest = dctn(pixels, norm="ortho")[:8, :8].round(3)
-    return int.from_bytes(np.packbits(lowest > np.median(lowest)).tobytes(), "big")
-
-
 def check_bad(bad: list[dict[str, str]], total: int, max_bad_fraction: float) -> None:
-    """Raise UserError where too large a part of all files is bad."""
+    """Raise UserError where too large a part of all ``total`` files is bad."""
     if len(bad) <= max_bad_fraction * total:
         return
     first = "; ".join(f"{item['path']}: {item['reason']}" for item in bad[:3])
     raise UserError(
         f"{len(bad)} of {total} files are no usable images, more than "
         f"data.max_bad_fraction={max_bad_fraction:g} ({first}{'; …' if len(bad) > 3 else ''}); "
-        "mend or remove them, or raise data.max_bad_fraction"
+        "repair or remove them, or raise data.max_bad_fraction"
     )
 
 

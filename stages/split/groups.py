@@ -1,56 +1,51 @@
 """Which images belong together: the same content, the same look, or the manifest's group."""
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stages.split.contents import FLAT
+from stages.common.images import in_order
+from stages.common.near_duplicates import near_duplicates, read_small
 
 
-def components(images: pd.DataFrame, distance: int, manifest: bool = True) -> np.ndarray:
+def near_pairs_of(root: Path, images: pd.DataFrame, distance: int) -> np.ndarray:
+    """Return the pairs of near duplicates among ``images`` (path, phash): int [M, 2], i < j.
+
+    Args:
+        root: where the paths begin.
+        images: columns path and phash (uint64).
+        distance: of hashes, in bits; -1: no pair.
+    """
+    paths = images["path"].to_numpy()
+
+    def read(rows: np.ndarray) -> Iterable[Image.Image]:
+        return in_order(read_small, [root / path for path in paths[rows]], "near duplicates")
+
+    return near_duplicates(images["phash"].to_numpy(np.uint64), distance, read)
+
+
+def components(images: pd.DataFrame, near: np.ndarray, manifest: bool = True) -> np.ndarray:
     """Put images that are linked, directly or through others, into one component.
 
     Args:
-        images: columns sha256, phash and, where ``manifest``, group ("" for none).
-        distance: link images whose perceptual hashes differ in at most so many bits; -1: none.
+        images: columns sha256 and, where ``manifest``, group ("" for none).
+        near: int [M, 2], the pairs of near duplicates by the index of ``images``; pairs of which
+            an image is not there are passed over.
         manifest: link images of the same manifest group.
 
     Returns:
         int [N]: the position of each component's first member.
     """
-    links = [_equal(images["sha256"])]
+    at = images.index.get_indexer(near.ravel()).reshape(-1, 2)
+    links = [_equal(images["sha256"]), at[(at >= 0).all(axis=1)]]
     if manifest:
         links.append(_equal(images["group"]))
-    hashes = images["phash"].to_numpy(np.uint64)
-    return _connected(len(images), chain(links, near_pairs(hashes, distance)))
-
-
-def near_pairs(hashes: np.ndarray, distance: int, rows: int = 256) -> Iterator[np.ndarray]:
-    """Yield the pairs i < j of hashes within ``distance`` bits of each other.
-
-    Args:
-        hashes: uint64 [N]; `FLAT` is near nothing.
-        distance: -1..64.
-        rows: compared with all others at a time, which bounds the memory.
-
-    Yields:
-        int [M, 2] for each block of rows.
-    """
-    for start in range(0, len(hashes) if distance >= 0 else 0, rows):
-        block = hashes[start : start + rows, None]
-        first, second = np.nonzero(bits_apart(block, hashes[None, start:]) <= distance)
-        yield np.stack([first, second], axis=1)[first < second] + start
-
-
-def bits_apart(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return how many bits differ, uint8 of the shape both broadcast to; 255 beside a `FLAT`."""
-    return np.where(
-        (hashes == FLAT) | (others == FLAT), np.uint8(255), np.bitwise_count(hashes ^ others)
-    )
+    return _connected(len(images), links)
 
 
 def _equal(keys: pd.Series) -> np.ndarray:
@@ -60,19 +55,12 @@ def _equal(keys: pd.Series) -> np.ndarray:
     return pairs[keys.to_numpy(str) != ""]
 
 
-def _connected(count: int, links: Iterable[np.ndarray]) -> np.ndarray:
-    """Merge block by block, so that only a block's links are in memory."""
-    first = np.arange(count)
-    for pairs in links:
-        heads = first[pairs]
-        one, other = heads[heads[:, 0] != heads[:, 1]].T
-        if not len(one):
-            continue
-        graph = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
-        _, labels = connected_components(graph, directed=False)
-        _, starts = np.unique(labels, return_index=True)
-        first = starts[labels][first]
-    return first
+def _connected(count: int, links: Sequence[np.ndarray]) -> np.ndarray:
+    one, other = np.concatenate(links).T
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, first = np.unique(labels, return_index=True)
+    return first[labels]
 
 
 def group_names(images: pd.DataFrame, component: np.ndarray) -> pd.Series:
@@ -85,10 +73,10 @@ def group_names(images: pd.DataFrame, component: np.ndarray) -> pd.Series:
     return first_id.where(manifest.transform("nunique") != 1, manifest.transform("first"))
 
 
-def duplicate_counts(images: pd.DataFrame, distance: int) -> dict[str, int]:
+def duplicate_counts(images: pd.DataFrame, near: np.ndarray) -> dict[str, int]:
     """Count the images that repeat another's content, and the contents that resemble another."""
     contents = images["sha256"].nunique()
-    alike = len(np.unique(components(images, distance, manifest=False)))
+    alike = len(np.unique(components(images, near, manifest=False)))
     return {"exact": len(images) - contents, "near": contents - alike}
 
 
@@ -99,3 +87,24 @@ def label_conflicts(images: pd.DataFrame) -> list[dict[str, list[str]]]:
         {"paths": list(same["path"]), "labels": sorted(same["label"].unique())}
         for _, same in disputed.groupby("sha256", sort=False)
     ]
+
+
+def dominant_groups(images: pd.DataFrame) -> list[str]:
+    """Say of each class whether one group holds more than a fifth of its images, and more than 2.
+
+    Args:
+        images: columns path, label and group.
+    """
+    said = []
+    for label, mine in images.groupby("label"):
+        sizes = mine["group"].value_counts()
+        name, count = sizes.index[0], int(sizes.iloc[0])
+        if count > max(2, len(mine) / 5):
+            path = mine.loc[mine["group"] == name, "path"].iloc[0]
+            said.append(
+                f"one group of near duplicates or of the manifest holds {count} of the {len(mine)} "
+                f"images of class {label!r}, {path} for one; all of it goes to one split; "
+                "look at them, and lower split.near_duplicate_distance (-1 compares content only) "
+                "if they are different pictures"
+            )
+    return said

@@ -1,13 +1,15 @@
 """What the optional ``manifest.csv`` knows of the images: group, source, family, and more."""
 
-from pathlib import Path
+import csv
+import unicodedata
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from stages.common.errors import UserError
 
 FACTS = ("group", "source", "family")
-KNOWN = ("path", *FACTS, "partner")
+KNOWN = ("path", *FACTS, "partner", "id")
 MOST_VALUES = 50
 
 
@@ -19,27 +21,70 @@ def read_manifest(folder: Path) -> pd.DataFrame:
         rows without a manifest.
 
     Raises:
-        UserError: the file is no CSV, has no column ``path``, or names a path twice.
+        UserError: the file is no CSV, has no column ``path``, or names a column twice.
     """
     file = folder / "manifest.csv"
     if not file.exists():
         return pd.DataFrame(columns=["path", *FACTS], dtype=str)
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a CSV in UTF-8 ({str(error).strip()}); mend it") from None
+        table = _read(file)
+    except (csv.Error, UnicodeError) as error:
+        raise UserError(f"{file}: not a CSV in UTF-8 ({error}); correct it") from None
     if "path" not in table:
         raise UserError(
             f"{file}: expected a column 'path' and any of {', '.join(FACTS)}, separated by commas, "
-            f"but found {', '.join(map(repr, table.columns))}; correct its first line"
-        )
-    if table["path"].duplicated().any():
-        twice = table.loc[table["path"].duplicated(), "path"]
-        raise UserError(
-            f"{file}: {len(twice)} rows repeat a path ({twice.iloc[0]!r} for one); leave one each"
+            f"but found {', '.join(map(repr, table.columns)) or 'nothing'}; correct its first line"
         )
     missing = [name for name in FACTS if name not in table]
     return table.assign(**dict.fromkeys(missing, ""))
+
+
+def _read(file: Path) -> pd.DataFrame:
+    """Read a CSV of text, without blanks around cells and empty cells at the end of lines.
+
+    Raises:
+        csv.Error: an open quote, a column named twice, or a cell without a column.
+    """
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.reader(lines, strict=True, skipinitialspace=True)
+        rows = [[cell.strip() for cell in row] for row in reader]
+    names, *rows = [row for row in rows if any(row)] or [[]]
+    while names and not names[-1]:
+        names.pop()
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise csv.Error(f"its first line names {twice[0]!r} twice")
+    for row in rows:
+        if any(row[len(names) :]):
+            raise csv.Error(f"a line has more cells than the first has names: {','.join(row)}")
+    blank = [""] * len(names)
+    return pd.DataFrame([(row + blank)[: len(names)] for row in rows], columns=names, dtype=str)
+
+
+def matched(manifest: pd.DataFrame, paths: pd.Series) -> pd.DataFrame:
+    """Return ``manifest`` with its paths spelled as in ``paths``, where only the form differs.
+
+    Backslashes, a leading "./" and the Unicode form ("é" as one character or as two) are forms.
+
+    Raises:
+        UserError: two rows name the same path.
+    """
+    spelled = {_plain(path): path for path in paths}
+    there = set(paths)
+    found = [
+        path if path in there else spelled.get(_plain(path), path) for path in manifest["path"]
+    ]
+    table = manifest.assign(path=found)
+    twice = table.loc[table["path"].duplicated(), "path"]
+    if len(twice):
+        raise UserError(
+            f"manifest.csv: {len(twice)} rows repeat a path ({twice.iloc[0]!r} for one); "
+            "leave one each"
+        )
+    return table
+
+
+def _plain(path: str) -> str:
+    return PurePosixPath(unicodedata.normalize("NFC", path).replace("\\", "/")).as_posix()
 
 
 def unmatched(manifest: pd.DataFrame, images: pd.DataFrame) -> int:

@@ -6,12 +6,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from stages.common.params import Block
+from stages.split.layout import Layout
 
 
 class Data(Block):
     """Where the images lie and which of them are acceptable."""
 
     root: str
+    layout: Layout
     info: str
     max_pixels: int = Field(ge=1)
     max_bad_fraction: float = Field(ge=0, le=1)

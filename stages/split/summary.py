@@ -2,19 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.split.groups import duplicate_counts
 
 
-def summarise(images: pd.DataFrame, distance: int) -> dict[str, Any]:
+def summarise(images: pd.DataFrame, near: np.ndarray) -> dict[str, Any]:
     """Count the used images by class and split, by source and by group, and the duplicates."""
     sizes = images["group"].value_counts()
     figures: dict[str, Any] = {
         "classes": {
             label: mine["split"].value_counts().to_dict() for label, mine in images.groupby("label")
         },
-        "duplicates": duplicate_counts(images, distance),
+        "duplicates": duplicate_counts(images, near),
         "groups": {"count": len(sizes), "largest": int(sizes.max())},
     }
     if (images["source"] != "").any():

@@ -2,8 +2,10 @@ import io
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,13 @@ class Run:
         self.info.mkdir()
 
     def __call__(self, **changes: object) -> tuple[pd.DataFrame, dict]:
-        data = {"root": "x", "info": "y", "max_pixels": 10_000, "max_bad_fraction": 0.5}
+        data = {
+            "root": "x",
+            "layout": "auto",
+            "info": "y",
+            "max_pixels": 10_000,
+            "max_bad_fraction": 0.5,
+        }
         data["source_pattern"] = None
         split = {"seed": 0, "val_fraction": 0.4, "test_fraction": 0.0}
         split["near_duplicate_distance"] = 10
@@ -128,7 +136,6 @@ def test_bad_files_are_named_and_left_out(run: Run, capsys: pytest.CaptureFixtur
     Image.new("L", (101, 100)).save(real / "large.png")
     os.mkfifo(real / "pipe.jpg")
     (real / "broken").symlink_to("nowhere")
-    (real / "loop").symlink_to("../real")
     (real / "linked.png").symlink_to(run.root / "fake/3.png")
     Path(os.fsdecode(bytes(real) + b"/\xff.png")).write_bytes(content)
     (real / "new\nline.png").write_bytes(content)
@@ -141,31 +148,46 @@ def test_bad_files_are_named_and_left_out(run: Run, capsys: pytest.CaptureFixtur
         "large.png": "101×100 pixels, more than data.max_pixels=10000",
         "pipe.jpg": "named pipe",
         "broken": "broken link",
-        "loop": "leads back to itself",
         "\\udcff.png": "UTF-8",
         "new\\nline.png": "control",
     }
     assert set(bad) == set(reasons)
     assert all(reasons[name] in bad[name] for name in bad)
-    assert metrics["images"] == {"total": 26, "used": 17, "bad": 9, "dropped": 0}
+    assert metrics["images"] == {"total": 25, "used": 17, "bad": 8, "dropped": 0}
     assert "real/linked.png" in set(table["path"])
     lines = [x for x in capsys.readouterr().err.splitlines() if "different labels" not in x]
-    assert len(lines) == 9
+    assert len(lines) == 8
     assert f"split: left out real/empty.jpg: {bad['empty.jpg']}" in lines
 
 
 def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake", count=15)
     for n in range(30):
-        (run.root / f"real/{n}.txt").write_text("x")
+        (run.root / f"real/{n}.jpg").write_text("x")
     run(max_bad_fraction=0.5)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "split: and 10 more, see reports/split.json"
+    assert lines[-1] == ("split: and 10 more, all in reports/split.json when this stage succeeds")
     message = user_error(run, max_bad_fraction=0.49)
     assert "30 of 60 files" in message
-    assert "real/0.txt: not a JPEG" in message
+    assert "real/0.jpg: not a JPEG" in message
     assert "data.max_bad_fraction" in message
+
+
+def test_captions_and_the_like_are_passed_over_and_hide_no_damage(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    run.fill("real", "fake")
+    for n in range(8):
+        (run.root / f"real/{n}.txt").write_text("a cat on a mat")
+        (run.root / f"fake/{n}.JSON").write_text("{}")
+    shutil.copy(run.root / "real/1.png", run.root / "real/an image after all.txt")
+    (run.root / "real/damaged.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    table, metrics = run(max_bad_fraction=0.06)
+    assert metrics["images"] == {"total": 18, "used": 17, "bad": 1, "dropped": 0}
+    assert "real/an image after all.txt" in set(table["path"])
+    assert "16 files are captions or the like, fake/0.JSON for one" in capsys.readouterr().err
+    assert "1 of 18 files" in user_error(run, max_bad_fraction=0.05)
 
 
 def test_loose_files_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
@@ -230,6 +252,45 @@ def _too_few(run: Run) -> None:
     run.fill("real", "fake", count=1)
 
 
+def _two_spellings(run: Run) -> None:
+    run.fill("train/a", "train/b", "val/a", "val/b", "validation/a")
+
+
+def _train_and_test(run: Run) -> None:
+    run.fill("train/a", "train/b", "test/a", "test/b")
+
+
+def _unlabelled_splits(run: Run) -> None:
+    run.fill("training", "validation")
+
+
+def _level_too_high(run: Run) -> None:
+    run.fill("sd15/real", "sd15/fake", "sdxl/real", "sdxl/fake")
+
+
+def _two_levels_too_high(run: Run) -> None:
+    run.fill("cats/real", "cats/fake")
+
+
+def _classes_above_splits(run: Run) -> None:
+    run.fill("real/train", "real/val", "fake/train", "fake/val")
+
+
+def _level_too_high_in_splits(run: Run) -> None:
+    run.fill(*(f"{s}/{g}/{c}" for s in ("train", "val") for g in ("sd", "xl") for c in ("a", "b")))
+
+
+def _linked_class(run: Run) -> None:
+    run.fill("real", "elsewhere/fake")
+    (run.root / "elsewhere").rename(run.root.parent / "elsewhere")
+    (run.root / "fake").symlink_to(run.root.parent / "elsewhere/fake")
+
+
+def _linked_folder(run: Run) -> None:
+    run.fill("real", "fake")
+    (run.root / "real/loop").symlink_to("../real")
+
+
 def _all_leaks(run: Run) -> None:
     run.fill("train/real", "train/fake", "val/real")
     shutil.copytree(run.root / "train/fake", run.root / "val/fake")
@@ -245,12 +306,21 @@ def _all_leaks(run: Run) -> None:
         (_empty, ["fake", "no file"]),
         (_all_bad, ["'fake'", "no usable image"]),
         (_train_only, ["val/ is missing", "'train'"]),
-        (_train_and_more, ["only train/, val/ and test/", "'extra'"]),
+        (_train_and_more, ["classes or splits", "'extra'", "data.layout=classes"]),
         (_val_lacks, ["'fake'", "val"]),
         (_train_lacks, ["'drawn' is not in train/"]),
         (_test_unknown, ["'drawn' is not in train/"]),
         (_train_of_one, ["train", "two or more", "only 'real'"]),
-        (_too_few, ["got no image in", "1 images in 1 groups"]),
+        (_too_few, ["has no image in", "1 images form 1 groups", "add images"]),
+        (_two_spellings, ["'val', 'validation'", "all look like the split 'val'"]),
+        (_train_and_test, ["val/ is missing", "'test', 'train'", "data.layout=classes"]),
+        (_unlabelled_splits, ["training", "found none", "data.layout=classes"]),
+        (_level_too_high, ["'sd15', 'sdxl' all hold the folders 'fake', 'real'", "fake/sd15"]),
+        (_two_levels_too_high, ["found only 'cats'", "images/cats the folder you mean"]),
+        (_classes_above_splits, ["all hold the folders 'train', 'val'", "train/fake"]),
+        (_level_too_high_in_splits, ["train", "'sd', 'xl' all hold the folders 'a', 'b'"]),
+        (_linked_class, ["images/fake: is a link to a folder", "cp -rL"]),
+        (_linked_folder, ["images/real/loop: is a link to a folder", "cp -rL"]),
         (_all_leaks, ["'fake' has no usable image in val/"]),
     ],
 )
@@ -339,6 +409,71 @@ def test_a_given_split_is_honoured_less_its_leaks(run: Run, capsys: pytest.Captu
     assert "dropped val/real/copy.png, exact leak of train/real/1.png" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("training", "validation", "testing"),
+        ("Train", "Val", "Test"),
+        ("TRAIN", "VALID", "TEST"),
+        ("training_set", "dev-set", "test_set"),
+        ("train2017", "val2017", "test2017"),
+        ("train_images", "validation data", "Testing Images"),
+    ],
+)
+def test_a_given_split_by_any_usual_name(run: Run, names: tuple[str, str, str]) -> None:
+    run.fill(*(f"{name}/{label}" for name in names for label in ("real", "fake")))
+    table, metrics = run()
+    assert metrics["given_split"] is True
+    assert set(table["label"]) == {"real", "fake"}
+    split = dict(zip(names, ("train", "val", "test"), strict=True))
+    assert (table["path"].str.split("/").str[0].map(split) == table["split"]).all()
+
+
+def test_a_class_that_is_called_like_a_split(run: Run) -> None:
+    run.fill("train", "car", "plane")
+    message = user_error(run)
+    assert "'train', which look like splits, beside 'car', 'plane'" in message
+    assert "data.layout=classes" in message
+    table, metrics = run(layout="classes")
+    assert set(table["label"]) == {"train", "car", "plane"}
+    assert metrics["given_split"] is False
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("real/indoor", "real/outdoor", "fake/sd"),
+        ("real/a", "real", "fake/a"),
+        ("valid tickets", "forged tickets"),
+        ("dataset", "other"),
+        ("0", "1"),
+    ],
+)
+def test_folders_that_are_classes_without_being_told(run: Run, folders: tuple[str, ...]) -> None:
+    run.fill(*folders)
+    assert set(run()[0]["label"]) == {name.split("/")[0] for name in folders}
+
+
+def test_classes_with_the_same_subfolders_if_told(run: Run) -> None:
+    run.fill("real/indoor", "real/outdoor", "fake/indoor", "fake/outdoor")
+    assert "all hold the folders 'indoor', 'outdoor'" in user_error(run)
+    assert set(run(layout="classes")[0]["label"]) == {"real", "fake"}
+
+
+def test_pictures_of_one_layout_are_split_as_any(run: Run) -> None:
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:200, :200]
+    for label in ("healthy", "ill"):
+        (run.root / label).mkdir(parents=True)
+        for n in range(15):
+            dy, dx = rng.normal(0, 2, 2)
+            body = 200 * np.exp(-((((y - 100 - dy) / 75) ** 2 + ((x - 100 - dx) / 55) ** 2) ** 2))
+            seen = np.clip(body + 20 + rng.normal(0, 6, body.shape), 0, 255)
+            Image.fromarray(seen.astype(np.uint8)).save(run.root / label / f"{n}.png")
+    _, metrics = run(max_pixels=10**6)
+    assert metrics["groups"] == {"count": 30, "largest": 1}
+
+
 def test_duplicates_within_a_split_stay(run: Run) -> None:
     run.fill("train/real", "train/fake", "val/real", "val/fake")
     shutil.copy(run.root / "train/real/1.png", run.root / "train/real/copy.png")
@@ -390,6 +525,37 @@ def test_further_columns_of_the_manifest_are_kept_where_they_can_tell(run: Run) 
     (run.info / "manifest.csv").unlink()
     run()
     assert list(read_table(run.attributes, ("id",))) == ["id"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,source,\nreal/1.png,camera,\n",
+        "path, source\nreal/1.png, camera\n",
+        "path,source\nreal/1.png,camera,,\n\n",
+        "id,path,source\n7,real/1.png,camera\n",
+        'path , "source"\n"real/1.png", camera \n',
+        "path,source\nreal\\1.png,camera\n",
+        "path,source\n./real/1.png,camera\n",
+        "path,source\r\nreal/1.png,camera\r\n",
+    ],
+)
+def test_a_manifest_as_people_write_it(run: Run, text: str) -> None:
+    run.fill("real", "fake")
+    manifest(run, text)
+    table, _ = run()
+    assert table.loc[table["source"] == "camera", "path"].tolist() == ["real/1.png"]
+    assert read_table(run.attributes, ("id",))["id"].tolist() == table["id"].tolist()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_manifest_in_another_unicode_form(run: Run, form: Literal["NFC", "NFD"]) -> None:
+    run.fill("real", "fake")
+    name = unicodedata.normalize("NFD" if form == "NFC" else "NFC", "real/élan.png")
+    save(run.root / name, 99)
+    manifest(run, f"path,source\n{unicodedata.normalize(form, name)},camera\n")
+    table, _ = run()
+    assert table.loc[table["source"] == "camera", "path"].tolist() == [name]
 
 
 def test_a_partial_manifest_with_byte_order_mark(run: Run) -> None:
@@ -452,7 +618,9 @@ def test_a_pattern_that_finds_nothing(run: Run, pattern: str) -> None:
         ("path;group\nreal/1.png;x\n", "separated by commas"),
         ("path\nreal/1.png\nreal/1.png\n", "repeat a path ('real/1.png'"),
         ("path\nimages/real/1.png\n", "none of its 1 rows"),
-        ("", "not a CSV"),
+        ("", "found nothing"),
+        ("path,source\nreal/1.png,a,b\n", "more cells than the first"),
+        ("path,source,source\n", "names 'source' twice"),
         ('path,group\n"a,b\n', "not a CSV"),
     ],
 )
