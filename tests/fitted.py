@@ -5,7 +5,7 @@ import torch
 
 from stages.common.backbones import HALF, Network, create
 from stages.common.determinism import make_torch_deterministic
-from stages.common.fitting import Training
+from stages.common.settings import Training
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 LABELS = torch.tensor([0, 1] * 6)

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.common.params import Block
-from stages.explain.heatmaps import Method
+
+Method = Literal[
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "hirescam",
+    "eigencam",
+    "fused",
+    "integrated_gradients",
+    "occlusion",
+]
 
 
 class Explain(Block):
