@@ -123,7 +123,7 @@ def out_of_fold(
         split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
     )
     plan = list(refits(divided))
-    make_torch_deterministic(seed, "prototypes")
+    make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
     network = initial_network(trained.model, NOWHERE, classes, trained.train.unfreeze_from)
     found = refit(
         network,

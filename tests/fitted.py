@@ -26,5 +26,5 @@ SETTINGS = Training(
 
 def network() -> Network:
     """Return a network with random weights, the same at each call."""
-    make_torch_deterministic(0, "test")
+    make_torch_deterministic(0, "test", threads=1)
     return create("resnet18", ("a", "b"), HALF)

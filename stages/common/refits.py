@@ -69,7 +69,7 @@ def refitted(
         weights_file: of ``model.weights``.
         checkpoints: folder for the finished refits.
     """
-    make_torch_deterministic(params.seed, stage)
+    make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     classes = class_names(split)
     network = initial_network(params.model, weights_file, classes, params.train.unfreeze_from)
     kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"

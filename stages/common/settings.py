@@ -7,6 +7,12 @@ from pydantic import Field
 from stages.common.params import Block
 
 
+class Run(Block):
+    """Block ``run``: by how many threads a stage computes; another number may round differently."""
+
+    threads: Annotated[int, Field(ge=1, le=1024)]
+
+
 class Model(Block):
     """Block ``model``: which network, and where its first weights come from."""
 
@@ -54,5 +60,6 @@ class Trained(Block):
     """What a stage reads of ``params.yaml`` that trains classifiers."""
 
     seed: int
+    run: Run
     model: Model
     train: Training

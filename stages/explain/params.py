@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.common.params import Block
+from stages.common.settings import Run
 
 Method = Literal[
     "gradcam",
@@ -43,4 +44,5 @@ class Params(Block):
     """What ``explain`` reads of ``params.yaml``."""
 
     seed: int
+    run: Run
     explain: Explain
