@@ -16,6 +16,8 @@ from stages.common.classifier import read_classifier, see
 from stages.common.determinism import make_torch_deterministic
 from stages.common.fitting import BATCH
 from stages.common.gradcam import margin_maps
+from stages.common.params import read_params
+from stages.embed.params import Params
 from stages.explain.heatmaps import METHODS, heat_maps
 
 ROUNDS, IMAGES = 30, 1000
@@ -31,7 +33,8 @@ def seconds(call: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print the ratio of closed form and forward pass, and the growth of memory by method."""
-    make_torch_deterministic(0, "cost")
+    threads = read_params(Path("params.yaml"), Params).run.threads
+    make_torch_deterministic(0, "cost", threads=threads)
     network = read_classifier(Path("models/classifier.safetensors"))
     images = np.array(read_array(Path("data/images.npy"))[:BATCH])
     weight = network.head.weight.detach().numpy()

@@ -72,14 +72,15 @@ def main() -> None:
         experiment(folder, {}, "train")
         names = ("split.csv", "images.npy", "masks.npy", "marks.npy", "parts.npy")
         scene = read_scene(*(folder / "data" / name for name in names))
-        settings = read_params(folder / "params.yaml", Params).protopnet
+        params = read_params(folder / "params.yaml", Params)
+        settings = params.protopnet
         path = folder / "models" / "classifier.safetensors"
         stride = receptive_field(read_classifier(path).blocks, settings.after_block)[1]
         fits = []
         print("| seed | before | after | refitted | live | families found |")
         print("|---|---|---|---|---|---|", flush=True)
         for seed in args.seeds:
-            make_torch_deterministic(seed, "protopnet")
+            make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
             fitted = fit_prototypes(
                 read_classifier(path),
                 scene.images,

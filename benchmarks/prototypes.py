@@ -23,7 +23,8 @@ from stages.common.classifier import logits_of
 from stages.common.determinism import generator, make_torch_deterministic
 from stages.common.params import read_params
 from stages.common.refits import Measure, Measured, Refit, refit
-from stages.common.setup import Trained, initial_network
+from stages.common.settings import Trained
+from stages.common.setup import initial_network
 from stages.common.statistics import mean_with_interval, paired_difference, stratified_draws
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
@@ -122,7 +123,7 @@ def out_of_fold(
         split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
     )
     plan = list(refits(divided))
-    make_torch_deterministic(seed, "prototypes")
+    make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
     network = initial_network(trained.model, NOWHERE, classes, trained.train.unfreeze_from)
     found = refit(
         network,

@@ -22,8 +22,10 @@ from stages.common.classifier import embed, logits_of, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.gradcam import margin_classes
 from stages.common.images import harmonise, warp
+from stages.common.params import read_params
 from stages.common.statistics import bootstrap_mean
 from stages.common.twins import nearest, unit
+from stages.embed.params import Params
 from stages.explain.counterfactuals import defect_figures, flip_figures, region_figures
 from stages.explain.finding import Scene, find_swaps
 from stages.explain.heatmaps import METHODS, heat_maps
@@ -187,7 +189,8 @@ def main() -> None:
     split = read_split(Path("data/split.csv"))
     train = np.flatnonzero(split["split"] == "train")
     known = read_array(Path("data/images.npy"))[train]
-    make_torch_deterministic(0, "truth")
+    threads = read_params(Path("params.yaml"), Params).run.threads
+    make_torch_deterministic(0, "truth", threads=threads)
     network = read_classifier(Path("models/classifier.safetensors"))
     pairs = list(rendered(args.scene, range(args.pairs), prepared))
     fake = network.classes.index("fake")

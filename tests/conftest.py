@@ -15,6 +15,7 @@ from stages.common.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, dict[str, object]] = {
+    "run": {"threads": 1},
     "synthesize": {"pairs": 16, "image_size": 96},
     "prepare": {"image_size": 96},
     "audit": {"permutations": 20},

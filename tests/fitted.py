@@ -5,7 +5,7 @@ import torch
 
 from stages.common.backbones import HALF, Network, create
 from stages.common.determinism import make_torch_deterministic
-from stages.common.fitting import Training
+from stages.common.settings import Training
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 LABELS = torch.tensor([0, 1] * 6)
@@ -26,5 +26,5 @@ SETTINGS = Training(
 
 def network() -> Network:
     """Return a network with random weights, the same at each call."""
-    make_torch_deterministic(0, "test")
+    make_torch_deterministic(0, "test", threads=1)
     return create("resnet18", ("a", "b"), HALF)

@@ -13,11 +13,11 @@ from benchmarks.generalisation.judging import macro_interval
 from benchmarks.generalisation.pictures import FAMILIES, Set, fakes_by_generator
 from benchmarks.generalisation.related import MIXTURE, recall_row
 from benchmarks.generalisation.thresholds import RATE
-from stages.common.fitting import Training
 from stages.common.images import harmonise
 from stages.common.params import read_params
 from stages.common.ranking import auc
 from stages.common.refits import Refit, logits_alone, refit
+from stages.common.settings import Training
 from stages.common.setup import initial_network
 from stages.common.statistics import wilson
 from stages.traces.remakes import REMAKES, Networks

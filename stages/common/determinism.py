@@ -6,6 +6,7 @@ import hashlib
 import os
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 def derived_seed(seed: int, *names: object) -> int:
@@ -19,15 +20,19 @@ def generator(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng(derived_seed(seed, *names))
 
 
-def make_torch_deterministic(seed: int, *names: object) -> None:
+def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
     """Seed torch for the choice that ``names`` describe and allow deterministic algorithms only.
 
-    Freed memory is kept for the next batch besides, which changes no result.
+    Torch, BLAS and OpenMP compute with ``threads``, whatever the machine has: sums that another
+    number of threads divides round differently. Freed memory is kept for the next batch besides,
+    which changes no result.
     """
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
     torch.manual_seed(derived_seed(seed, *names))
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

@@ -10,56 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.common.artifacts import atomic_path
 from stages.common.backbones import Network, device, normalise, pool
 from stages.common.determinism import derived_seed, generator
-from stages.common.params import Block
+from stages.common.settings import Training, Views
 from stages.common.views import vary
 
 BATCH = 32
 """Images at a time where nothing is learnt."""
-
-
-class Views(Block):
-    """How training images are varied, and how much of the frozen blocks' output is kept."""
-
-    views: Annotated[int, Field(ge=1, le=64)]
-    variations: list[
-        Literal[
-            "flip",
-            "crop",
-            "compress",
-            "blur",
-            "rescale",
-            "noise",
-            "brightness",
-            "strong_crop",
-            "strong_compress",
-            "strong_blur",
-        ]
-    ]
-    activations_max_gb: Annotated[float, Field(ge=0)]
-
-
-class Training(Views):
-    """Block ``train``: how a classifier is fitted."""
-
-    unfreeze_from: Annotated[int, Field(ge=0)]
-    epochs: Annotated[int, Field(ge=1, le=10_000)]
-    batch_size: Annotated[int, Field(ge=2, le=4096)]
-    optimizer: Literal["adamw", "adam", "sgd"]
-    learning_rate: Annotated[float, Field(gt=0, le=10)]
-    weight_decay: Annotated[float, Field(ge=0, le=10)]
-    schedule: Literal["cosine", "constant"]
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 
 
 Inputs = Callable[[int, np.ndarray], Tensor]

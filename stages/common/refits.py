@@ -18,8 +18,9 @@ from stages.common.artifacts import atomic_path, class_names
 from stages.common.backbones import Network
 from stages.common.classifier import logits_of
 from stages.common.determinism import derived_seed, make_torch_deterministic
-from stages.common.fitting import Inputs, Training, fit, varied_inputs
-from stages.common.setup import Trained, initial_network, run_key
+from stages.common.fitting import Inputs, fit, varied_inputs
+from stages.common.settings import Trained, Training
+from stages.common.setup import initial_network, run_key
 
 
 class Refit(NamedTuple):
@@ -68,7 +69,7 @@ def refitted(
         weights_file: of ``model.weights``.
         checkpoints: folder for the finished refits.
     """
-    make_torch_deterministic(params.seed, stage)
+    make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     classes = class_names(split)
     network = initial_network(params.model, weights_file, classes, params.train.unfreeze_from)
     kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"

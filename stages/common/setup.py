@@ -1,9 +1,8 @@
-"""Which network is trained, where its first weights come from, and the name of a run."""
+"""The network before training, and the name of a run."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -16,25 +15,8 @@ from stages.common.backbones import (
     load_pretrained,
 )
 from stages.common.errors import UserError
-from stages.common.fitting import Training
 from stages.common.params import Block
-
-
-class Model(Block):
-    """Block ``model``: which network, and where its first weights come from."""
-
-    arch: Literal["efficientnet_lite0", "resnet18"]
-    weights: Literal["imagenet", "file", "none"]
-    weights_file: str
-    normalisation: Literal["native", "half"]
-
-
-class Trained(Block):
-    """What a stage reads of ``params.yaml`` that trains classifiers."""
-
-    seed: int
-    model: Model
-    train: Training
+from stages.common.settings import Model
 
 
 def initial_network(

@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from stages.common.params import Block
-from stages.common.setup import Trained
+from stages.common.settings import Trained
 
 
 class Crossval(Block):

@@ -19,8 +19,10 @@ from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.images import in_order
 from stages.common.messages import warn
+from stages.common.params import read_params
 from stages.deliver.external import find_external, loose_external
 from stages.deliver.judging import judge
+from stages.deliver.params import Params
 from stages.deliver.pictures import Picture, deliver
 from stages.deliver.summary import summarise, tabulate
 
@@ -28,7 +30,16 @@ from stages.deliver.summary import summarise, tabulate
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.deliver", description=__doc__)
-    for flag in ("root", "split", "external", "model", "preprocessing", "deliveries", "metrics"):
+    for flag in (
+        "params",
+        "root",
+        "split",
+        "external",
+        "model",
+        "preprocessing",
+        "deliveries",
+        "metrics",
+    ):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     arguments.add_argument("--max-pixels", type=int, required=True)
     return arguments
@@ -45,8 +56,9 @@ def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
 def main(argv: list[str]) -> None:
     """Write ``data/deliveries.csv`` and ``reports/deliver.json``."""
     args = parser().parse_args(argv)
+    params = read_params(args.params, Params)
     split = read_split(args.split)
-    make_torch_deterministic(0, "deliver")
+    make_torch_deterministic(0, "deliver", threads=params.run.threads)
     network = read_classifier(args.model)
     network.module.to(device())
     pictures = evaluated_pictures(split, args.root)

@@ -15,13 +15,15 @@ from stages.common.backbones import device
 from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
+from stages.common.params import read_params
 from stages.embed.inference import embed
+from stages.embed.params import Params
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line of this stage."""
     arguments = argparse.ArgumentParser(prog="stages.embed", description=__doc__)
-    for flag in ("images", "split", "model", "embeddings"):
+    for flag in ("params", "images", "split", "model", "embeddings"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
 
@@ -29,8 +31,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
+    params = read_params(args.params, Params)
     split = read_split(args.split)
-    make_torch_deterministic(0, "embed")
+    make_torch_deterministic(0, "embed", threads=params.run.threads)
     network = read_classifier(args.model)
     network.module.to(device())
     explained = split["split"].isin(EVALUATED_SPLITS).to_numpy()

@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
-    scene = read_scene(args, params.explain)
+    scene = read_scene(args, params)
     truth, marks = (
         truths(read_array(file), scene.query, scene.images.shape[1])
         for file in (args.masks, args.marks)
@@ -111,9 +111,9 @@ def main(argv: list[str]) -> None:
     write_metrics(args.metrics, metrics)
 
 
-def read_scene(args: argparse.Namespace, explain: Explain) -> Scene:
+def read_scene(args: argparse.Namespace, params: Params) -> Scene:
     """Read the run that is explained."""
-    make_torch_deterministic(0, "explain")
+    make_torch_deterministic(0, "explain", threads=params.run.threads)
     split, images = read_split(args.split), read_array(args.images)
     network = read_classifier(args.model)
     network.module.to(device())
@@ -128,8 +128,8 @@ def read_scene(args: argparse.Namespace, explain: Explain) -> Scene:
         np.flatnonzero(split["split"] == "train"),
         Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits),
         np.zeros((len(split), 0), np.float32)
-        if explain.clip == "none"
-        else clip_features(images, explain.clip, args.clip_folder),
+        if params.explain.clip == "none"
+        else clip_features(images, params.explain.clip, args.clip_folder),
     )
 
 

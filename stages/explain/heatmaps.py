@@ -6,7 +6,7 @@ and its sign where the method has one.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,17 +15,8 @@ from torch import Tensor, nn
 from stages.common.backbones import Network, device, normalise
 from stages.common.fitting import BATCH, batches
 from stages.common.gradcam import margin_classes
+from stages.explain.params import Method
 
-Method = Literal[
-    "gradcam",
-    "gradcam++",
-    "layercam",
-    "hirescam",
-    "eigencam",
-    "fused",
-    "integrated_gradients",
-    "occlusion",
-]
 STEPS = 32
 """Of the path that integrated gradients follow."""
 

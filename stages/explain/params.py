@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.common.params import Block
-from stages.explain.heatmaps import Method
+from stages.common.settings import Run
+
+Method = Literal[
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "hirescam",
+    "eigencam",
+    "fused",
+    "integrated_gradients",
+    "occlusion",
+]
 
 
 class Explain(Block):
@@ -33,4 +44,5 @@ class Params(Block):
     """What ``explain`` reads of ``params.yaml``."""
 
     seed: int
+    run: Run
     explain: Explain

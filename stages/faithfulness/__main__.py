@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
         write_metrics(args.metrics, {"left_out": reason})
         return
     heat = {name: maps[chosen] for name, maps in read_heat(args.heatmaps, len(evaluated)).items()}
-    make_torch_deterministic(seed, "faithfulness")
+    make_torch_deterministic(seed, "faithfulness", threads=params.run.threads)
     network = read_classifier(args.model)
     network.module.to(device())
     rows = evaluated[chosen]

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from stages.common.params import Block
-from stages.common.setup import Trained
+from stages.common.settings import Trained
 
 
 class Holdout(Block):

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     settings, seed = params.protopnet, params.seed
     scene = read_scene(args.split, args.images, args.masks, args.marks, args.parts)
-    make_torch_deterministic(seed, "protopnet")
+    make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     network = read_classifier(args.classifier)
     network.module.to(device())
     require_fitting(settings, network, scene)

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.common.fitting import Views
 from stages.common.params import Block
+from stages.common.settings import Run, Views
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
@@ -47,5 +47,6 @@ class Params(Block):
     """What ``protopnet`` reads of ``params.yaml``."""
 
     seed: int
+    run: Run
     authentic: str
     protopnet: ProtoPNet

@@ -76,7 +76,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split, images, seed = read_split(args.split), read_array(args.images), params.seed
     classes = class_names(split)
-    make_torch_deterministic(seed, "robustness")
+    make_torch_deterministic(seed, "robustness", threads=params.run.threads)
     network = read_classifier(args.model)
     network.module.to(device())
     chosen, reasons = choose(split, params.robustness.images, seed)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.params import Block
+from stages.common.settings import Run
 
 
 class Robustness(Block):
@@ -17,4 +18,5 @@ class Params(Block):
     """The blocks this stage uses."""
 
     seed: int
+    run: Run
     robustness: Robustness

@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> None:
         write_metrics(args.metrics, {"left_out": reason})
         save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
         return
-    make_torch_deterministic(params.seed, "traces")
+    make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
     images = images_of(args, split, params.authentic)
     table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
     write_table(args.traces, table[COLUMNS])

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.params import Block
+from stages.common.settings import Run
 
 
 class Traces(Block):
@@ -18,5 +19,6 @@ class Params(Block):
     """What this stage reads of ``params.yaml``."""
 
     seed: int
+    run: Run
     authentic: str
     traces: Traces

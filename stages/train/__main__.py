@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
-    make_torch_deterministic(params.seed, "train")
+    make_torch_deterministic(params.seed, "train", threads=params.run.threads)
     cut = params.train.unfreeze_from
     network = initial_network(params.model, args.weights_file, classes, cut)
     key = run_key(params, (args.images, args.split, args.weights_file))

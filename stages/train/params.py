@@ -1,6 +1,6 @@
 """The parameters of ``train``."""
 
-from stages.common.setup import Trained
+from stages.common.settings import Trained
 
 
 class Params(Trained):

@@ -1,5 +1,6 @@
 """Every wrong parameter ends in one line that names key, value and what is allowed."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from stages.common.errors import UserError
 from stages.common.params import Block, read_params
+from tests.conftest import ROOT, run_in
 
 
 class Inner(Block):
@@ -61,3 +63,9 @@ def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: lis
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not found"):
         read_params(tmp_path / "params.yaml", Params)
+
+
+@pytest.mark.parametrize("room", sorted(p.parent.name for p in ROOT.glob("stages/*/params.py")))
+def test_a_rooms_parameters_load_no_torch(room: str) -> None:
+    code = f"import sys, stages.{room}.params; sys.exit('torch' in sys.modules)"
+    assert run_in(ROOT, sys.executable, "-c", code, check=False).returncode == 0

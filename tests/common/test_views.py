@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from stages.common.fitting import Views
+from stages.common.settings import Views
 from stages.common.views import VARIATIONS, vary
 
 PIXELS = np.random.default_rng(0).integers(40, 200, (16, 16, 3), dtype=np.uint8)

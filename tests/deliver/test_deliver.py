@@ -64,6 +64,8 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.root, self.external = folder / "images", folder / "ext"
         self.split, self.model = folder / "split.csv", folder / "model.safetensors"
+        self.params = folder / "params.yaml"
+        self.params.write_text("run: {threads: 1}\n")
         self.preprocessing, self.max_pixels = folder / "preprocessing.json", 1_000_000
         self.deliveries, self.metrics = folder / "deliveries.csv", folder / "deliver.json"
         self.external.mkdir()
@@ -85,7 +87,7 @@ class Run:
         picture.save(file, **options)  # type: ignore[arg-type]
 
     def __call__(self) -> tuple[pd.DataFrame, dict]:
-        flags = ["root", "split", "external", "max_pixels", "model", "preprocessing"]
+        flags = ["params", "root", "split", "external", "max_pixels", "model", "preprocessing"]
         flags += ["deliveries", "metrics"]
         pairs = [(f"--{flag.replace('_', '-')}", str(getattr(self, flag))) for flag in flags]
         main([part for pair in pairs for part in pair])
@@ -131,7 +133,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     run.add("c/grey.png", "val", noise(3).convert("L"))
     run.add("c/alpha.webp", "test", noise(4).convert("RGBA"))
     settings = {"image_size": 64, "harmonise": harmonised, "jpeg_quality": 85}
-    (tmp_path / "params.yaml").write_text(json.dumps({"prepare": settings}))
+    (tmp_path / "params.yaml").write_text(json.dumps({"prepare": settings, "run": {"threads": 1}}))
     arrays = [f"--{name}={tmp_path / name}.npy" for name in ("images", "masks", "parts", "marks")]
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
     prepare(
@@ -142,7 +144,15 @@ def test_as_is_gives_the_logits_of_the_embeddings(
             f"--preprocessing={run.preprocessing}",
         ]
     )
-    embed([arrays[0], places[2], f"--model={run.model}", f"--embeddings={tmp_path / 'all'}"])
+    embed(
+        [
+            f"--params={run.params}",
+            arrays[0],
+            places[2],
+            f"--model={run.model}",
+            f"--embeddings={tmp_path / 'all'}",
+        ]
+    )
 
     table, _ = run()
 

@@ -1,5 +1,7 @@
 """Every method explains the margin, batched or not, and leaves the network as it was."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from stages.common.classifier import see
 from stages.common.gradcam import margin_maps, margins
 from stages.explain.heatmaps import METHODS, heat_maps
+from stages.explain.params import Method
 from tests.fitted import IMAGES, network
 
 LAST = 4
@@ -17,6 +20,10 @@ SEEN = see(NETWORK, IMAGES)
 
 def drawn(method: str, layer: int = LAST, count: int = 12) -> np.ndarray:
     return heat_maps(NETWORK, IMAGES[:count], SEEN.logits[:count], method, layer)  # type: ignore[arg-type]
+
+
+def test_every_allowed_name_is_a_method() -> None:
+    assert set(get_args(Method)) == set(METHODS)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

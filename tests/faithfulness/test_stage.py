@@ -36,7 +36,8 @@ EVALUATED = np.flatnonzero(np.array(SPLITS) != "train")
 
 
 def most(folder: Path, images: int) -> None:
-    (folder / "params.yaml").write_text(f"seed: 0\nfaithfulness: {{images: {images}}}\n")
+    text = f"seed: 0\nrun: {{threads: 1}}\nfaithfulness: {{images: {images}}}\n"
+    (folder / "params.yaml").write_text(text)
 
 
 @pytest.fixture

@@ -82,6 +82,16 @@ def test_declared_parameters_are_those_of_the_rooms_model(stage: str) -> None:
     assert keys_below(params, declared) == leaf_keys(module.Params)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_uses_torch_is_told_its_threads(stage: str) -> None:
+    files = {file for file in closure(stage) if file.suffix == ".py"}
+    names = set[str]().union(
+        *map(imported_modules, files - {ROOT / "stages/common/determinism.py"})
+    )
+    assert ("torch" in names) == ("run" in STAGES[stage].get("params", []))
+    assert ("torch" in names) == ("stages.common.determinism.make_torch_deterministic" in names)
+
+
 def test_every_parameter_belongs_to_a_stage() -> None:
     declared = {name for stage in STAGES.values() for name in stage.get("params", [])}
     assert declared == set(YAML(typ="safe").load(ROOT / "params.yaml"))

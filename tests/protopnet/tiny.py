@@ -58,7 +58,7 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
 
 def network(classes: tuple[str, ...] = ("a", "b")) -> Network:
     """Return a network with random weights, the same at each call."""
-    make_torch_deterministic(0, "test")
+    make_torch_deterministic(0, "test", threads=1)
     made = create("resnet18", classes, HALF)
     made.module.eval()
     return made

@@ -42,7 +42,7 @@ def brightness_only(_network: object, images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    make_torch_deterministic(0, "test")
+    make_torch_deterministic(0, "test", threads=1)
     network = create("resnet18", ("bright", "dark"), HALF)
     save_classifier(tmp_path / "model", network, {})
     prepare(tmp_path, listing(train=4, val=40))
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 def prepare(folder: Path, split: pd.DataFrame, most: int = 500) -> None:
     write_table(folder / "split.csv", split)
     write_array(folder / "images.npy", squares(split))
-    text = f"seed: 0\nrobustness: {{images: {most}}}\n"
+    text = f"seed: 0\nrun: {{threads: 1}}\nrobustness: {{images: {most}}}\n"
     (folder / "params.yaml").write_text(text)
 
 

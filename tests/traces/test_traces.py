@@ -57,7 +57,8 @@ def make_inputs(folder: Path, train: int, rate: float) -> None:
     for number in range(12):
         photograph(800 + number).save(folder / "more" / f"{number}.png")
     traces = f"traces: {{false_alarms: {rate}, photographs: {folder / 'more'}}}"
-    (folder / "params.yaml").write_text(f"seed: 0\nauthentic: real\n{traces}\n")
+    plain = "seed: 0\nrun: {threads: 1}\nauthentic: real"
+    (folder / "params.yaml").write_text(f"{plain}\n{traces}\n")
 
 
 def run(folder: Path, out: str = "out") -> Path:

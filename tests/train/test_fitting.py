@@ -10,12 +10,12 @@ from stages.common import fitting
 from stages.common.backbones import Network
 from stages.common.fitting import (
     Epoch,
-    Training,
     fit,
     learning_rate,
     run_blocks,
     varied_inputs,
 )
+from stages.common.settings import Training
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 
 ROWS = np.arange(12)
