@@ -124,7 +124,7 @@ def out_of_fold(
     )
     plan = list(refits(divided))
     make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
-    network = initial_network(trained.model, NOWHERE, classes, trained.train.unfreeze_from)
+    network = initial_network(trained.model, NOWHERE, classes)
     found = refit(
         network,
         images,

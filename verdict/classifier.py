@@ -9,7 +9,7 @@ from stages.common.backbones import Network, normalise, pool
 from stages.common.classifier import read_classifier, read_preprocessing
 from stages.common.errors import UserError
 from stages.common.images import BadImageError
-from stages.prepare.params import Prepare
+from stages.common.settings import Prepare
 from stages.prepare.squares import read_image
 
 

@@ -41,8 +41,7 @@ def margins(
         seed: of everything.
     """
     params = read_params(ROOT / "params.yaml", Params)
-    cut = training.unfreeze_from
-    network = initial_network(params.model, Path(), ("fake", "real"), cut)
+    network = initial_network(params.model, Path(), ("fake", "real"))
     labels = torch.from_numpy(np.where(fake, 0, 1))
     with tempfile.TemporaryDirectory() as scratch:
         keep, kept = logits_alone(images), Path(scratch)

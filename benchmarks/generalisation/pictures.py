@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stages.common.images import decode
-from stages.split.contents import perceptual_hash
+from stages.common.near_duplicates import near_duplicates, perceptual_hash
 from stages.split.groups import components
 
 FOLDS = 3
@@ -60,8 +60,12 @@ def read_pictures(data: Path, source: str) -> tuple[list[Picture], np.ndarray]:
                 contents.append((found.sha256, perceptual_hash(found.image)))
     table = pd.DataFrame(contents, columns=["sha256", "phash"]).astype({"phash": np.uint64})
     first = ~table["sha256"].duplicated().to_numpy()
-    groups = components(table[first].reset_index(drop=True), DISTANCE, manifest=False)
-    return [picture for picture, keep in zip(pictures, first, strict=True) if keep], groups
+    pictures = [picture for picture, keep in zip(pictures, first, strict=True) if keep]
+    table = table[first].reset_index(drop=True)
+    near = near_duplicates(
+        table["phash"].to_numpy(), DISTANCE, lambda rows: [pictures[row].image for row in rows]
+    )
+    return pictures, components(table, near, manifest=False)
 
 
 def _generator(path: Path) -> str:

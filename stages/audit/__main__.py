@@ -28,7 +28,7 @@ from stages.common.artifacts import (
 from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
 from stages.common.images import decode, in_order
-from stages.common.params import read_params
+from stages.common.params import read_params, require_settings
 
 SHOWN_LEAKS = 24
 
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split, squares = read_split(args.split), read_array(args.images)
     classes = class_names(split)
-    quality = read_metrics(args.preprocessing)["jpeg_quality"]
+    require_settings(args.preprocessing, params.prepare, "prepare")
     metrics: dict[str, Any] = {}
     scores = [pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])]
     if reason := too_few(split):
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> None:
         described = {
             "raw": in_order(partial(describe_file, args.root), list(split["path"]), "audit files"),
             "harmonised": in_order(
-                partial(describe_square, quality), list(squares), "audit images"
+                partial(describe_square, params.prepare.jpeg_quality), list(squares), "audit images"
             ),
         }
         for images, rows in described.items():

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.params import Block
+from stages.common.settings import Prepare
 
 
 class Audit(Block):
@@ -18,4 +19,5 @@ class Params(Block):
     """The blocks this stage uses."""
 
     seed: int
+    prepare: Prepare
     audit: Audit

@@ -92,7 +92,7 @@ def near_duplicates(
     Returns:
         int [M, 2], i < j.
     """
-    matches = np.zeros(len(hashes), int)
+    matches = np.zeros(len(hashes), np.int64)
     for pairs in near_pairs(hashes, distance, since):
         matches += np.bincount(pairs.ravel(), minlength=len(hashes))
     rows = np.flatnonzero(matches)
@@ -106,9 +106,9 @@ def near_duplicates(
     confirmed = [np.zeros((0, 2), int)]
     for pairs in near_pairs(hashes, distance, since):
         same = _correlations(details, np.searchsorted(rows, pairs)) >= ALIKE
-        for at in np.flatnonzero(~same & (matches[pairs] <= RARE).all(axis=1)):
-            one, other = pairs[at]
-            same[at] = aligned_correlation(thumbnails[one], thumbnails[other]) >= ALIKE
+        for maybe in np.flatnonzero(~same & (matches[pairs] <= RARE).all(axis=1)):
+            one, other = pairs[maybe]
+            same[maybe] = aligned_correlation(thumbnails[one], thumbnails[other]) >= ALIKE
         confirmed.append(pairs[same])
     return np.concatenate(confirmed)
 

@@ -71,7 +71,7 @@ def refitted(
     """
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     classes = class_names(split)
-    network = initial_network(params.model, weights_file, classes, params.train.unfreeze_from)
+    network = initial_network(params.model, weights_file, classes)
     kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
     found = refit(

@@ -14,26 +14,18 @@ from stages.common.backbones import (
     device,
     load_pretrained,
 )
-from stages.common.errors import UserError
 from stages.common.params import Block
 from stages.common.settings import Model
 
 
-def initial_network(
-    model: Model, weights_file: Path, classes: Sequence[str], unfreeze_from: int
-) -> Network:
+def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) -> Network:
     """Return the network before training, on the device that trains it.
 
     Raises:
-        UserError: the weights cannot be had, or ``unfreeze_from`` names no block.
+        UserError: the weights cannot be had.
     """
     normalisation = ARCHITECTURES[model.arch].normalisation
     network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
-    if unfreeze_from > len(network.blocks):
-        raise UserError(
-            f"train.unfreeze_from is {unfreeze_from}; allowed: 0 (train everything) to "
-            f"{len(network.blocks)} (train the head alone) for model.arch={model.arch}"
-        )
     load_pretrained(network, model.weights, weights_file)
     network.module.to(device()).to(memory_format=torch.channels_last)
     return network

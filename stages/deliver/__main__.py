@@ -8,7 +8,6 @@ import pandas as pd
 
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
-    read_metrics,
     read_split,
     write_metrics,
     write_table,
@@ -19,7 +18,8 @@ from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.images import in_order
 from stages.common.messages import warn
-from stages.common.params import read_params
+from stages.common.near_duplicates import copies_of
+from stages.common.params import read_params, require_settings
 from stages.deliver.external import find_external, loose_external
 from stages.deliver.judging import judge
 from stages.deliver.params import Params
@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         "metrics",
     ):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    arguments.add_argument("--max-pixels", type=int, required=True)
+    for flag in ("max-pixels", "near-duplicate-distance"):
+        arguments.add_argument(f"--{flag}", type=int, required=True)
     return arguments
 
 
@@ -57,17 +58,20 @@ def main(argv: list[str]) -> None:
     """Write ``data/deliveries.csv`` and ``reports/deliver.json``."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
+    require_settings(args.preprocessing, params.prepare, "prepare")
     split = read_split(args.split)
     make_torch_deterministic(0, "deliver", threads=params.run.threads)
     network = read_classifier(args.model)
     network.module.to(device())
-    pictures = evaluated_pictures(split, args.root)
-    pictures += find_external(args.external, network.classes)
+    external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
         warn("deliver", f"{loose} files of {args.external} lie in no class folder; passed over")
 
     known = dict(zip(split["sha256"], split["path"], strict=True))
-    send = partial(deliver, read_metrics(args.preprocessing), args.max_pixels, known)
+    files = [picture.file for picture in external if not picture.fault]
+    copies = copies_of(args.root, split, files, args.near_duplicate_distance, args.max_pixels)
+    send = partial(deliver, params.prepare, args.max_pixels, known, copies)
+    pictures = [*evaluated_pictures(split, args.root), *external]
     arrivals = zip(pictures, in_order(send, pictures, "deliver"), strict=True)
     judged, logits, left_out = judge(network, arrivals)
     warn("deliver", *(f"left out {one.path}: {one.reason}" for one in left_out))

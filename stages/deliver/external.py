@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.common.deliveries import EXTERNAL
 from stages.common.errors import UserError
-from stages.common.folders import listed, subfolders, visible, walk
+from stages.common.folders import is_sidecar, listed, subfolders, visible, walk
 from stages.common.images import image_id
 from stages.deliver.pictures import Picture
 
@@ -13,7 +13,7 @@ from stages.deliver.pictures import Picture
 def find_external(folder: Path, classes: Sequence[str]) -> list[Picture]:
     """List the files ``<source>/<class>/…`` in ``folder``, by source and path; none if empty.
 
-    Hidden files are passed over, links are followed. A folder that cannot be entered is an entry
+    Hidden files and captions are passed over. A folder that cannot be entered is an entry
     with a fault. Paths are relative to ``folder``.
 
     Raises:
@@ -50,6 +50,7 @@ def _pictures(folder: Path, source: str, classes: Sequence[str]) -> list[Picture
         (path.relative_to(folder).as_posix(), label, path, fault)
         for label in labels
         for path, fault in walk(folder / source / label)
+        if not is_sidecar(path.name)
     ]
     if not found:
         raise UserError(

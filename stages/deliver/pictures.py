@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,7 @@ from stages.common.corruptions import crop, jpeg, letterbox, rescale
 from stages.common.deliveries import AS_IS
 from stages.common.errors import UserError
 from stages.common.images import BadImageError, check_name, decode, harmonise, printable
+from stages.common.settings import Prepare
 
 LONGEST = 2048
 """Pixels of the longer side that platforms leave a picture."""
@@ -51,9 +52,7 @@ class LeftOut(NamedTuple):
     because_of: str = ""
 
 
-def read_deliveries(
-    file: Path, preprocessing: Mapping[str, Any], max_pixels: int
-) -> tuple[str, np.ndarray]:
+def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str, np.ndarray]:
     """Read one image file and return its sha256 and its deliveries, bytes ``[D,S,S,3]``.
 
     The first is the image as `prepare` reads it. For the others the image is decoded in full,
@@ -61,20 +60,19 @@ def read_deliveries(
 
     Args:
         file: an image file of any kind that `decode` reads.
-        preprocessing: image_size, harmonise and jpeg_quality, as ``data/preprocessing.json`` has them.
+        settings: how images are prepared.
         max_pixels: larger images are bad.
 
     Raises:
         BadImageError: no regular file, unreadable, no image, too large or damaged.
     """
-    size = preprocessing["image_size"]
     prepared = partial(
         harmonise,
-        size=size,
-        crop=preprocessing["harmonise"],
-        jpeg_quality=preprocessing["jpeg_quality"],
+        size=settings.image_size,
+        crop=settings.harmonise,
+        jpeg_quality=settings.jpeg_quality,
     )
-    found = decode(file, max_pixels, at_least=2 * size)
+    found = decode(file, max_pixels, at_least=2 * settings.image_size)
     picture = decode(file, max_pixels).image
     picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     arrived = [prepared(send(picture)) for send in WAYS.values()]
@@ -82,18 +80,20 @@ def read_deliveries(
 
 
 def deliver(
-    preprocessing: Mapping[str, Any],
+    settings: Prepare,
     max_pixels: int,
     known: Mapping[str, str],
+    copies: Mapping[Path, str],
     picture: Picture,
 ) -> np.ndarray | LeftOut:
     """Return the deliveries of ``picture``, bytes ``[D,S,S,3]``, or why there are none.
 
     Args:
-        preprocessing: as for `read_deliveries`.
+        settings: as for `read_deliveries`.
         max_pixels: as for `read_deliveries`.
         known: the path of an image of the data set for each sha256 in it: an image of another
             source must be none of them.
+        copies: the same for each file of another source that is a scaled or re-saved copy.
         picture: what to deliver.
 
     Raises:
@@ -103,7 +103,7 @@ def deliver(
         if picture.fault:
             raise BadImageError(picture.fault)
         check_name(picture.path)
-        sha256, squares = read_deliveries(picture.file, preprocessing, max_pixels)
+        sha256, squares = read_deliveries(picture.file, settings, max_pixels)
     except BadImageError as error:
         if picture.sha256:
             raise UserError(_changed(picture, str(error))) from None
@@ -111,7 +111,7 @@ def deliver(
     if picture.sha256:
         if sha256 != picture.sha256:
             raise UserError(_changed(picture, "other content"))
-    elif twin := known.get(sha256):
+    elif twin := known.get(sha256) or copies.get(picture.file):
         return LeftOut(picture.path, f"a copy of {twin} of the data set", twin)
     return squares
 

@@ -1,11 +1,11 @@
 """The parameters of ``explain``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.params import Block
-from stages.common.settings import Run
+from stages.common.settings import BLOCKS, Model, Run
 
 Method = Literal[
     "gradcam",
@@ -45,4 +45,15 @@ class Params(Block):
 
     seed: int
     run: Run
+    model: Model
     explain: Explain
+
+    @model_validator(mode="after")
+    def _explains_a_block(self) -> Self:
+        layer, last = self.explain.layer, BLOCKS[self.model.arch] - 1
+        if layer is not None and layer > last:
+            raise ValueError(
+                f"explain.layer is {layer}; allowed: null (the last block) or 0 to {last} for "
+                f"model.arch={self.model.arch}"
+            )
+        return self

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from stages.common.artifacts import read_split, write_metrics
+from stages.common.artifacts import read_split
 from stages.common.errors import run_stage
 from stages.common.images import in_order
-from stages.common.params import read_params
+from stages.common.params import read_params, write_settings
 from stages.prepare.maps import KINDS
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
             for kind in KINDS:
                 if there[kind]:
                     add_map[kind](maps[kind])
-    write_metrics(flags.preprocessing, settings.model_dump())
+    write_settings(flags.preprocessing, settings)
 
 
 if __name__ == "__main__":

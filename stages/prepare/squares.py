@@ -9,8 +9,8 @@ import pandas as pd
 
 from stages.common.errors import UserError
 from stages.common.images import BadImageError, Decoded, decode, harmonise, warp
+from stages.common.settings import Prepare
 from stages.prepare.maps import KINDS, check_size, map_files
-from stages.prepare.params import Prepare
 
 
 class Job(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.common.artifacts import atomic_folder, read_array, write_metrics, write_table
-from stages.common.backbones import Network, device, receptive_field
+from stages.common.backbones import device, receptive_field
 from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import UserError, run_stage
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     network = read_classifier(args.classifier)
     network.module.to(device())
-    require_fitting(settings, network, scene)
+    require_fitting(settings, scene)
     known = scene.labels[scene.train]
     data = network, scene.images, scene.train, known, scene.watched, settings, seed
     k_means = k_means_logits(*data)
@@ -104,18 +104,12 @@ def main(argv: list[str]) -> None:
     write_metrics(args.metrics, metrics)
 
 
-def require_fitting(settings: ProtoPNet, network: Network, scene: Scene) -> None:
-    """Check that the settings fit the classifier and the data.
+def require_fitting(settings: ProtoPNet, scene: Scene) -> None:
+    """Check that the settings fit the data.
 
     Raises:
-        UserError: a block, or as many images as prototypes, or a prototype to remove is not there.
+        UserError: as many images as prototypes, or a prototype to remove is not there.
     """
-    last = len(network.blocks) - 1
-    if settings.after_block > last:
-        raise UserError(
-            f"protopnet.after_block is {settings.after_block}; allowed: 0 to {last} "
-            f"for {network.arch}"
-        )
     known = scene.labels[scene.train]
     require_images(known, scene.classes, settings.prototypes_per_class)
     require_removable(settings.remove, len(scene.classes) * settings.prototypes_per_class)

@@ -1,11 +1,11 @@
 """The parameters of ``protopnet``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.params import Block
-from stages.common.settings import Run, Views
+from stages.common.settings import BLOCKS, Model, Run, Views
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
@@ -48,5 +48,16 @@ class Params(Block):
 
     seed: int
     run: Run
+    model: Model
     authentic: str
     protopnet: ProtoPNet
+
+    @model_validator(mode="after")
+    def _follows_a_block(self) -> Self:
+        last = BLOCKS[self.model.arch] - 1
+        if self.protopnet.after_block > last:
+            raise ValueError(
+                f"protopnet.after_block is {self.protopnet.after_block}; allowed: 0 to {last} for "
+                f"model.arch={self.model.arch}"
+            )
+        return self

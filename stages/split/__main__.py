@@ -8,7 +8,7 @@ from stages.common.artifacts import write_metrics, write_table
 from stages.common.errors import run_stage
 from stages.common.messages import warn
 from stages.common.near_duplicates import hash_text
-from stages.common.params import read_params
+from stages.common.params import read_params, require_settings
 from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, read_contents
 from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
@@ -36,6 +36,8 @@ def main(argv: list[str]) -> None:
     """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
     flags = parser().parse_args(argv)
     params = read_params(flags.params, Params)
+    if (made_with := flags.info / "settings.json").exists():
+        require_settings(made_with, params.synthesize, "synthesize")
     entries, loose = find_files(flags.root, params.data.layout)
     given = bool(entries[0].split)
     manifest = read_manifest(flags.info)

@@ -41,7 +41,7 @@ def components(images: pd.DataFrame, near: np.ndarray, manifest: bool = True) ->
     Returns:
         int [N]: the position of each component's first member.
     """
-    at = images.index.get_indexer(near.ravel()).reshape(-1, 2)
+    at = images.index.get_indexer(pd.Index(near.ravel())).reshape(-1, 2)
     links = [_equal(images["sha256"]), at[(at >= 0).all(axis=1)]]
     if manifest:
         links.append(_equal(images["group"]))

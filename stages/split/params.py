@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from stages.common.params import Block
+from stages.common.settings import Synthesize
 from stages.split.layout import Layout
 
 
@@ -38,5 +39,6 @@ class Split(Block):
 class Params(Block):
     """The blocks this stage uses."""
 
+    synthesize: Synthesize
     data: Data
     split: Split

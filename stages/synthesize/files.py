@@ -17,8 +17,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from stages.common.artifacts import write_table
+from stages.common.params import write_settings
+from stages.common.settings import Shortcut, Synthesize
 from stages.synthesize.canvas import LABEL
-from stages.synthesize.params import Shortcut, Synthesize
 from stages.synthesize.render import Pair, render_pair
 
 FOLDERS = ("images/real", "images/fake", "info/masks/fake", "info/parts/real", "info/parts/fake")
@@ -38,7 +39,7 @@ Row = dict[str, str | int]
 
 
 def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) -> None:
-    """Write every pair's files and the manifest; the bytes do not depend on ``workers``."""
+    """Write every pair's files, the manifest and the settings; the same for any ``workers``."""
     roots = {"images": images, "info": info}
     folders = FOLDERS + (("info/marks/fake",) if settings.shortcut == "local" else ())
     for folder in folders:
@@ -55,6 +56,7 @@ def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) ->
             rows += future.result()
     rows.sort(key=lambda row: (row["group"], row["source"]))
     write_table(info / "manifest.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
+    write_settings(info / "settings.json", settings)
     parts = pd.DataFrame({"value": list(LABEL.values()), "name": list(LABEL)})
     write_table(info / "parts.csv", parts)
 

@@ -23,8 +23,9 @@ from stages.common.deliveries import read_deliveries, untouched_external
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
-from stages.common.folders import walk
+from stages.common.folders import is_sidecar, walk
 from stages.common.messages import warn
+from stages.common.near_duplicates import copies_of
 from stages.common.params import read_params
 from stages.traces.describing import Source, described, photographs
 from stages.traces.figures import scores_figure
@@ -43,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="stages.traces", description=__doc__)
     for flag in ("params", "root", "split", "external", "deliveries", "photographs"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
-    arguments.add_argument("--max-pixels", type=int, required=True)
+    for flag in ("max-pixels", "near-duplicate-distance"):
+        arguments.add_argument(f"--{flag}", type=int, required=True)
     for flag in ("traces", "metrics", "figure"):
         arguments.add_argument(f"--{flag}", type=Path, required=True)
     return arguments
@@ -58,7 +60,7 @@ def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str) -> 
     own = own.assign(file=[args.root / path for path in own["path"]])
     external = untouched_external(read_deliveries(args.deliveries))
     external = external.assign(file=[args.external / path for path in external["path"]])
-    files = sorted(path for path, fault in walk(args.photographs) if not fault)
+    files = photograph_files(args, split)
     names = [path.relative_to(args.photographs).as_posix() for path in files]
     elsewhere = pd.DataFrame({"id": names, "path": names, "file": files})
     elsewhere = elsewhere.assign(split=ELSEWHERE, source=ELSEWHERE, label=authentic)
@@ -67,6 +69,14 @@ def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str) -> 
     return table.sort_values(
         "split", key=lambda names: names.map(order).fillna(2), kind="stable", ignore_index=True
     )
+
+
+def photograph_files(args: argparse.Namespace, split: pd.DataFrame) -> list[Path]:
+    """List ``traces.photographs`` without captions and without copies of the data set's images."""
+    found = [path for path, fault in walk(args.photographs) if not (fault or is_sidecar(path.name))]
+    copies = copies_of(args.root, split, found, args.near_duplicate_distance, args.max_pixels)
+    warn("traces", *(f"left out {path}: a copy of {copies[path]}" for path in sorted(copies)))
+    return sorted(path for path in found if path not in copies)
 
 
 def learn_and_judge(

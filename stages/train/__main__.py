@@ -10,7 +10,6 @@ import torch
 from stages.common.artifacts import (
     class_names,
     read_array,
-    read_metrics,
     read_split,
     write_metrics,
     write_table,
@@ -19,7 +18,7 @@ from stages.common.classifier import save_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.fitting import fit, varied_inputs
-from stages.common.params import read_params
+from stages.common.params import read_params, require_settings
 from stages.common.setup import initial_network, run_key
 from stages.train.params import Params
 
@@ -38,11 +37,12 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     params = read_params(args.params, Params)
+    require_settings(args.preprocessing, params.prepare, "prepare")
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
     make_torch_deterministic(params.seed, "train", threads=params.run.threads)
     cut = params.train.unfreeze_from
-    network = initial_network(params.model, args.weights_file, classes, cut)
+    network = initial_network(params.model, args.weights_file, classes)
     key = run_key(params, (args.images, args.split, args.weights_file))
     checkpoint = args.checkpoints / f"train-{key}.pt"
     select_on_val = bool((split["split"] == "test").any())
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
             select_on_val=select_on_val,
             checkpoint=checkpoint,
         )
-    save_classifier(args.model, network, read_metrics(args.preprocessing))
+    save_classifier(args.model, network, params.prepare.model_dump())
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])
     about = {"arch": network.arch, "epoch_chosen_on_val": select_on_val}

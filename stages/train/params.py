@@ -1,7 +1,9 @@
 """The parameters of ``train``."""
 
-from stages.common.settings import Trained
+from stages.common.settings import Prepare, Trained
 
 
 class Params(Trained):
     """What ``train`` reads of ``params.yaml``."""
+
+    prepare: Prepare

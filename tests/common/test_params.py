@@ -6,9 +6,20 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
+from ruamel.yaml import YAML
 
+from stages.common.backbones import ARCHITECTURES, HALF, create
 from stages.common.errors import UserError
-from stages.common.params import Block, read_params
+from stages.common.params import (
+    STAGES,
+    Block,
+    models_of_stages,
+    read_params,
+    require_settings,
+    write_settings,
+)
+from stages.common.settings import BLOCKS, Prepare
+from stages.split import params as split
 from tests.conftest import ROOT, run_in
 
 
@@ -58,6 +69,71 @@ def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: lis
     assert "\n" not in message
     assert "params.yaml" in message
     assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("name", ["size", "nfiles"])
+def test_names_that_dvc_does_not_track_are_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        type("Silent", (Block,), {"__annotations__": {name: int}})
+
+
+def test_every_model_is_read_and_none_has_such_a_name() -> None:
+    names = {model.__module__.split(".")[1] for model in models_of_stages()}
+    assert names == {file.parent.name for file in STAGES.glob("*/params.py")} - {"common"}
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    assert all(model.model_fields.keys() <= document.keys() for model in models_of_stages())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("protopnet.l1", -1),
+        ("explain.space", "pixels"),
+        ("faithfulness.images", "all"),
+        ("protopnet.after_block", 8),
+        ("explain.layer", 8),
+        ("train.unfreeze_from", 9),
+    ],
+)
+def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
+    tmp_path: Path, change: str, words: object
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    block, key = change.split(".")
+    document[block][key] = words
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=f"{change} is {words!r}; allowed"):
+        read_params(tmp_path / "params.yaml", split.Params)
+
+
+def test_blocks_are_counted_as_the_networks_are_cut() -> None:
+    assert {arch: len(create(arch, "ab", HALF).blocks) for arch in ARCHITECTURES} == BLOCKS
+
+
+@pytest.mark.parametrize(
+    "content", ["seed: 0 # größe".encode("latin-1"), b"seed: \x00", b"\xfe seed: 0"]
+)
+def test_a_file_that_is_no_utf_8(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="not YAML in UTF-8"):
+        read_params(tmp_path / "params.yaml", Params)
+
+
+def test_a_former_name_says_the_new_one(tmp_path: Path) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document["prepare"]["size"] = document["prepare"].pop("image_size")
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=r"prepare\.size .* it is prepare\.image_size now"):
+        read_params(tmp_path / "params.yaml", split.Params)
+
+
+def test_settings_that_outputs_were_made_with(tmp_path: Path) -> None:
+    settings = Prepare(image_size=96, harmonise=True, jpeg_quality=85)
+    write_settings(tmp_path / "made.json", settings)
+    require_settings(tmp_path / "made.json", settings, "prepare")
+    other = settings.model_copy(update={"image_size": 128})
+    with pytest.raises(UserError, match=r"made with image_size=96, but .* image_size=128; run"):
+        require_settings(tmp_path / "made.json", other, "prepare")
 
 
 def test_missing_file(tmp_path: Path) -> None:

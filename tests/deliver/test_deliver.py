@@ -13,10 +13,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from stages.common.artifacts import class_names, read_split, read_table, write_metrics, write_table
+from stages.common.artifacts import class_names, read_split, read_table, write_table
 from stages.common.backbones import HALF, Network, create
 from stages.common.classifier import save_classifier
 from stages.common.images import decode, harmonise, image_id
+from stages.common.near_duplicates import perceptual_hash
+from stages.common.params import write_settings
+from stages.common.settings import Prepare
 from stages.common.statistics import wilson
 from stages.deliver import judging, pictures
 from stages.deliver.__main__ import main
@@ -27,6 +30,7 @@ from stages.prepare.__main__ import main as prepare
 from tests.conftest import user_error
 
 TEXT = ("id", "path", "split", "source", "label", "delivery")
+SETTINGS = Prepare(image_size=64, harmonise=True, jpeg_quality=90)
 LEVELS = {"bright": 0.8, "dark": 0.2, "mid": 0.5}
 
 
@@ -65,12 +69,18 @@ class Run:
         self.root, self.external = folder / "images", folder / "ext"
         self.split, self.model = folder / "split.csv", folder / "model.safetensors"
         self.params = folder / "params.yaml"
-        self.params.write_text("run: {threads: 1}\n")
+        self.near_duplicate_distance = 10
         self.preprocessing, self.max_pixels = folder / "preprocessing.json", 1_000_000
         self.deliveries, self.metrics = folder / "deliveries.csv", folder / "deliver.json"
         self.external.mkdir()
         self.rows: list[dict[str, object]] = []
-        write_metrics(self.preprocessing, {"image_size": 64, "harmonise": True, "jpeg_quality": 90})
+        self.prepared(SETTINGS)
+
+    def prepared(self, settings: Prepare) -> None:
+        """Say how the images are prepared."""
+        write_settings(self.preprocessing, settings)
+        params = {"run": {"threads": 1}, "prepare": settings.model_dump()}
+        self.params.write_text(json.dumps(params))
 
     def add(self, path: str, split: str, picture: Image.Image, **options: object) -> None:
         """Write ``<label>/name`` of the data set and list it."""
@@ -79,6 +89,7 @@ class Run:
         row = {"id": image_id(path), "path": path, "label": Path(path).parts[0], "split": split}
         row |= {"group": image_id(path), "source": f"camera {len(self.rows)}", "family": ""}
         facts = ("sha256", "width", "height", "format", "bytes")
+        row["phash"] = f"{perceptual_hash(found.image):016x}"
         self.rows.append(row | {name: getattr(found, name) for name in facts})
         write_table(self.split, pd.DataFrame(self.rows))
 
@@ -87,7 +98,8 @@ class Run:
         picture.save(file, **options)  # type: ignore[arg-type]
 
     def __call__(self) -> tuple[pd.DataFrame, dict]:
-        flags = ["params", "root", "split", "external", "max_pixels", "model", "preprocessing"]
+        flags = ["params", "root", "split", "external", "max_pixels", "near_duplicate_distance"]
+        flags += ["model", "preprocessing"]
         flags += ["deliveries", "metrics"]
         pairs = [(f"--{flag.replace('_', '-')}", str(getattr(self, flag))) for flag in flags]
         main([part for pair in pairs for part in pair])
@@ -132,8 +144,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     run.add("b/turned.jpg", "test", noise(2, 300, 200), exif=turned)
     run.add("c/grey.png", "val", noise(3).convert("L"))
     run.add("c/alpha.webp", "test", noise(4).convert("RGBA"))
-    settings = {"image_size": 64, "harmonise": harmonised, "jpeg_quality": 85}
-    (tmp_path / "params.yaml").write_text(json.dumps({"prepare": settings, "run": {"threads": 1}}))
+    run.prepared(Prepare(image_size=64, harmonise=harmonised, jpeg_quality=85))
     arrays = [f"--{name}={tmp_path / name}.npy" for name in ("images", "masks", "parts", "marks")]
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
     prepare(
@@ -254,8 +265,7 @@ def test_large_pictures_are_sent_as_platforms_send_them(
 
     monkeypatch.setattr(pictures, "WAYS", {"noted": noting})
     noise(0, *size).save(tmp_path / "x.jpg", quality=95)
-    settings = {"image_size": 64, "harmonise": True, "jpeg_quality": 90}
-    sha256, squares = read_deliveries(tmp_path / "x.jpg", settings, 10**7)
+    sha256, squares = read_deliveries(tmp_path / "x.jpg", SETTINGS, 10**7)
     assert seen == [sent]
     as_prepared = decode(tmp_path / "x.jpg", at_least=128)
     assert (squares[0] == harmonise(as_prepared.image, 64, True, 90)).all()
@@ -293,9 +303,8 @@ def test_pictures_are_sent_upright(tmp_path: Path) -> None:
     picture.save(tmp_path / "plain.jpg", quality=95)
     stored = picture.transpose(Image.Transpose.ROTATE_90)
     stored.save(tmp_path / "turned.jpg", quality=95, exif=turned)
-    settings = {"image_size": 64, "harmonise": True, "jpeg_quality": 90}
     plain, upright = (
-        read_deliveries(tmp_path / f"{name}.jpg", settings, 10**7)[1].astype(int)
+        read_deliveries(tmp_path / f"{name}.jpg", SETTINGS, 10**7)[1].astype(int)
         for name in ("plain", "turned")
     )
     assert np.abs(plain - upright).mean(axis=(1, 2, 3)).max() < 4
@@ -323,9 +332,9 @@ def test_bad_files_and_copies_are_named_and_left_out(
     (bright / "cut.png").write_bytes(content[: len(content) // 2])
     (bright / "empty.jpg").touch()
     (bright / "text.jpg").write_text("text")
+    (bright / "good.txt").write_text("a caption")
     run.save(bright / "large.png", grey(0.8, (200, 101)))
     (bright / "broken").symlink_to("nowhere")
-    (bright / "loop").symlink_to("../bright")
     os.mkfifo(bright / "pipe.jpg")
     Path(os.fsdecode(bytes(bright) + b"/\xff.png")).write_bytes(content)
     (bright / "new\nline.png").write_bytes(content)
@@ -350,7 +359,6 @@ def test_bad_files_and_copies_are_named_and_left_out(
         "text.jpg": "not a JPEG",
         "large.png": "200×101 pixels, more than data.max_pixels=20000",
         "broken": "broken link",
-        "loop": "leads back to itself",
         "pipe.jpg": "named pipe",
         "\\udcff.png": "UTF-8",
         "new\\nline.png": "control",
@@ -358,11 +366,33 @@ def test_bad_files_and_copies_are_named_and_left_out(
     assert set(reasons) == set(said)
     assert all(part in reasons[name] for name, part in said.items())
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 11
     assert f"deliver: 2 files of {run.external} lie in no class folder; passed over" in lines
     assert "deliver: left out s/bright/empty.jpg: empty file" in lines
     twin = "deliver: left out s/bright/twin of val.png: a copy of dark/steady.png of the data set"
     assert twin in lines
+
+
+def test_scaled_and_saved_again_copies_are_no_other_source(judged_by_brightness: Run) -> None:
+    run = judged_by_brightness
+    run.add("dark/photo.png", "train", noise(5, 200, 160))
+    run.add("mid/other.jpg", "val", noise(6, 200, 160))
+    run.save(run.external / "s/dark/new.png", noise(7))
+    run.save(run.external / "s/dark/saved again.jpg", noise(5, 200, 160), quality=70)
+    run.save(run.external / "s/mid/smaller.webp", noise(6, 200, 160).resize((120, 96)))
+    _, metrics = run()
+    assert metrics["external"]["s"]["n"] == 1
+    assert metrics["leaks"] == [
+        {"path": "s/dark/saved again.jpg", "because_of": "dark/photo.png"},
+        {"path": "s/mid/smaller.webp", "because_of": "mid/other.jpg"},
+    ]
+    run.near_duplicate_distance = -1
+    assert run()[1]["external"]["s"]["n"] == 3
+
+
+def _linked(run: Run) -> None:
+    (run.external / "zoo").mkdir()
+    (run.external / "zoo/bright").symlink_to(run.root / "bright")
 
 
 def _missing(run: Run) -> None:
@@ -400,6 +430,7 @@ def _unknown(run: Run) -> None:
         (_loose, ["<source>/<class>/", "found no folder", "evaluate.external"]),
         (_no_class, ["ext/bright: no file in a class folder", "<source>/<class>/"]),
         (_empty_class, ["ext/zoo: no file in a class folder"]),
+        (_linked, ["ext/zoo/bright: is a link to a folder"]),
         (_unknown, ["ext/zoo: 'Dark' is no class of the model", "'bright', 'dark', 'mid'"]),
     ],
 )

@@ -3,6 +3,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from tests.conftest import change_params, commit, run_in
 
 
@@ -45,6 +48,14 @@ def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(proj
     run_in(project, "git", "restore", "--staged", "--worktree", ".")
     run_in(project, "dvc", "checkout")
     assert "up to date" in run_in(project, "dvc", "status").stdout
+
+
+def test_another_image_size_is_rendered_and_prepared(project: Path) -> None:
+    run_in(project, "dvc", "exp", "run", "-S", "synthesize.image_size=64", "synthesize")
+    rendered = next((project / "data/synthetic/images").rglob("*.png"))
+    assert Image.open(rendered).size == (64, 64)
+    run_in(project, "dvc", "exp", "run", "-S", "prepare.image_size=80", "prepare")
+    assert np.load(project / "data/images.npy").shape[1:] == (80, 80, 3)
 
 
 def test_diffs_between_commits_name_what_changed(project: Path) -> None:

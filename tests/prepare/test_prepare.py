@@ -259,7 +259,8 @@ def test_streamed_rows_are_what_numpy_saves(tmp_path: Path, shape: tuple[int, ..
 
 
 @pytest.mark.parametrize(
-    "changes", [{"image_size": 31}, {"image_size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}]
+    "changes",
+    [{"image_size": 31}, {"image_size": 1025}, {"jpeg_quality": 0}, {"jpeg_quality": 101}],
 )
 def test_impossible_parameters(run: Run, changes: dict[str, int]) -> None:
     assert f"prepare.{next(iter(changes))}" in user_error(run, **changes)

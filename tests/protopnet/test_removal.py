@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.common.errors import UserError
-from stages.common.settings import Run
+from stages.common.settings import Model, Run
 from stages.protopnet.marks import erase, plant
 from stages.protopnet.params import Params, Removal
 from stages.protopnet.removal import (
@@ -71,7 +71,8 @@ def test_fitting_does_not_depend_on_what_is_removed_after_it() -> None:
 
 def params(*ids: int) -> Params:
     settings = SETTINGS.model_copy(update={"remove": removals(*ids)})
-    return Params(seed=0, run=Run(threads=1), authentic="b", protopnet=settings)
+    model = Model(arch="resnet18", weights="none", weights_file="data/none", normalisation="native")
+    return Params(seed=0, run=Run(threads=1), model=model, authentic="b", protopnet=settings)
 
 
 def test_the_cost_is_said_with_and_without_the_mark() -> None:

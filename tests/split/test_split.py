@@ -53,7 +53,9 @@ class Run:
         split["near_duplicate_distance"] = 10
         for key, value in changes.items():
             (data if key in data else split)[key] = value  # type: ignore[assignment]
-        self.params.write_text(json.dumps({"data": data, "split": split}))
+        synthesize = {"seed": 0, "pairs": 2, "image_size": 64, "shortcut": "none"}
+        blocks = {"data": data, "split": split, "synthesize": synthesize}
+        self.params.write_text(json.dumps(blocks))
         flags = ("params", "root", "info", "split", "attributes", "metrics")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
         metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
@@ -628,6 +630,17 @@ def test_a_wrong_manifest(run: Run, text: str, said: str) -> None:
     run.fill("real", "fake")
     manifest(run, text)
     assert said in user_error(run)
+
+
+def test_images_rendered_with_other_settings_are_refused(run: Run) -> None:
+    run.fill("real", "fake")
+    made = {"seed": 0, "pairs": 2, "image_size": 96, "shortcut": "none"}
+    (run.info / "settings.json").write_text(json.dumps(made))
+    message = user_error(run)
+    assert "made with image_size=96, but params.yaml says image_size=64" in message
+    assert "dvc repro --force synthesize" in message
+    (run.info / "settings.json").write_text(json.dumps({**made, "image_size": 64}))
+    run()
 
 
 def test_no_info_folder_is_fine(run: Run) -> None:

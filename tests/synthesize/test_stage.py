@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,10 @@ from PIL import Image
 
 from stages.common.artifacts import read_table
 from stages.common.errors import UserError
+from stages.common.settings import Synthesize
 from stages.synthesize.__main__ import main
 from stages.synthesize.canvas import PARTS
 from stages.synthesize.files import write_pairs
-from stages.synthesize.params import Synthesize
 
 
 def run(folder: Path, **changes: object) -> Path:
@@ -53,7 +54,9 @@ def test_same_bytes_whatever_the_number_of_workers(plain: Path, tmp_path: Path) 
 
 def test_more_pairs_keep_the_earlier_ones(plain: Path, tmp_path: Path) -> None:
     more = contents(run(tmp_path, pairs=5))
-    for name, content in contents(plain).items():
+    before = contents(plain)
+    assert json.loads(before.pop("info/settings.json"))["image_size"] == 64
+    for name, content in before.items():
         assert more[name].startswith(content) if name.endswith(".csv") else more[name] == content
 
 
@@ -110,7 +113,14 @@ def test_local_shortcut_marks_fakes_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("pairs", 1), ("image_size", 63), ("image_size", "big"), ("shortcut", "loud"), ("seed", -1), ("image_sise", 64)],
+    [
+        ("pairs", 1),
+        ("image_size", 63),
+        ("image_size", "big"),
+        ("shortcut", "loud"),
+        ("seed", -1),
+        ("image_sise", 64),
+    ],
 )
 def test_bad_parameter_is_one_clear_line(tmp_path: Path, key: str, value: object) -> None:
     with pytest.raises(UserError) as error:

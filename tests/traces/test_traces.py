@@ -1,5 +1,6 @@
 """Traces of remaking: learned without any generated image, found in images of unknown makers."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageFilter
 from benchmarks.generalisation.learners import ridge
 from stages.common.artifacts import read_metrics, read_table, write_table
 from stages.common.errors import UserError
+from stages.common.near_duplicates import perceptual_hash
 from stages.traces import remakes
 from stages.traces.__main__ import main
 from stages.traces.describing import LEARNED
@@ -44,8 +46,8 @@ def make_inputs(folder: Path, train: int, rate: float) -> None:
             path = f"{label}/{number:03d}.png"
             (folder / "images" / label).mkdir(parents=True, exist_ok=True)
             image.save(folder / "images" / path)
-            rows.append((path, path, label, split, path, ""))
-    columns = ["id", "path", "label", "split", "group", "source"]
+            rows.append((path, path, label, split, path, "", f"{perceptual_hash(image):016x}"))
+    columns = ["id", "path", "label", "split", "group", "source", "phash"]
     table = pd.DataFrame(rows, columns=columns)
     write_table(folder / "split.csv", table)
     (folder / "external" / "phone" / "real").mkdir(parents=True)
@@ -62,7 +64,8 @@ def make_inputs(folder: Path, train: int, rate: float) -> None:
 
 
 def run(folder: Path, out: str = "out") -> Path:
-    words = ["--max-pixels", "1000000", "--root", str(folder / "images")]
+    words = ["--max-pixels", "1000000", "--near-duplicate-distance", "10"]
+    words += ["--root", str(folder / "images")]
     for flag, name in (
         ("params", "params.yaml"),
         ("split", "split.csv"),
@@ -105,6 +108,22 @@ def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
     assert found["threshold"] == max(one["threshold"] for one in found["set_by"].values())
     assert found["set_by"]["photographs"]["n"] == 12
     assert (table["traced"] == (table["score"] > found["threshold"])).all()
+
+
+def test_copies_of_the_data_set_set_no_threshold(
+    inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = Path(shutil.copytree(inputs, tmp_path / "inputs"))
+    photograph(3).save(folder / "more" / "saved again.jpg", quality=75)
+    photograph(4).resize((200, 200)).save(folder / "more" / "smaller.png")
+    (folder / "more" / "notes.txt").write_text("two copies")
+    out = run(folder)
+    assert read_metrics(out / "traces.json")["set_by"]["photographs"]["n"] == 12
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": a copy of ")[1] for line in lines if "copy of" in line] == [
+        "real/003.png",
+        "real/004.png",
+    ]
 
 
 def test_two_runs_write_the_same_bytes(inputs: Path) -> None:
