@@ -52,6 +52,12 @@ def walk(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, ""
 
 
+def require_no_links(folder: Path) -> None:
+    """Raise UserError where a folder below ``folder`` is a link."""
+    for _ in walk(folder):
+        pass
+
+
 def _is_folder(path: Path) -> bool:
     """Tell whether ``path`` is a folder; DVC does not follow a link to one."""
     if not os.path.isdir(path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stages.common.artifacts import write_metrics, write_table
 from stages.common.errors import run_stage
+from stages.common.folders import require_no_links
 from stages.common.messages import warn
 from stages.common.near_duplicates import hash_text
 from stages.common.params import read_params, require_settings
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> None:
     params = read_params(flags.params, Params)
     if (made_with := flags.info / "settings.json").exists():
         require_settings(made_with, params.synthesize, "synthesize")
+    require_no_links(flags.info)
     entries, loose = find_files(flags.root, params.data.layout)
     given = bool(entries[0].split)
     manifest = read_manifest(flags.info)

@@ -643,6 +643,13 @@ def test_images_rendered_with_other_settings_are_refused(run: Run) -> None:
     run()
 
 
+def test_a_linked_folder_of_masks_is_refused(run: Run) -> None:
+    run.fill("real", "fake")
+    (run.root.parent / "masks").mkdir()
+    (run.info / "masks").symlink_to(run.root.parent / "masks")
+    assert "info/masks: is a link to a folder" in user_error(run)
+
+
 def test_no_info_folder_is_fine(run: Run) -> None:
     run.fill("real", "fake")
     run.info.rmdir()

@@ -160,8 +160,8 @@ def test_too_few_photographs_or_switched_off(
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     make_inputs(tmp_path, 12, 0.1)
-    (tmp_path / "more" / "notes.txt").write_text("no image")
-    with pytest.raises(UserError, match=r"notes\.txt: expected a readable image"):
+    (tmp_path / "more" / "notes.jpg").write_text("no image")
+    with pytest.raises(UserError, match=r"notes\.jpg: expected a readable image"):
         run(tmp_path)
 
 
