@@ -15,6 +15,7 @@ from stages.audit.models import (
     score,
     used_feature,
 )
+from stages.common.messages import INDEPENDENT
 
 FEWEST_SCORED, FEWEST_TRAINED = 12, 5
 """With fewer images in val, or of a class in train, one image decides: nothing is said."""
@@ -28,7 +29,7 @@ def too_few(split: pd.DataFrame) -> str | None:
     if len(val) < FEWEST_SCORED:
         return f"{len(val)} images in val; {FEWEST_SCORED} are the fewest that say much"
     if least < FEWEST_TRAINED:
-        return f"{least} independent training images of a class; {FEWEST_TRAINED} are the fewest"
+        return f"{least} {INDEPENDENT} of a class; {FEWEST_TRAINED} are the fewest"
     return None
 
 

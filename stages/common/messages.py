@@ -4,6 +4,10 @@ import sys
 
 SHOWN = 20
 
+INDEPENDENT = (
+    "independent training images (near duplicates count once: split.near_duplicate_distance)"
+)
+
 
 def warn(stage: str, *lines: str) -> None:
     """Say each of ``lines`` on standard error; of many, the first `SHOWN` and how many follow."""

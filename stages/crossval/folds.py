@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stages.common.determinism import derived_seed
+from stages.common.messages import INDEPENDENT
 from stages.common.refits import Refit
 from stages.crossval.params import Crossval
 
@@ -18,7 +19,7 @@ def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
     groups = train.groupby("label")["group"].nunique()
     if groups.min() < crossval.folds:
         return (
-            f"class {groups.idxmin()!r} has {groups.min()} independent training images, "
+            f"class {groups.idxmin()!r} has {groups.min()} {INDEPENDENT}, "
             f"crossval.folds={crossval.folds} needs as many"
         )
     return None

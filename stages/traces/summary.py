@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.deliveries import EXTERNAL
+from stages.common.messages import INDEPENDENT
 from stages.common.statistics import share_with_interval
 
 COLUMNS = ["id", "path", "split", "source", "label", "score", "traced"]
@@ -50,7 +51,7 @@ def left_out(photographs: pd.DataFrame, rate: float, fewest_groups: int) -> str:
     groups = photographs["group"].nunique()
     if groups < fewest:
         return (
-            f"{groups} independent training images of the authentic class, {fewest} are needed "
+            f"{groups} {INDEPENDENT} of the authentic class, {fewest} are needed "
             f"at traces.false_alarms = {rate:g}"
         )
     return ""
