@@ -13,6 +13,7 @@ from stages.common.figures import (
     FOR,
     MUTED,
     PAPER,
+    fitted,
     new_figure,
     sentence_picture,
     write_line,
@@ -74,14 +75,15 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
     size = (columns * step[0] + GAP, -(-len(cards) // columns) * step[1] + GAP)
     picture = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(picture)
+    verdicts = fitted([text for card in cards for text in (card.before, card.after)], TILE, 12)
     for number, card in enumerate(cards):
         row, column = divmod(number, columns)
         left, top = GAP + column * step[0], GAP + row * step[1]
         write_line(draw, (left, top), card.path, width=2 * TILE, size=12, bold=True)
         below = top + 20 + TILE + 4
         for shift, image, lines in (
-            (0, card.clean, ("as it is", card.before)),
-            (TILE + 4, card.corrupted, (card.done, card.after)),
+            (0, card.clean, ("as it is", verdicts[card.before])),
+            (TILE + 4, card.corrupted, (card.done, verdicts[card.after])),
         ):
             square = Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS)
             picture.paste(square, (left + shift, top + 20))
