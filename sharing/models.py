@@ -58,7 +58,7 @@ def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
         )
     with redirect_stdout(sys.stderr):
         lay_out(root, folder, name, (SPLIT, file))
-    table = read_table(folder / file, ("id", "path", "split", "source", "label", "predicted"))
+    table = read_table(folder / file)
     external = table["split"] == "external"
     return table.assign(
         sha256=table["id"].map(contents(folder)).fillna(table["path"]),

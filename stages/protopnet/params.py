@@ -47,5 +47,5 @@ class Params(Block):
     """What ``protopnet`` reads of ``params.yaml``."""
 
     seed: int
-    authentic: str
+    authentic: str | None
     protopnet: ProtoPNet
