@@ -11,9 +11,8 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -99,9 +98,12 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
     All cells are quoted where one holds a carriage return, which a reader takes for a line's end.
     """
-    to_csv = partial(table.to_csv, index=False, float_format="%.6f", lineterminator="\n")
-    text = to_csv()
-    write_text(path, to_csv(quoting=csv.QUOTE_ALL) if "\r" in text else text)
+    text = _as_csv(table, csv.QUOTE_MINIMAL)
+    write_text(path, _as_csv(table, csv.QUOTE_ALL) if "\r" in text else text)
+
+
+def _as_csv(table: pd.DataFrame, quoting: Literal[0, 1]) -> str:
+    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n", quoting=quoting)
 
 
 TEXT = (

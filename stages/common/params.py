@@ -53,5 +53,10 @@ def _explain(error: object) -> str:
         return f"{key} is missing; add it (`git diff` or presets/default.yaml show its place)"
     if error["type"] == "extra_forbidden":
         return f"{key} is not a known parameter; remove it or correct its name"
+    if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
+        return (
+            f"{key} is {error['input']!r}, which YAML does not read as text; allowed: text, in "
+            f'quotes where it looks like something else, {key}: "0" say'
+        )
     allowed = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return f"{key} is {error['input']!r}; allowed: {allowed}"

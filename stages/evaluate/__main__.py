@@ -18,6 +18,7 @@ from stages.common.artifacts import (
 from stages.common.deliveries import read_deliveries
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure
+from stages.common.messages import warn_unless_class
 from stages.common.params import read_params
 from stages.common.predictions import misclassified, predictions
 from stages.evaluate.external import external_predictions
@@ -64,6 +65,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split = read_split(args.split)
     classes = class_names(split)
+    warn_unless_class("evaluate", params.authentic, classes)
     audit = read_table(args.audit_scores)
     deliveries = read_deliveries(args.deliveries)
     traces = read_table(args.traces)

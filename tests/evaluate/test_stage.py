@@ -214,6 +214,20 @@ def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
     assert set(curves["class"]) == set(classes)
 
 
+def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
+    inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_inputs(tmp_path, {"train": 24, "val": 10}, {}, ("1_fake", "Real"))
+    for authentic, lines in (("real", 1), ("null", 0), ("Real", 0)):
+        params = (inputs / "params.yaml").read_text().replace("real", authentic)
+        (tmp_path / "params.yaml").write_text(params)
+        _, own, _ = run(tmp_path)
+        said = capsys.readouterr().err.splitlines()
+        assert sum("authentic is 'real'" in line for line in said) == lines
+        plain = own["in_words"].str.contains("looks like the Real images").any()
+        assert plain == (authentic != "Real")
+
+
 def renamed(tree: Any, named: dict[str, str]) -> Any:
     if isinstance(tree, dict):
         return {named.get(key, key): renamed(value, named) for key, value in tree.items()}
