@@ -12,6 +12,7 @@ from sharing.experiments import markdown
 from sharing.revision import commit_of, lay_out, revision, stage_that_writes, stale_stages
 from stages.common.artifacts import read_table
 from stages.common.errors import UserError
+from stages.common.pages import markdown_text
 
 SPLIT, TREE = "data/split.csv", "the working tree"
 
@@ -84,7 +85,7 @@ def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
     heads = ["split", "n", f"A: {first}", f"B: {second}", "only A right", "only B right"]
     heads += ["McNemar's p", "B − A"]
     words = [
-        f"- {one.split}, n = {one.result.n}: {second} against {first} {one.points}: "
+        f"- {markdown_text(one.split)}, n = {one.result.n}: {second} against {first} {one.points}: "
         f"{one.judgement} (exact p = {one.result.p:.3f})."
         for one in found
     ]

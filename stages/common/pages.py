@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def markdown_text(value: object) -> str:
+    """Return ``value`` as Markdown that shows it as it is, in one line, also within a table."""
+    return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
+
+
 def render(template: Path, context: Mapping[str, Any]) -> str:
     """Return ``template`` filled with ``context``; HTML may extend ``pages.html`` beside this file.
 
@@ -50,5 +56,6 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         "data_uri": data_uri,
         "picture_uri": picture_uri,
         "compact_uri": compact_uri,
+        "markdown_text": markdown_text,
     }
     return environment.get_template(template.name).render(**context)
