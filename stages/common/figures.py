@@ -4,6 +4,7 @@ import io
 import sys
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from itertools import groupby, takewhile
@@ -160,22 +161,22 @@ def shortened(names: Collection[str], fits: Callable[[str], bool]) -> dict[str, 
     Names that are alike at both ends are cut around the place where they differ; what still looks
     the same is numbered.
     """
-    names = sorted(set(names))
+    waiting, found = sorted(set(names)), dict[str, str]()
     ways: list[Callable[[str], str]] = [
         *(partial(_cut, share=share, fits=fits) for share in (0.5, 0.25, 0.75)),
-        partial(_around_difference, names=names, fits=fits),
+        partial(_around_difference, names=waiting, fits=fits),
     ]
     for cut in ways:
-        found = {name: name if fits(name) else cut(name) for name in names}
-        if len(set(found.values())) == len(names):
-            return found
-    number = f"{{:0{len(str(len(names)))}}}".format
-    return {
-        name: name
-        if fits(name)
-        else number(n) + _cut(name, 0.0, lambda text: fits(number(0) + text))
-        for n, name in enumerate(names, 1)
+        tried = {name: name if fits(name) else cut(name) for name in waiting}
+        taken = Counter([*tried.values(), *found.values()])
+        found |= {name: short for name, short in tried.items() if taken[short] == 1}
+        waiting = [name for name in waiting if name not in found]
+    number = f"{{:0{len(str(len(waiting)))}}}".format
+    numbered = {
+        name: number(n) + _cut(name, 0.0, lambda text: fits(number(0) + text))
+        for n, name in enumerate(waiting, 1)
     }
+    return found | numbered
 
 
 def _cut(name: str, share: float, fits: Callable[[str], bool]) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+WEBP_LIMIT = 16383
+"""Pixels of a side."""
+
 
 def data_uri(path: Path) -> str:
     """Return a PNG as a ``data:`` address, so that the page needs no other file."""
@@ -17,9 +20,13 @@ def data_uri(path: Path) -> str:
 
 
 def picture_uri(picture: Image.Image) -> str:
-    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs."""
-    webp = io.BytesIO()
-    picture.convert("RGB").save(webp, "WEBP", quality=85, method=4)
+    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs.
+
+    One with a side beyond what WebP holds is scaled down to it.
+    """
+    webp, shown = io.BytesIO(), picture.convert("RGB")
+    shown.thumbnail((WEBP_LIMIT, WEBP_LIMIT))
+    shown.save(webp, "WEBP", quality=85, method=4)
     return "data:image/webp;base64," + base64.b64encode(webp.getvalue()).decode()
 
 

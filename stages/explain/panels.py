@@ -156,7 +156,7 @@ def _rows(case: Case, width: int) -> Image.Image:
     )
     every = [tile for _, tiles in (*left, *right) for tile in tiles]
     labels = fitted([tile.label for tile in every], 62, 12, bold=True)
-    errors = fitted([f"predicted {tile.predicted}" for tile in every], TILE, 11)
+    errors = fitted([tile.predicted for tile in every], TILE - 56, 11)
     strip = Image.new("RGB", (width, max(len(left), len(right)) * ROW + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     for groups, start, end in ((left, GAP, width - ASIDE), (right, width - ASIDE + GAP, width)):
@@ -165,7 +165,7 @@ def _rows(case: Case, width: int) -> Image.Image:
             write_line(draw, (start, top), title, width=end - start - GAP, bold=True)
             for column, tile in enumerate(tiles):
                 place = (start + column * (TILE + 10), top + TITLE)
-                said = (labels[tile.label], errors[f"predicted {tile.predicted}"])
+                said = (labels[tile.label], errors[tile.predicted])
                 _tile(strip, draw, tile, place, said, tile.label == predicted)
     return strip
 
@@ -198,4 +198,5 @@ def _tile(
     similarity = f"{tile.similarity:.3g}"
     write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, size=12)
     if tile.predicted != tile.label:
-        write_line(draw, (x, y + TILE + 21), error, width=TILE, size=11, ink=WRONG)
+        text = f"predicted {error}"
+        write_line(draw, (x, y + TILE + 21), text, width=TILE, size=11, ink=WRONG)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILE, GAP, COLUMNS, TEXT = 176, 16, 3, 64
+NAME = 124
 
 
 class Card(NamedTuple):
@@ -75,15 +76,14 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
     size = (columns * step[0] + GAP, -(-len(cards) // columns) * step[1] + GAP)
     picture = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(picture)
-    verdicts = fitted([text for card in cards for text in (card.before, card.after)], TILE, 12)
     for number, card in enumerate(cards):
         row, column = divmod(number, columns)
         left, top = GAP + column * step[0], GAP + row * step[1]
         write_line(draw, (left, top), card.path, width=2 * TILE, size=12, bold=True)
         below = top + 20 + TILE + 4
         for shift, image, lines in (
-            (0, card.clean, ("as it is", verdicts[card.before])),
-            (TILE + 4, card.corrupted, (card.done, verdicts[card.after])),
+            (0, card.clean, ("as it is", card.before)),
+            (TILE + 4, card.corrupted, (card.done, card.after)),
         ):
             square = Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS)
             picture.paste(square, (left + shift, top + 20))
@@ -93,6 +93,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
 
 
 def in_words(logits: np.ndarray, classes: Sequence[str]) -> str:
-    """Return the predicted class and its probability, of logits ``[K]``."""
+    """Return the predicted class, as long as a tile allows, and its probability, of ``[K]``."""
     p = softmax(logits.astype(np.float64))
-    return f"{classes[int(p.argmax())]}, {100 * p.max():.0f} %"
+    shown = fitted(classes, NAME, 12)[classes[int(p.argmax())]]
+    return f"{shown}, {100 * p.max():.0f} %"

@@ -114,6 +114,7 @@ def test_a_name_that_the_font_has_is_left_alone_and_any_other_is_read_aloud(
         ALIKE,
         [f"{name}_at_512px" for name in ALIKE],
         ["a" * 60 + "b" + "c" * 60, "a" * 60 + "c" * 61],
+        ["a" * 60 + f"{number % 2}" + "c" * number for number in range(60, 70)],
     ],
 )
 def test_what_is_too_long_is_cut_and_stays_different(names: list[str]) -> None:
@@ -126,6 +127,9 @@ def test_what_is_too_long_is_cut_and_stays_different(names: list[str]) -> None:
 def test_the_end_of_a_name_is_kept() -> None:
     short = shortened(ALIKE[:2], lambda text: len(text) <= 9)
     assert short == {ALIKE[0]: "cat_…el_0", ALIKE[1]: "cat_…el_1"}
+    others = [f"generated_by_model_{number}_at_512px" for number in (1, 2)]
+    mixed = shortened([*ALIKE[:2], *others], lambda text: len(text) <= 9)
+    assert mixed == {**short, others[0]: "…l_1_at_…", others[1]: "…l_2_at_…"}
 
 
 @pytest.mark.parametrize("name", [*AS_THEY_ARE, *LATIN, "a\nb", "x" * 500])

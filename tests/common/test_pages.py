@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sharing.experiments import markdown
-from stages.common.pages import markdown_text, render
+from stages.common.pages import markdown_text, picture_uri, render
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,7 @@ def test_a_page_shows_a_name_and_does_not_obey_it(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>{{ name }}</p>")
     page = render(tmp_path / "page.html", {"name": "<script>{{ 1 + 1 }}</script>"})
     assert page == "<p>&lt;script&gt;{{ 1 + 1 }}&lt;/script&gt;</p>"
+
+
+def test_a_sheet_of_many_classes_is_not_too_tall_for_a_page() -> None:
+    assert picture_uri(Image.new("RGB", (20, 18000))).startswith("data:image/webp;base64,")
