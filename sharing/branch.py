@@ -105,13 +105,13 @@ def contents(folder: Path) -> pd.Series:
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Read the predictions of a run, with the ``sha256`` of each image."""
-    table = read_table(folder / "reports" / "predictions.csv", ("id", "label", "predicted"))
+    table = read_table(folder / "reports" / "predictions.csv")
     return table.assign(sha256=table["id"].map(contents(folder)))
 
 
 def read_neighbours(folder: Path) -> pd.DataFrame:
     """Read the neighbours of a run: ``image, kind, neighbour``, the images by their content."""
-    table = read_table(folder / "reports" / "twins.csv", ("id", "neighbour"))
+    table = read_table(folder / "reports" / "twins.csv")
     known = contents(folder)
     return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
 

@@ -12,6 +12,7 @@ from scipy.stats import t
 
 from sharing.comparison import leaves
 from stages.common.errors import UserError
+from stages.common.pages import markdown_text
 
 FIGURES = {
     "accuracy": ("reports/evaluate.json", "accuracy"),
@@ -96,7 +97,7 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table as Markdown; means stand with their interval."""
-    lines = [list(table.columns), ["---"] * len(table.columns)]
+    lines = [[markdown_text(name) for name in table.columns], ["---"] * len(table.columns)]
     lines += [[cell(value) for value in row] for row in table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -106,6 +107,6 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if not isinstance(value, tuple):
-        return str(value)
+        return markdown_text(value)
     mean, low, high = value
     return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

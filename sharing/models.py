@@ -12,6 +12,7 @@ from sharing.experiments import markdown
 from sharing.revision import commit_of, lay_out, revision, stage_that_writes, stale_stages
 from stages.common.artifacts import read_table
 from stages.common.errors import UserError
+from stages.common.pages import markdown_text
 
 SPLIT, TREE = "data/split.csv", "the working tree"
 
@@ -58,7 +59,7 @@ def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
         )
     with redirect_stdout(sys.stderr):
         lay_out(root, folder, name, (SPLIT, file))
-    table = read_table(folder / file, ("id", "path", "split", "source", "label", "predicted"))
+    table = read_table(folder / file)
     external = table["split"] == "external"
     return table.assign(
         sha256=table["id"].map(contents(folder)).fillna(table["path"]),
@@ -84,7 +85,7 @@ def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
     heads = ["split", "n", f"A: {first}", f"B: {second}", "only A right", "only B right"]
     heads += ["McNemar's p", "B − A"]
     words = [
-        f"- {one.split}, n = {one.result.n}: {second} against {first} {one.points}: "
+        f"- {markdown_text(one.split)}, n = {one.result.n}: {second} against {first} {one.points}: "
         f"{one.judgement} (exact p = {one.result.p:.3f})."
         for one in found
     ]

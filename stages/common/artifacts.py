@@ -4,6 +4,7 @@ A file is written beside its target and renamed, so a killed stage leaves the ol
 Names that end in ``.partial`` are git-ignored and belong to nobody.
 """
 
+import csv
 import io
 import json
 import os
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -93,13 +94,48 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write ``table`` as CSV without its index, floats to 6 digits."""
-    write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    """Write ``table`` as CSV without its index, floats to 6 digits.
+
+    All cells are quoted where one holds a carriage return, which a reader takes for a line's end.
+    """
+    text = _as_csv(table, csv.QUOTE_MINIMAL)
+    write_text(path, _as_csv(table, csv.QUOTE_ALL) if "\r" in text else text)
+
+
+def _as_csv(table: pd.DataFrame, quoting: Literal[0, 1]) -> str:
+    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n", quoting=quoting)
+
+
+TEXT = (
+    *("id", "path", "label", "predicted", "class", "split", "group", "source", "family"),
+    *(
+        "sha256",
+        "phash",
+        "format",
+        "kind",
+        "neighbour",
+        "set",
+        "flips",
+        "verdict",
+        "in_words",
+        "left_out",
+    ),
+)
+"""The columns that hold names or text."""
 
 
 def read_table(path: Path, text: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a CSV; columns named in ``text`` stay strings, and empty cells stay empty strings."""
-    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False)
+    """Read a CSV; empty cells stay empty strings.
+
+    The columns `TEXT` and those named in ``text`` stay strings, whatever their
+    values look like: a class may be called ``007``, ``1e5``, ``True`` or ``nan``.
+    """
+    return pd.read_csv(path, dtype=dict.fromkeys((*TEXT, *text), str), keep_default_na=False)
+
+
+def read_texts(path: Path) -> pd.DataFrame:
+    """Read a CSV whose cells all stay strings."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -124,23 +160,9 @@ def read_array(path: Path) -> np.ndarray:
             raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
 
 
-SPLIT_TEXT = (
-    "id",
-    "path",
-    "label",
-    "split",
-    "group",
-    "source",
-    "family",
-    "sha256",
-    "phash",
-    "format",
-)
-
-
 def read_split(path: Path) -> pd.DataFrame:
     """Read ``data/split.csv``; row i describes row i of ``data/images.npy``."""
-    return read_table(path, SPLIT_TEXT)
+    return read_table(path)
 
 
 def class_names(split: pd.DataFrame) -> list[str]:

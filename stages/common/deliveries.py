@@ -18,7 +18,7 @@ COLUMNS = ("id", "path", "split", "source", "label", "delivery")
 
 def read_deliveries(path: Path) -> pd.DataFrame:
     """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row an image and delivery."""
-    return read_table(path, COLUMNS)
+    return read_table(path)
 
 
 def untouched_external(deliveries: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Warnings on standard error."""
 
 import sys
+from collections.abc import Sequence
 
 SHOWN = 20
 
@@ -19,3 +20,16 @@ def warn(stage: str, *lines: str) -> None:
     )
     for line in [*lines[:SHOWN], *tail]:
         print(f"{stage}: {line}", file=sys.stderr)
+
+
+def warn_unless_class(stage: str, authentic: str | None, classes: Sequence[str]) -> None:
+    """Say that the class of genuine images is none of ``classes``, unless None asks for that."""
+    if authentic is None or authentic in classes:
+        return
+    more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
+    warn(
+        stage,
+        f"authentic is {authentic!r}, but the classes are {', '.join(map(repr, classes[:SHOWN]))}"
+        f"{more}: every class gets its plain name, also that of genuine images; set authentic in "
+        "params.yaml to the class of genuine images, or to null if there is none",
+    )

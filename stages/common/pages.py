@@ -2,12 +2,16 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
+
+WEBP_LIMIT = 16383
+"""Pixels of a side."""
 
 
 def data_uri(path: Path) -> str:
@@ -16,9 +20,13 @@ def data_uri(path: Path) -> str:
 
 
 def picture_uri(picture: Image.Image) -> str:
-    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs."""
-    webp = io.BytesIO()
-    picture.convert("RGB").save(webp, "WEBP", quality=85, method=4)
+    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs.
+
+    One with a side beyond what WebP holds is scaled down to it.
+    """
+    webp, shown = io.BytesIO(), picture.convert("RGB")
+    shown.thumbnail((WEBP_LIMIT, WEBP_LIMIT))
+    shown.save(webp, "WEBP", quality=85, method=4)
     return "data:image/webp;base64," + base64.b64encode(webp.getvalue()).decode()
 
 
@@ -30,6 +38,11 @@ def compact_uri(path: Path) -> str:
 def percent(value: float | None) -> str:
     """Return a share as ``93.3 %``, or a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def markdown_text(value: object) -> str:
+    """Return ``value`` as Markdown that shows it as it is, in one line, also within a table."""
+    return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
 
 
 def render(template: Path, context: Mapping[str, Any]) -> str:
@@ -50,5 +63,6 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         "data_uri": data_uri,
         "picture_uri": picture_uri,
         "compact_uri": compact_uri,
+        "markdown_text": markdown_text,
     }
     return environment.get_template(template.name).render(**context)

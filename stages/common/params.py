@@ -128,4 +128,9 @@ def _explain(error: object) -> str:
     if error["type"] == "extra_forbidden":
         cure = f"it is {RENAMED[key]} now" if key in RENAMED else "remove it or correct its name"
         return f"{key} is not a known parameter; {cure}"
+    if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
+        return (
+            f"{key} is {error['input']!r}, which YAML does not read as text; allowed: text, in "
+            f'quotes where it looks like something else, {key}: "0" say'
+        )
     return f"{key} is {error['input']!r}; allowed: {allowed}"

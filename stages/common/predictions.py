@@ -1,6 +1,8 @@
 """The table of predictions that every model writes, so that any two can be compared."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,18 @@ def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str])
     table["predicted"] = np.array(classes)[p.argmax(axis=1)]
     table["confidence"] = p.max(axis=1)
     return table.assign(**{f"p_{name}": p[:, k] for k, name in enumerate(classes)})
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return names as one cell, ``fake|real``; those with a ``|`` are quoted, as in a CSV."""
+    cell = io.StringIO()
+    csv.writer(cell, delimiter="|", lineterminator="\r\n").writerow(names)
+    return cell.getvalue().removesuffix("\r\n")
+
+
+def split_names(cell: str) -> list[str]:
+    """Return the names of a cell that `join_names` wrote; none where it is empty."""
+    return next(csv.reader(io.StringIO(cell, newline=""), delimiter="|"), [])
 
 
 def misclassified(table: pd.DataFrame) -> pd.DataFrame:

@@ -36,6 +36,14 @@ def share_with_interval(name: str, hits: np.ndarray) -> dict[str, float]:
     return {name: float(hits.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
+def majority_share(labels: np.ndarray) -> float:
+    """Return the share of the commonest of ``labels`` ``[N]``, N at least 1.
+
+    Which is the accuracy of always naming it: what any accuracy has to be held against.
+    """
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
 def mean_of_shares(name: str, parts: Sequence[np.ndarray]) -> dict[str, float]:
     """Return the mean of the shares of independent ``parts`` (bool ``[N_i]``) and its interval.
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import MUTED, PAPER, sentence_picture, write_line
+from stages.common.figures import MUTED, PAPER, fitted, sentence_picture, write_line
 
 TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
+NAME = 80
 
 
 def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Series) -> Image.Image:
@@ -25,13 +26,16 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
     across = min(COLUMNS, len(shown))
     picture = Image.new("RGB", (across * (TILE + GAP) + GAP, lines * (height + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(picture)
+    names = fitted([*shown["label"], *shown["predicted"]], NAME)
     for place, case in enumerate(shown.to_dict("records")):
         left = GAP + place % COLUMNS * (TILE + GAP)
         top = GAP + place // COLUMNS * (height + GAP)
         square = Image.fromarray(np.asarray(images[rows[case["id"]]]))
         picture.paste(square.resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top))
-        label = f"labelled {case['label']}: {100 * case['p_label']:.1f} %"
+        label = f"labelled {names[case['label']]}: {100 * case['p_label']:.1f} %"
         write_line(draw, (left, top + TILE + 6), label, width=TILE, bold=True)
-        write_line(draw, (left, top + TILE + 24), f"taken for {case['predicted']}", width=TILE)
+        write_line(
+            draw, (left, top + TILE + 24), f"taken for {names[case['predicted']]}", width=TILE
+        )
         write_line(draw, (left, top + TILE + 40), case["path"], width=TILE, size=11, ink=MUTED)
     return picture

@@ -8,7 +8,12 @@ import pandas as pd
 from scipy.special import softmax
 
 from stages.common.ranking import mean_auc
-from stages.common.statistics import logit_interval, share_with_interval, stratified_draws
+from stages.common.statistics import (
+    logit_interval,
+    majority_share,
+    share_with_interval,
+    stratified_draws,
+)
 
 
 def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
@@ -39,6 +44,7 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[s
         "folds": int(scored["fold"].max()),
         "repeats": len(by_repeat),
         **share_with_interval("accuracy", by_image.to_numpy()),
+        "majority_share": majority_share(label.to_numpy()),
         **auc_with_interval(scored, p, classes, seed),
         "per_class": {
             name: {

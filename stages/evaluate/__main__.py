@@ -18,6 +18,7 @@ from stages.common.artifacts import (
 from stages.common.deliveries import read_deliveries
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure
+from stages.common.messages import warn_unless_class
 from stages.common.params import read_params
 from stages.common.predictions import misclassified, predictions
 from stages.evaluate.external import external_predictions
@@ -64,11 +65,12 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split = read_split(args.split)
     classes = class_names(split)
-    audit = read_table(args.audit_scores, ("id", "predicted"))
+    warn_unless_class("evaluate", params.authentic, classes)
+    audit = read_table(args.audit_scores)
     deliveries = read_deliveries(args.deliveries)
-    traces = read_table(args.traces, ("id", "path", "split", "source", "label"))
+    traces = read_table(args.traces)
     evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
-    out_of_fold = read_table(args.out_of_fold, ("id", "label"))
+    out_of_fold = read_table(args.out_of_fold)
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits = read_array(args.embeddings / "logits.npy")[chosen].astype(np.float64)
 

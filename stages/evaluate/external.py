@@ -9,7 +9,6 @@ import pandas as pd
 from stages.common.deliveries import untouched_external
 from stages.common.predictions import predictions
 from stages.common.statistics import share_with_interval
-from stages.evaluate.prediction_sets import UNSURE
 
 NO_GUARANTEE = "none: nothing of this source was seen when the thresholds were set"
 
@@ -39,8 +38,8 @@ def source_figures(rows: pd.DataFrame, unsure: Mapping[str, Any]) -> dict[str, A
         unsure: the block ``unsure`` of these rows.
     """
     right = (rows["predicted"] == rows["label"]).to_numpy()
-    spared = (rows["verdict"] == UNSURE).to_numpy()
-    caught = (rows["verdict"] == rows["label"]).to_numpy() | spared
+    spared = rows["unsure"].to_numpy()
+    caught = right | spared
     labels = rows["label"].to_numpy()
     return {
         "n": len(rows),

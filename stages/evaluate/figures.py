@@ -7,41 +7,66 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from stages.common.figures import AGAINST, FOR, new_figure
+from stages.common.figures import (
+    AGAINST,
+    FOR,
+    beside_plot,
+    legend_beside,
+    legend_width,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LARGEST, COUNTED, CURVES = 14.0, 25, 40
+"""Inches of a matrix's side, classes whose counts are written, and curves that are told apart."""
+
 
 def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
-    """Draw a confusion matrix for each evaluated split, counts in the cells."""
+    """Draw a confusion matrix for each evaluated split; of up to `COUNTED` classes, with counts."""
     splits = sorted(table["split"].unique(), reverse=True)
-    side = 2.2 + 0.6 * len(classes)
+    names = list(beside_plot(classes).values())
+    letters = max(map(len, names))
+    side = min(2.2 + 0.6 * len(classes) + 0.07 * max(0, letters - 8), LARGEST)
+    upright, small = letters > 12 or len(classes) > 8, min(10.0, 500 / len(classes))
     figure = new_figure(side * len(splits), side)
     for axes, name in zip(figure.subplots(1, len(splits), squeeze=False)[0], splits, strict=True):
         rows = table[table["split"] == name]
         counts = confusion_matrix(rows["label"], rows["predicted"], labels=list(classes))
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(*counts.shape):
+        for row, column in np.ndindex(*counts.shape) if len(classes) <= COUNTED else ():
             ink = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, counts[row, column], ha="center", va="center", color=ink)
-        axes.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
-        axes.set_yticks(range(len(classes)), classes)
+        turned = {"rotation": 90} if upright else {"rotation": 30, "ha": "right"}
+        axes.set_xticks(range(len(classes)), names, fontsize=small, **turned)
+        axes.set_yticks(range(len(classes)), names, fontsize=small)
         axes.set(xlabel="predicted", ylabel="true", title=f"{name}, n = {len(rows)}")
         axes.spines[:].set_visible(False)
     return figure
 
 
 def roc_figure(curves: pd.DataFrame) -> "Figure":
-    """Draw the ROC of each class against the rest; of two classes, the curves mirror."""
-    figure = new_figure(4.4, 4.2)
+    """Draw the ROC of each class against the rest; of two classes, the curves mirror.
+
+    Curves after the first `CURVES` are grey: no more can be told apart.
+    """
+    shown = beside_plot(curves["class"].unique())
+    points_of = {
+        f"{split}: {shown[str(name)]}": points[["fpr", "tpr"]].to_numpy()
+        for (split, name), points in curves.groupby(["split", "class"], sort=True)
+    }
+    named = ["chance", *list(points_of)[:CURVES]]
+    figure = new_figure(4.4 + legend_width(named), 4.2)
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.7", linestyle=":", label="chance")
-    for (split, name), points in curves.groupby(["split", "class"], sort=True):
-        axes.step(points["fpr"], points["tpr"], where="post", label=f"{name} ({split})")
+    handles = {"chance": axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")[0]}
+    for number, (name, points) in enumerate(points_of.items()):
+        (handles[name],) = axes.step(points[:, 0], points[:, 1], where="post")
+        if number >= CURVES:
+            handles[name].set(color="0.8", linestyle="-", zorder=0)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC", aspect="equal")
-    axes.legend(loc="lower right", frameon=False)
+    legend_beside(axes, {name: handles[name] for name in named})
     return figure
 
 

@@ -50,7 +50,7 @@ class Evidence(NamedTuple):
 
     deliveries: pd.DataFrame
     traced: frozenset[str] | None
-    authentic: str
+    authentic: str | None
 
 
 class Judged(NamedTuple):

@@ -18,5 +18,5 @@ class Params(Block):
     """What this stage reads of ``params.yaml``."""
 
     seed: int
-    authentic: str
+    authentic: str | None
     evaluate: Evaluate

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.special import log_softmax
 
 from stages.common.deliveries import AS_IS
+from stages.common.predictions import join_names
 from stages.common.statistics import share_with_interval
 from stages.evaluate.calibration import log_loss, logits_and_truth, truth_of
 
@@ -97,11 +98,12 @@ def with_verdicts(
     doubted: np.ndarray | None,
     classes: Sequence[str],
 ) -> pd.DataFrame:
-    """Return ``table`` with the columns ``calibrated, set, flips, traces, verdict``.
+    """Return ``table`` with the columns ``calibrated, set, flips, traces, unsure, verdict``.
 
-    ``verdict`` is the predicted label, or `UNSURE` where the set is not that label alone, any
-    delivery flips it or traces speak against it. (A set may hold another class alone: then it
-    contradicts the prediction.)
+    ``unsure`` is True where the set is not the predicted label alone, any delivery flips it or
+    traces speak against it. (A set may hold another class alone: then it contradicts the
+    prediction.) ``verdict`` says it to a reader: the predicted label or `UNSURE`, which a class may
+    be called, too. Sets and flips are written by `stages.common.predictions.join_names`.
 
     Args:
         table: predictions of N images.
@@ -119,9 +121,10 @@ def with_verdicts(
         unsure = unsure | unsure_by_set(table, sets, classes)
     return table.assign(
         calibrated=np.nan if calibrated is None else calibrated,
-        set="" if sets is None else ["|".join(np.array(classes)[row]) for row in sets],
-        flips=["|".join(flips.columns[row == 1]) for row in flips.to_numpy()],
+        set="" if sets is None else [join_names(np.array(classes)[row]) for row in sets],
+        flips=[join_names(flips.columns[row == 1]) for row in flips.to_numpy()],
         traces="" if doubted is None else np.where(doubted, FOUND, "none"),
+        unsure=unsure,
         verdict=table["predicted"].mask(unsure, UNSURE),
     )
 
@@ -157,8 +160,7 @@ def unsure_figures(
         alpha: of the sets.
         reason: why there are no sets.
     """
-    labels, verdict = table["label"].to_numpy(), table["verdict"].to_numpy()
-    sure = verdict != UNSURE
+    labels, sure = table["label"].to_numpy(), ~table["unsure"].to_numpy()
     delivered = {name: flips[name].dropna().to_numpy() for name in flips}
     known = flips.notna().any(axis=1).to_numpy()
     if sets is None and not known.any():
@@ -170,7 +172,7 @@ def unsure_figures(
         "n_delivered": int(known.sum()),
         **_by_traces(table["traces"].to_numpy(str)),
         "n_sure": int(sure.sum()),
-        **share_with_interval("accuracy_sure", (verdict == labels)[sure]),
+        **share_with_interval("accuracy_sure", (table["predicted"].to_numpy() == labels)[sure]),
         "deliveries": {
             name: {"n": len(one), **share_with_interval("flips", one)}
             for name, one in delivered.items()

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_curve
 from stages.common.ranking import average_precision, mean_auc
 from stages.common.statistics import (
     logit_interval,
+    majority_share,
     mean_of_shares,
     share_with_interval,
     stratified_draws,
@@ -19,6 +20,7 @@ from stages.common.statistics import (
 def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Return the figures of one evaluated split.
 
+    ``majority_share`` is the accuracy of always naming its commonest class.
     ``roc_auc`` and ``average_precision`` are means over the classes, each against the rest, of
     those that occur both ways; None where there is none. ``f1_macro`` is the mean over the classes
     that occur or are predicted. Shares have Wilson's interval, ``balanced_accuracy`` combines those
@@ -57,6 +59,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
     return {
         "n": len(table),
         **share_with_interval("accuracy", correct),
+        "majority_share": majority_share(labels),
         **mean_of_shares("balanced_accuracy", [correct[labels == k] for k in n if n[k]]),
         **with_interval("f1_macro", "f1_macro"),
         **with_interval("roc_auc", "roc_auc"),

@@ -9,35 +9,36 @@ from typing import Any
 
 import pandas as pd
 
+from stages.common.predictions import split_names
 from stages.evaluate.prediction_sets import FOUND, UNSURE
 
 
-def in_words(table: pd.DataFrame, authentic: str) -> list[str]:
+def in_words(table: pd.DataFrame, authentic: str | None) -> list[str]:
     """Return what can be said of each image.
 
     Args:
-        table: ``predicted, set, flips, traces, verdict`` of N images.
-        authentic: the class of genuine images; a name that is no class where there is none.
+        table: ``predicted, set, flips, traces, unsure`` of N images.
+        authentic: the class of genuine images; None where there is none.
     """
     return [
-        _unsure(row) if row["verdict"] == UNSURE else _sure(row["predicted"], authentic)
-        for row in table[["predicted", "set", "flips", "traces", "verdict"]].to_dict("records")
+        _unsure(row) if row["unsure"] else _sure(row["predicted"], authentic)
+        for row in table[["predicted", "set", "flips", "traces", "unsure"]].to_dict("records")
     ]
 
 
-def _sure(predicted: str, authentic: str) -> str:
+def _sure(predicted: str, authentic: str | None) -> str:
     if predicted == authentic:
         return "no trace of the generators seen in training"
     return f"looks like the {predicted} images seen in training"
 
 
 def _unsure(row: Mapping[Hashable, Any]) -> str:
-    held = row["set"].split("|") if row["set"] else []
+    held = split_names(row["set"])
     reasons = []
     if held and held != [row["predicted"]]:
         reasons.append(f"could be {' or '.join(held)}")
     if row["flips"]:
-        reasons.append(f"judged otherwise after {', '.join(row['flips'].split('|'))}")
+        reasons.append(f"judged otherwise after {', '.join(split_names(row['flips']))}")
     if row["traces"] == FOUND:
         reasons.append("its finest detail is unlike that of the photographs seen in training")
     why = "; ".join(reasons) or "unlike what training has shown of any class"
@@ -46,7 +47,7 @@ def _unsure(row: Mapping[Hashable, Any]) -> str:
 
 def knows(
     train: pd.DataFrame,
-    authentic: str,
+    authentic: str | None,
     holdout: Mapping[str, Any],
     external: Mapping[str, Mapping[str, Any]],
 ) -> str:

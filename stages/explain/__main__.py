@@ -13,6 +13,7 @@ from stages.common.artifacts import (
     read_array,
     read_split,
     read_table,
+    read_texts,
     write_array,
     write_metrics,
     write_table,
@@ -157,14 +158,14 @@ def explain_by_cases(
     explain, seed = params.explain, params.seed
     known = known_images(scene)
     similarity = all_similarities(scene, known)
-    out_of_fold = out_of_fold_figures(read_table(args.out_of_fold_twins, ("id",)), seed)
+    out_of_fold = out_of_fold_figures(read_table(args.out_of_fold_twins), seed)
     space = choose_space(explain.space, out_of_fold, list(similarity))
     if explain.space not in ("auto", space):
         why = "explain.clip is none" if explain.space == CLIP else "too many images"
         warn("explain", f"explain.space={explain.space}: {why}; twins are in {space}")
     classes = class_names(scene.table)
     labels = scene.table["label"].map(classes.index).to_numpy()
-    facts = read_table(args.attributes, ("id",)).astype(str).drop(columns="id")
+    facts = read_texts(args.attributes).drop(columns="id")
     facts = facts.assign(family=scene.table["family"])
     sides = (scene.query, scene.train)
     metrics["space"] = space

@@ -82,7 +82,7 @@ def read_explained(run: Run, method: str) -> Explained:
     return Explained(
         queries=queries.assign(in_words=said[queries["id"]].to_numpy()),
         table=table,
-        neighbours=read_table(run.twins, ("id", "kind", "neighbour", "path", "label", "predicted")),
+        neighbours=read_table(run.twins),
         rows=rows,
         images=images,
         heat=heat,
@@ -105,7 +105,7 @@ def scale_of(heat: np.ndarray) -> float:
 
 
 def _said(predictions_csv: Path) -> pd.Series:
-    table = read_table(predictions_csv, ("id",)).set_index("id")
+    table = read_table(predictions_csv).set_index("id")
     if "in_words" not in table:
         raise UserError(
             f"{predictions_csv}: expected a column 'in_words', found an older version's table; "

@@ -14,6 +14,7 @@ from stages.common.figures import (
     INK,
     MUTED,
     PAPER,
+    fitted,
     heat_overlay,
     wrapped,
     write_line,
@@ -153,6 +154,9 @@ def _rows(case: Case, width: int) -> Image.Image:
             ],
         )
     )
+    every = [tile for _, tiles in (*left, *right) for tile in tiles]
+    labels = fitted([tile.label for tile in every], 62, 12, bold=True)
+    errors = fitted([tile.predicted for tile in every], TILE - 56, 11)
     strip = Image.new("RGB", (width, max(len(left), len(right)) * ROW + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     for groups, start, end in ((left, GAP, width - ASIDE), (right, width - ASIDE + GAP, width)):
@@ -161,7 +165,8 @@ def _rows(case: Case, width: int) -> Image.Image:
             write_line(draw, (start, top), title, width=end - start - GAP, bold=True)
             for column, tile in enumerate(tiles):
                 place = (start + column * (TILE + 10), top + TITLE)
-                _tile(strip, draw, tile, place, predicted)
+                said = (labels[tile.label], errors[tile.predicted])
+                _tile(strip, draw, tile, place, said, tile.label == predicted)
     return strip
 
 
@@ -180,17 +185,18 @@ def _tile(
     draw: ImageDraw.ImageDraw,
     tile: Tile,
     at: tuple[int, int],
-    predicted: str,
+    said: tuple[str, str],
+    agrees: bool,
 ) -> None:
     x, y = at
+    label, error = said
     picture = Image.fromarray(tile.image).resize((TILE, TILE), Image.Resampling.LANCZOS)
     panel.paste(picture, at)
-    agrees = tile.label == predicted
     colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
     draw.rectangle((x, y + TILE, x + TILE - 1, y + TILE + 3), fill=colour)
-    write_line(draw, (x, y + TILE + 6), f"{tile.label}", width=62, size=12, bold=True)
+    write_line(draw, (x, y + TILE + 6), label, width=62, size=12, bold=True)
     similarity = f"{tile.similarity:.3g}"
     write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, size=12)
     if tile.predicted != tile.label:
-        text = f"predicted {tile.predicted}"
+        text = f"predicted {error}"
         write_line(draw, (x, y + TILE + 21), text, width=TILE, size=11, ink=WRONG)

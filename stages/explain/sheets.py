@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import INK, PAPER, heat_overlay, sentence_picture, write_line
+from stages.common.figures import INK, PAPER, fitted, heat_overlay, sentence_picture, write_line
 from stages.explain.truth import peaks
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
@@ -76,10 +76,10 @@ def errors_sheet(
 def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:
     heights = [28 + -(-len(tiles) // COLUMNS) * (TILE + GAP) + GAP for _, tiles in rows]
     sheet = Image.new("RGB", (2 * GAP + COLUMNS * (TILE + GAP), sum(heights) + GAP), PAPER)
-    draw, top = ImageDraw.Draw(sheet), GAP
+    draw, top, width = ImageDraw.Draw(sheet), GAP, sheet.width - 2 * GAP
+    titles = fitted([title for title, _ in rows], width, bold=True)
     for (title, tiles), height in zip(rows, heights, strict=True):
-        width = sheet.width - 2 * GAP
-        write_line(draw, (GAP, top + 4), title, width=width, bold=True, ink=INK)
+        write_line(draw, (GAP, top + 4), titles[title], width=width, bold=True, ink=INK)
         for number, tile in enumerate(tiles):
             row, column = divmod(number, COLUMNS)
             picture = Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.LANCZOS)

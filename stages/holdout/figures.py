@@ -5,16 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.common.figures import AGAINST, FOR, new_figure
+from stages.common.figures import AGAINST, FOR, beside_plot, legend_beside, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+HATCHES = ("", "///", "...", "xxx", "ooo")
+BARS = 120
+"""More bars would be taller than a page shows."""
 COLOURS = (FOR / 255, AGAINST / 255, (0.1, 0.55, 0.4), (0.7, 0.65, 0.1), (0.5, 0.5, 0.5))
 
 
 def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
     """Draw the recall of each source left out with its interval, one bar for each of its classes.
+
+    Of more than `BARS`, those of the lowest recall.
 
     Args:
         left_out: by source, ``per_class.<label>.{recall,recall_low,recall_high,n}``.
@@ -24,7 +29,10 @@ def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
         for source, found in left_out.items()
         for label, one in found["per_class"].items()
     ]
+    lowest = sorted(range(len(bars)), key=lambda bar: bars[bar][2]["recall"])[:BARS]
+    bars = [bars[bar] for bar in sorted(lowest)]
     labels = sorted({label for _, label, _ in bars})
+    handles = {}
     figure = new_figure(8.4, 1.2 + 0.36 * len(bars))
     axes = figure.subplots()
     for number, label in enumerate(labels):
@@ -35,10 +43,15 @@ def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
         )
         error = np.maximum([recall - low, high - recall], 0)
         colour = COLOURS[number % len(COLOURS)]
-        axes.barh(-np.array(rows), recall, 0.6, xerr=error, color=colour, label=label, capsize=3)
+        hatch = HATCHES[number // len(COLOURS) % len(HATCHES)]
+        handles[label] = axes.barh(
+            -np.array(rows), recall, 0.6, xerr=error, color=colour, hatch=hatch, capsize=3
+        )
+    shown = beside_plot([source for source, _, _ in bars])
+    known = beside_plot(labels)
     axes.set_yticks(
-        -np.arange(len(bars)), [f"{source} (n = {one['n']})" for source, _, one in bars]
+        -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
     )
     axes.set(xlim=(0, 1), xlabel="recall when left out of training")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axes, {known[label]: handle for label, handle in handles.items()})
     return figure

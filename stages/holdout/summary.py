@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.statistics import mean_of_shares, share_with_interval
+from stages.common.statistics import majority_share, mean_of_shares, share_with_interval
 
 
 def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -17,7 +17,8 @@ def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         ``per_class.<label>`` of the source: ``recall`` with its interval and ``n``; and
-        ``others``: ``accuracy`` with its interval and ``n`` of the evaluated images of the rest.
+        ``others``: ``accuracy`` with its interval, ``majority_share`` and ``n`` of the evaluated
+        images of the rest.
     """
     right = (table["label"] == table["predicted"]).to_numpy()
     own = table["own"].to_numpy(bool)
@@ -29,7 +30,8 @@ def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
             found["per_class"][name] = {"n": int(mine.sum()), **recall}
     if not own.all():
         accuracy = share_with_interval("accuracy", right[~own])
-        found["others"] = {"n": int((~own).sum()), **accuracy}
+        majority = majority_share(table["label"].to_numpy()[~own])
+        found["others"] = {"n": int((~own).sum()), **accuracy, "majority_share": majority}
     return found
 
 

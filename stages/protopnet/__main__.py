@@ -13,6 +13,7 @@ from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_picture
+from stages.common.messages import warn_unless_class
 from stages.common.params import read_params
 from stages.common.predictions import predictions
 from stages.common.statistics import median_with_interval
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     settings, seed = params.protopnet, params.seed
     scene = read_scene(args.split, args.images, args.masks, args.marks, args.parts)
+    warn_unless_class("protopnet", params.authentic, scene.classes)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     network = read_classifier(args.classifier)
     network.module.to(device())

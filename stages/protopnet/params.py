@@ -49,7 +49,7 @@ class Params(Block):
     seed: int
     run: Run
     model: Model
-    authentic: str
+    authentic: str | None
     protopnet: ProtoPNet
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import FOR, INK, MUTED, PAPER, write_line
+from stages.common.figures import FOR, INK, MUTED, PAPER, fitted, write_line
 from stages.protopnet.parts import BOX
 from stages.protopnet.patches import Patch, cell_centre, cut_out, field_box
 from stages.protopnet.prototypes import Near
@@ -111,13 +111,15 @@ def draw_sheet(
     caption = f"The prototype: a cell that sees {field} px (frame)"
     write_line(draw, (GAP, header + SOURCE + 8), caption, width=SOURCE, size=10)
     left = 2 * GAP + SOURCE
+    labels = fitted([patch.label for _, patches in rows for patch in patches], 58, 12, bold=True)
     for number, (heading, patches) in enumerate(rows):
         top = header + number * band
         write_line(draw, (left, top), heading, width=width - left - GAP, bold=True)
         for column, patch in enumerate(patches):
             x, y = left + column * (TILE + 10), top + HEADING
             sheet.paste(cut_out(patch, field, TILE), (x, y))
-            write_line(draw, (x, y + TILE + 4), patch.label, width=58, size=12, bold=True)
+            label = labels[patch.label]
+            write_line(draw, (x, y + TILE + 4), label, width=58, size=12, bold=True)
             similarity = f"{patch.similarity:.3f}"
             write_line(draw, (x + TILE - 40, y + TILE + 4), similarity, width=46, size=12)
     return sheet

@@ -65,8 +65,8 @@ def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parser().parse_args(argv)
     metrics = {name: read_metrics(getattr(args, f"{name}_json")) for name in METRICS}
-    predictions = read_table(args.predictions, ("id",))
-    wrong = read_table(args.misclassified, ("id",))["id"]
+    predictions = read_table(args.predictions)
+    wrong = read_table(args.misclassified)["id"]
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     prototypes = read_table(args.prototypes)
     found = metrics["evaluate"]

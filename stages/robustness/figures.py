@@ -13,6 +13,7 @@ from stages.common.figures import (
     FOR,
     MUTED,
     PAPER,
+    fitted,
     new_figure,
     sentence_picture,
     write_line,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILE, GAP, COLUMNS, TEXT = 176, 16, 3, 64
+NAME = 124
 
 
 class Card(NamedTuple):
@@ -91,6 +93,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
 
 
 def in_words(logits: np.ndarray, classes: Sequence[str]) -> str:
-    """Return the predicted class and its probability, of logits ``[K]``."""
+    """Return the predicted class, as long as a tile allows, and its probability, of ``[K]``."""
     p = softmax(logits.astype(np.float64))
-    return f"{classes[int(p.argmax())]}, {100 * p.max():.0f} %"
+    shown = fitted(classes, NAME, 12)[classes[int(p.argmax())]]
+    return f"{shown}, {100 * p.max():.0f} %"

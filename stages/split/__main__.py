@@ -15,6 +15,7 @@ from stages.split.contents import check_bad, check_classes, read_contents
 from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
 from stages.split.listing import find_files
 from stages.split.manifest import attributes, matched, read_manifest, unmatched, with_facts
+from stages.split.names import look_alikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> None:
         say(f"{len(sidecars)} files are captions or the like, {sidecars[0]} for one; passed over")
     say(*(f"left out {file['path']}: {file['reason']}" for file in bad))
     labels = sorted({entry.label for entry in entries})
+    say(*look_alikes(labels))
     check_bad(bad, len(entries) - len(sidecars), params.data.max_bad_fraction)
     check_classes(images, labels)
     manifest = matched(manifest, images["path"])

@@ -15,6 +15,7 @@ import pandas as pd
 
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
+    class_names,
     read_split,
     write_metrics,
     write_table,
@@ -24,7 +25,7 @@ from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
 from stages.common.folders import is_sidecar, walk
-from stages.common.messages import warn
+from stages.common.messages import warn, warn_unless_class
 from stages.common.near_duplicates import copies_of
 from stages.common.params import read_params
 from stages.traces.describing import Source, described, photographs
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str) -> pd.DataFrame:
+def images_of(args: argparse.Namespace, split: pd.DataFrame, authentic: str | None) -> pd.DataFrame:
     """Return every image to judge, with its ``file``: photographs of training, then all others."""
     own = split[
         ((split["split"] == "train") & (split["label"] == authentic))
@@ -116,6 +117,7 @@ def main(argv: Sequence[str]) -> None:
     reason = left_out(trained, rate, FOLDS)
     if reason:
         if rate:
+            warn_unless_class("traces", params.authentic, class_names(split))
             warn("traces", f"left out: {reason}")
         write_table(args.traces, pd.DataFrame(columns=COLUMNS))
         write_metrics(args.metrics, {"left_out": reason})

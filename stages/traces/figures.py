@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from stages.common.deliveries import EXTERNAL
-from stages.common.figures import AGAINST, FOR, new_figure
+from stages.common.figures import AGAINST, FOR, beside_plot, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ROWS = 120
+"""More rows would be taller than a page shows."""
 
-def scores_figure(table: pd.DataFrame, threshold: float, authentic: str) -> "Figure":
-    """Draw a row of points for each split, source and class.
+
+def scores_figure(table: pd.DataFrame, threshold: float, authentic: str | None) -> "Figure":
+    """Draw a row of points for each split, source and class, the first `ROWS` of them.
 
     Args:
         table: of `stages.traces.summary.summarise`.
@@ -20,8 +23,12 @@ def scores_figure(table: pd.DataFrame, threshold: float, authentic: str) -> "Fig
         authentic: the class of genuine images, drawn in another colour.
     """
     external = table["split"] == EXTERNAL
-    name = table["split"].where(~external, table["source"]) + ": " + table["label"]
-    rows = list(table.groupby(name, sort=False))
+    where, label = (
+        column.map(beside_plot(column.unique()))
+        for column in (table["split"].where(~external, table["source"]), table["label"])
+    )
+    name = where + ": " + label
+    rows = list(table.groupby(name, sort=False))[:ROWS]
     figure = new_figure(8.4, 1.2 + 0.42 * len(rows))
     axes = figure.subplots()
     for place, (_, own) in enumerate(rows):

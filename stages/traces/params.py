@@ -20,5 +20,5 @@ class Params(Block):
 
     seed: int
     run: Run
-    authentic: str
+    authentic: str | None
     traces: Traces

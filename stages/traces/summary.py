@@ -49,6 +49,8 @@ def left_out(photographs: pd.DataFrame, rate: float, fewest_groups: int) -> str:
         return "traces.false_alarms is 0"
     fewest = max(int(np.ceil(1 / rate)) - 1, fewest_groups)
     groups = photographs["group"].nunique()
+    if not groups:
+        return "no training image is of the class that authentic names"
     if groups < fewest:
         return (
             f"{groups} {INDEPENDENT} of the authentic class, {fewest} are needed "

@@ -13,6 +13,7 @@ from stages.common.artifacts import (
     read_array,
     read_metrics,
     read_table,
+    read_texts,
     write_array,
     write_bytes,
     write_metrics,
@@ -53,10 +54,22 @@ def test_metrics_are_sorted_rounded_and_end_in_a_newline(tmp_path: Path) -> None
 def test_tables_keep_ids_and_empty_cells(tmp_path: Path) -> None:
     table = pd.DataFrame({"id": ["0012", "NA"], "source": ["", 'x,\n"y"'], "p": [0.5, 1 / 3]})
     write_table(tmp_path / "t.csv", table)
-    back = read_table(tmp_path / "t.csv", ("id", "source"))
+    back = read_table(tmp_path / "t.csv")
     assert back["id"].tolist() == ["0012", "NA"]
     assert back["source"].tolist() == ["", 'x,\n"y"']
     assert back["p"].tolist() == [0.5, 0.333333]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["007", "7"], ["1e5", "inf"], ["True", "False"], ["nan", "NA"], ["=1", "\r", "\r\n", ' "|,']],
+)
+def test_names_come_back_as_they_were(names: list[str], tmp_path: Path) -> None:
+    table = pd.DataFrame({"label": names, "coat": names, "score": 0.5})
+    write_table(tmp_path / "t.csv", table)
+    assert read_table(tmp_path / "t.csv")["label"].tolist() == names
+    assert read_table(tmp_path / "t.csv")["score"].dtype == float
+    assert read_texts(tmp_path / "t.csv")["coat"].tolist() == names
 
 
 def test_arrays_come_back_memory_mapped_and_others_are_named(tmp_path: Path) -> None:

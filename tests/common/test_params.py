@@ -31,10 +31,11 @@ class Inner(Block):
 
 class Params(Block):
     seed: int
+    name: str
     inner: Inner
 
 
-GOOD = "seed: 0\ninner: {rate: 1e-4, kind: a, count: 3}\nother: {anything: 1}\n"
+GOOD = "seed: 0\nname: x\ninner: {rate: 1e-4, kind: a, count: 3}\nother: {anything: 1}\n"
 
 
 def read(tmp_path: Path, text: str) -> Params:
@@ -56,6 +57,11 @@ def test_reads_its_blocks_and_leaves_others(tmp_path: Path) -> None:
         (("count: 3", "count: 3.5"), ["inner.count is 3.5", "integer"]),
         (("count: 3", "count: true"), ["inner.count is True", "integer"]),
         (("count: 3", "count: 3, cuont: 4"), ["inner.cuont is not a known parameter"]),
+        (("name: x", "name: 0"), ["name is 0", "in quotes", 'name: "0"']),
+        (("name: x", "name: 007"), ["name is 7", "in quotes"]),
+        (("name: x", "name: true"), ["name is True", "in quotes"]),
+        (("name: x", "name: 2024-01-31"), ["name is datetime.date(2024, 1, 31)", "in quotes"]),
+        (("name: x", "name: [a]"), ["name is ['a']", "valid string"]),
         ((", count: 3", ""), ["inner.count is missing"]),
         (("seed: 0\n", ""), ["seed is missing"]),
         ((GOOD, "- a\n"), ["expected a mapping"]),

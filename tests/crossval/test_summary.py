@@ -39,6 +39,9 @@ def test_an_image_counts_once_however_often_it_is_scored() -> None:
     assert figures["accuracy"] == pytest.approx((1 + 0.5 + 1 + 0) / 4)
     assert figures["accuracy_low"] == pytest.approx(wilson(2.5, 4)[0])
     assert figures["per_class"]["fake"]["recall"] == pytest.approx(0.75)
+    assert figures["majority_share"] == 0.5
+    unequal = summarise(TABLE[TABLE["id"] != "a"], CLASSES, 0)
+    assert unequal["majority_share"] == pytest.approx(2 / 3)
     assert figures["per_class"]["real"]["n"] == 2
 
 

@@ -217,7 +217,7 @@ def test_figures_of_a_source_by_class() -> None:
         {
             "label": ["fake"] * 4 + ["real"],
             "predicted": ["fake", "real", "real", "real", "real"],
-            "verdict": ["fake", "unsure", "real", "real", "real"],
+            "unsure": [False, True, False, False, False],
         }
     )
     found = source_figures(rows, {"share": 0.2})

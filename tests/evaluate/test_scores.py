@@ -57,6 +57,7 @@ def test_scores_by_hand() -> None:
     assert figures["n"] == 6
     assert figures["accuracy"] == pytest.approx(4 / 6)
     assert figures["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert figures["majority_share"] == pytest.approx(4 / 6)
     fake = figures["per_class"]["fake"]
     assert (fake["precision"], fake["recall"], fake["n"]) == (0.75, 0.75, 4)
     assert figures["f1_macro"] == pytest.approx((0.75 + 0.5) / 2)

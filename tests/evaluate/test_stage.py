@@ -1,5 +1,6 @@
 """The stage on tables made here: what it writes, what it leaves out, and that it repeats."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.errors import UserError
+from stages.common.predictions import split_names
 from stages.evaluate.__main__ import main
 
-CLASSES = ["fake", "real"]
-LOGITS = [f"logit_{name}" for name in CLASSES]
+CLASSES = ("fake", "real")
 DELIVERIES = ["as is", "JPEG 40", "half size"]
 INPUTS = {
     "params": "params.yaml",
@@ -44,29 +45,35 @@ OUTPUTS = {
 }
 
 
-def make_inputs(folder: Path, counts: dict[str, int], others: dict[str, float]) -> None:
+def make_inputs(
+    folder: Path,
+    counts: dict[str, int],
+    others: dict[str, float],
+    classes: tuple[str, str] = CLASSES,
+) -> None:
     """Write the inputs: ``counts`` of each split, ``others`` how well each source is told apart."""
     rng = np.random.default_rng(0)
+    scores = [f"logit_{name}" for name in classes]
 
     def images(split: str, source: str, n: int, gap: float) -> pd.DataFrame:
         kind = np.arange(n) % 2
         logits = rng.normal(size=(n, 2))
         logits[np.arange(n), kind] += gap
-        table = pd.DataFrame(3 * logits, columns=LOGITS)
-        labels = np.array(CLASSES)[kind]
+        table = pd.DataFrame(3 * logits, columns=scores)
+        labels = np.array(classes)[kind]
         ids = [f"{split}-{source}-{i:03d}" for i in range(n)]
         return table.assign(id=ids, path=ids, split=split, source=source, label=labels)
 
     own = pd.concat([images(name, "here", n, 2.0) for name, n in counts.items()])
     external = [images("external", name, 30, gap) for name, gap in others.items()]
-    write_table(folder / "split.csv", own.drop(columns=LOGITS))
-    write_array(folder / "embeddings" / "logits.npy", own[LOGITS].to_numpy(np.float32))
+    write_table(folder / "split.csv", own.drop(columns=scores))
+    write_array(folder / "embeddings" / "logits.npy", own[scores].to_numpy(np.float32))
     train = own[own["split"] == "train"].assign(repeat=1, fold=1)
-    write_table(folder / "out_of_fold.csv", train[["id", "repeat", "fold", "label", *LOGITS]])
+    write_table(folder / "out_of_fold.csv", train[["id", "repeat", "fold", "label", *scores]])
     evaluated = pd.concat([own[own["split"] != "train"], *external])
     sent = [evaluated.assign(delivery=name) for name in DELIVERIES]
-    sent[1]["logit_real"] += 6
-    columns = ["id", "path", "split", "source", "label", "delivery", *LOGITS]
+    sent[1][scores[1]] += 6
+    columns = ["id", "path", "split", "source", "label", "delivery", *scores]
     write_table(folder / "deliveries.csv", pd.concat(sent)[columns])
     audit = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
     write_table(folder / "audit_scores.csv", audit)
@@ -87,8 +94,7 @@ def run(folder: Path, out: str = "out") -> Results:
         words += [f"--{flag}", str(folder / out / name)]
     main(words)
     own, others = (
-        read_table(folder / out / name, ("id",))
-        for name in ("predictions.csv", "external_predictions.csv")
+        read_table(folder / out / name) for name in ("predictions.csv", "external_predictions.csv")
     )
     return read_metrics(folder / out / "evaluate.json"), own, others
 
@@ -111,7 +117,9 @@ def test_tables_and_figures_say_the_same(results: Results) -> None:
         *("id", "path", "split", "source", "label", "predicted", "confidence"),
         *("p_fake", "p_real"),
     ]
-    assert list(own)[9:] == ["calibrated", "set", "flips", "traces", "verdict", "in_words"]
+    assert list(own)[9:] == [
+        *("calibrated", "set", "flips", "traces", "unsure", "verdict", "in_words")
+    ]
     assert list(others) == list(own)
     assert set(metrics) == {"val", "test", "external", "knows"}
     for name in ("val", "test"):
@@ -164,6 +172,66 @@ def test_no_image_is_ever_called_real(results: Results) -> None:
     share = f"Of {known['n']} fake images of unknown"
     assert share in metrics["knows"]
     assert f"{100 * known['recall']:.1f} %" in metrics["knows"]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("a|b", "unsure"),
+        ("007", "1e5"),
+        ("NA", "nan"),
+        ("None", "null"),
+        ("False", "True"),
+        ("=1+1", "all"),
+        ("accuracy", "val"),
+        ('"a"', 'a,b\n"c"|'),
+        ("p_x", "x.recall: 1"),
+        ("\r", "<b>"),
+    ],
+)
+def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
+    classes: tuple[str, str], inputs: Path, results: Results, tmp_path: Path
+) -> None:
+    counts = {"train": 120, "val": 60, "test": 40}
+    make_inputs(tmp_path, counts, {"phone": 2.0, "unknown": -1.0}, classes)
+    params = (inputs / "params.yaml").read_text().replace("real", json.dumps(classes[1]))
+    (tmp_path / "params.yaml").write_text(params)
+    named = dict(zip(CLASSES, classes, strict=True))
+    for found, expected in zip(run(tmp_path)[1:], results[1:], strict=True):
+        for column in ("label", "predicted"):
+            assert found[column].tolist() == expected[column].map(named).tolist()
+        assert found["unsure"].tolist() == expected["unsure"].tolist()
+        sure = ~expected["unsure"]
+        assert found["verdict"][sure].tolist() == expected["verdict"][sure].map(named).tolist()
+        for cell, plain in zip(found["set"], expected["set"], strict=True):
+            assert split_names(cell) == [named[name] for name in split_names(plain)]
+    metrics = read_metrics(tmp_path / "out" / "evaluate.json")
+    plain = dict(results[0])
+    for part in (metrics, plain):
+        part.pop("knows")
+    assert metrics == renamed(plain, named)
+    curves = read_table(tmp_path / "out" / "roc.csv")
+    assert set(curves["class"]) == set(classes)
+
+
+def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
+    inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_inputs(tmp_path, {"train": 24, "val": 10}, {}, ("1_fake", "Real"))
+    for authentic, lines in (("real", 1), ("null", 0), ("Real", 0)):
+        params = (inputs / "params.yaml").read_text().replace("real", authentic)
+        (tmp_path / "params.yaml").write_text(params)
+        _, own, _ = run(tmp_path)
+        said = capsys.readouterr().err.splitlines()
+        assert sum("authentic is 'real'" in line for line in said) == lines
+        plain = own["in_words"].str.contains("looks like the Real images").any()
+        assert plain == (authentic != "Real")
+
+
+def renamed(tree: Any, named: dict[str, str]) -> Any:
+    if isinstance(tree, dict):
+        return {named.get(key, key): renamed(value, named) for key, value in tree.items()}
+    return tree
 
 
 def test_two_runs_write_the_same_bytes(inputs: Path, results: Results) -> None:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from stages.common.predictions import join_names
 from stages.evaluate.words import in_words, knows
 
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
@@ -12,7 +13,7 @@ def said(
     held: str,
     flips: str,
     verdict: str,
-    authentic: str = "real",
+    authentic: str | None = "real",
     traces: str = "",
 ) -> str:
     row = {
@@ -20,7 +21,7 @@ def said(
         "set": held,
         "flips": flips,
         "traces": traces,
-        "verdict": verdict,
+        "unsure": verdict == "unsure",
     }
     return in_words(pd.DataFrame([row]), authentic)[0]
 
@@ -29,7 +30,7 @@ def test_the_authentic_class_is_never_affirmed() -> None:
     assert said("real", "real", "", "real") == "no trace of the generators seen in training"
     assert "real" not in said("real", "real", "", "real")
     assert said("fake", "fake", "", "fake") == "looks like the fake images seen in training"
-    assert said("real", "real", "", "real", authentic="") == (
+    assert said("real", "real", "", "real", authentic=None) == (
         "looks like the real images seen in training"
     )
 
@@ -41,6 +42,8 @@ def test_unsure_says_why() -> None:
     assert "unlike what training has shown" in said("real", "", "", "unsure")
     traced = said("real", "real", "", "unsure", traces="found")
     assert traced == "unsure (its finest detail is unlike that of the photographs seen in training)"
+    named = said("c", join_names(["a|b", "c"]), "", "unsure")
+    assert named == "unsure (could be a|b or c)"
     assert said("real", "real", "letterbox", "unsure").endswith("after letterbox)")
 
 
@@ -72,5 +75,5 @@ def test_other_sources_count_by_their_generated_images_alone() -> None:
 
 def test_without_sources_the_class_is_named_and_without_an_authentic_class_all_are() -> None:
     assert "behind the class fake" in knows(TRAIN.assign(source=""), "real", {}, {})
-    plain = knows(TRAIN, "photo", {}, {})
+    plain = knows(TRAIN, None, {}, {})
     assert plain.startswith("The model knows the classes fake, real")

@@ -56,6 +56,7 @@ def test_figures_of_the_source_and_of_the_others() -> None:
     assert found["per_class"]["fake"]["recall"] == 0.5
     assert found["per_class"]["fake"]["n"] == 2
     assert found["others"]["accuracy"] == pytest.approx(2 / 3)
+    assert found["others"]["majority_share"] == pytest.approx(2 / 3)
     assert "others" not in figures(table[table["own"]], ["fake", "real"])
 
 

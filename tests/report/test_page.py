@@ -2,12 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from jinja2 import Environment, FileSystemLoader
 
 from stages.common.artifacts import read_metrics, read_table
 from stages.common.pages import percent
-from stages.report.page import panels_of
+from stages.common.statistics import share_with_interval
+from stages.report.page import PAGE, panels_of
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,22 @@ def test_panels_come_in_the_order_asked_for(tmp_path: Path) -> None:
         (tmp_path / f"{name}.png").write_bytes(b"")
     found = panels_of(tmp_path, ["b", "missing", "a"])
     assert [path.stem for path in found] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "majority", "said"),
+    [(38, 41, 38, True), (35, 41, 38, True), (41, 41, 38, True), (38, 41, 21, False)],
+)
+def test_an_accuracy_that_the_commonest_class_reaches_is_said_to_show_nothing(
+    right: int, of: int, majority: int, said: bool
+) -> None:
+    environment = Environment(loader=FileSystemLoader(PAGE.parent), autoescape=True)
+    environment.filters["percent"] = percent
+    module: Any = environment.get_template("sections/figures.html").module
+    found = share_with_interval("accuracy", np.arange(of) < right)
+    text = module.not_above({**found, "majority_share": majority / of}, "val").strip()
+    assert bool(text) == said
+    assert not said or percent(majority / of) in text
 
 
 def test_percent() -> None:

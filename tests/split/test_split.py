@@ -117,6 +117,12 @@ def test_any_name_and_nested_folders(run: Run) -> None:
     assert metrics["images"]["bad"] == 0
 
 
+def test_classes_that_look_the_same_are_said(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "Real", "fake")
+    run()
+    assert "'Real'" in capsys.readouterr().err
+
+
 def test_hidden_files_are_no_files_at_all(run: Run) -> None:
     run.fill("real", "fake")
     for name in (".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini", ".hidden/x.png"):
