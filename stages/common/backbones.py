@@ -178,6 +178,11 @@ def load_weights(
     network.module.load_state_dict(dict(state), strict=False)
 
 
+def not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Return the name of the first tensor of ``state`` that holds NaN or infinity, if any does."""
+    return next((name for name, t in state.items() if not torch.isfinite(t).all()), None)
+
+
 def device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
