@@ -248,10 +248,13 @@ def test_the_overlap_term_keeps_prototypes_of_a_class_from_one_place() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"learning_rate": 1e30}, ["of warm-up", "protopnet.learning_rate (1e+30)"]),
+        (
+            {"learning_rate": 1e30},
+            ["of warm-up: the weights (vectors)", "protopnet.learning_rate (1e+30)"],
+        ),
         (
             {"joint_learning_rate": 1e30, "warmup_epochs": 0, "joint_epochs": 2},
-            ["of joint", "protopnet.joint_learning_rate (1e+30)"],
+            ["of joint: the loss is nan", "protopnet.joint_learning_rate (1e+30)"],
         ),
     ],
 )

@@ -149,6 +149,20 @@ def test_without_validation_the_weights_themselves_are_looked_at() -> None:
     assert "diverged in epoch" in message
 
 
+def test_the_first_batch_without_a_loss_ends_it() -> None:
+    batches: list[int] = []
+
+    def inputs(epoch: int, indices: np.ndarray) -> torch.Tensor:
+        batches.append(len(indices))
+        return torch.full((len(indices), 128, 8, 8), torch.nan)
+
+    message = user_error(
+        fit, network=network(), train=(inputs, LABELS), val=None, training=SETTINGS, seed=0
+    )
+    assert "the training loss is nan" in message
+    assert len(batches) == 1
+
+
 @pytest.mark.parametrize(
     ("losses", "astray"),
     [
