@@ -160,6 +160,39 @@ def read_array(path: Path) -> np.ndarray:
             raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
 
 
+def read_finite(path: Path) -> np.ndarray:
+    """Open a ``.npy`` file as `read_array` does.
+
+    Raises:
+        UserError: the file is no array, or something in it is NaN or infinite.
+    """
+    array = read_array(path)
+    if not np.isfinite(array).all():
+        raise UserError(_not_finite(path))
+    return array
+
+
+def read_logits(path: Path) -> pd.DataFrame:
+    """Read a CSV as `read_table` does, with columns ``logit_<class>``.
+
+    Raises:
+        UserError: a logit is no number, NaN or infinite.
+    """
+    table = read_table(path)
+    logits = table[[name for name in table if str(name).startswith("logit_")]]
+    numbers = logits.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    if not np.isfinite(numbers).all():
+        raise UserError(_not_finite(path))
+    return table
+
+
+def _not_finite(path: Path) -> str:
+    return (
+        f"{path}: expected finite numbers, got a missing or infinite one; remove it and run "
+        "`dvc repro` (a training that diverged leaves such: lower train.learning_rate then)"
+    )
+
+
 def read_split(path: Path) -> pd.DataFrame:
     """Read ``data/split.csv``; row i describes row i of ``data/images.npy``."""
     return read_table(path)

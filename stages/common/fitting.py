@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stages.common.artifacts import atomic_path
-from stages.common.backbones import Network, device, normalise, pool
+from stages.common.backbones import Network, device, normalise, not_finite, pool
 from stages.common.determinism import derived_seed, generator
+from stages.common.errors import UserError
 from stages.common.settings import Training, Views
 from stages.common.views import vary
 
@@ -51,10 +52,20 @@ def batches(count: int, size: int) -> Iterator[np.ndarray]:
 
 @torch.no_grad()
 def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
-    """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``."""
+    """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``.
+
+    Raises:
+        UserError: something in them is NaN or infinite.
+    """
     frozen = network.blocks[:until].eval()
     pixels = torch.from_numpy(np.array(images)).to(device())
-    return frozen(normalise(network, pixels))
+    maps: Tensor = frozen(normalise(network, pixels))
+    if not torch.isfinite(maps).all():
+        raise UserError(
+            f"{network.arch} turns images into activations that are not finite, expected numbers; "
+            "lower train.learning_rate, or give other weights (model.weights, model.weights_file)"
+        )
+    return maps
 
 
 @contextmanager
@@ -134,6 +145,9 @@ def fit(
 
     Returns:
         The history and the number of the epoch kept, from 1.
+
+    Raises:
+        UserError: a loss or a weight became NaN or infinite, or ``checkpoint`` is not readable.
     """
     tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
     tail.to(device())
@@ -141,7 +155,7 @@ def fit(
     history: list[Epoch] = []
     best, best_state = 0, dict[str, Tensor]()
     if checkpoint and checkpoint.is_file():
-        saved = torch.load(checkpoint, map_location=device(), weights_only=True)
+        saved = _read_checkpoint(checkpoint)
         tail.load_state_dict(saved["tail"])
         optimizer.load_state_dict(saved["optimizer"])
         history = [Epoch(**row) for row in saved["history"]]
@@ -159,6 +173,10 @@ def fit(
         val_loss, val_accuracy = (
             _evaluate(tail, val, training.batch_size) if val else (np.nan, np.nan)
         )
+        if val and not np.isfinite(val_loss):
+            raise _diverged(number, f"the validation loss is {val_loss}", training)
+        if name := not_finite(tail.state_dict()):
+            raise _diverged(number, f"the weights ({name}) are not finite", training)
         history.append(Epoch(number, rate, train_loss, train_accuracy, val_loss, val_accuracy))
         bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_accuracy:.3f}")
         if not select_on_val or val_loss <= min(row.val_loss for row in history):
@@ -178,6 +196,48 @@ def fit(
     if select_on_val:
         tail.load_state_dict(best_state)
     return history, best
+
+
+def gone_astray(history: Sequence[Epoch], kept: int, classes: int, training: Training) -> str:
+    """Say that a loss exploded, if it did; empty where training went well.
+
+    It did if the training loss of the epoch kept exceeds that of the first epoch or of guessing,
+    whichever is less, by half of what guessing costs: ``log(classes)``.
+    """
+    chance, first, last = np.log(classes), history[0].train_loss, history[kept - 1].train_loss
+    if last <= min(first, chance) + chance / 2:
+        return ""
+    return (
+        f"the training loss of epoch {kept} is {last:.3g}; it was {first:.3g} in epoch 1, and "
+        f"guessing costs {chance:.3g}: training diverged; "
+        f"lower train.learning_rate ({training.learning_rate:g})"
+    )
+
+
+def _diverged(epoch: int, what: str, training: Training) -> UserError:
+    return UserError(
+        f"training diverged in epoch {epoch}: {what}, expected finite numbers; "
+        f"lower train.learning_rate ({training.learning_rate:g})"
+        f" or train.weight_decay ({training.weight_decay:g})"
+    )
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `fit` kept of its last epoch."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)
+        broken = not_finite({**saved["tail"], **saved["best_state"]})
+    except Exception:
+        raise UserError(
+            f"{path}: expected the checkpoint of an interrupted training, it is damaged; "
+            "remove it and run again"
+        ) from None
+    if broken:
+        raise UserError(
+            f"{path}: the weights ({broken}) of a training that diverged, expected finite numbers; "
+            "remove it, lower train.learning_rate and run again"
+        )
+    return saved
 
 
 def learning_rate(training: Training, epoch: int) -> float:
@@ -216,6 +276,8 @@ def _train_epoch(
         target = labels[indices].to(device())
         logits = _logits(tail, inputs(epoch, indices))
         loss = nn.functional.cross_entropy(logits, target, label_smoothing=training.label_smoothing)
+        if not torch.isfinite(loss):
+            raise _diverged(epoch, f"the training loss is {loss.item()}", training)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ from stages.common.artifacts import atomic_path, class_names
 from stages.common.backbones import Network
 from stages.common.classifier import logits_of
 from stages.common.determinism import derived_seed, make_torch_deterministic
-from stages.common.fitting import Inputs, fit, varied_inputs
+from stages.common.errors import UserError
+from stages.common.fitting import Inputs, fit, gone_astray, varied_inputs
+from stages.common.messages import warn
 from stages.common.settings import Trained, Training
 from stages.common.setup import initial_network, run_key
 
@@ -118,12 +121,24 @@ def refit(
                 torch.manual_seed(own)
                 network.head.reset_parameters()
                 learn = _chosen(inputs, np.searchsorted(rows, part.learn))
-                fit(network, (learn, labels[part.learn]), None, training, own)
+                history, last = fit(network, (learn, labels[part.learn]), None, training, own)
+                if astray := gone_astray(history, last, len(network.classes), training):
+                    warn(f"refit {number + 1}", astray)
                 network.module.eval()
                 with atomic_path(kept) as partial, partial.open("wb") as file:
                     np.savez(file, allow_pickle=False, **measure(network, part))
-            with np.load(kept) as found:
-                yield dict(found)
+            yield _read_refit(kept)
+
+
+def _read_refit(path: Path) -> Measured:
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return dict(found)
+    except (ValueError, EOFError, BadZipFile):
+        raise UserError(
+            f"{path}: expected what an interrupted run kept of a refit, it is damaged; "
+            "remove it and run again"
+        ) from None
 
 
 def _chosen(inputs: Inputs, positions: np.ndarray) -> Inputs:

@@ -8,7 +8,8 @@ import numpy as np
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
     class_names,
-    read_array,
+    read_finite,
+    read_logits,
     read_metrics,
     read_split,
     read_table,
@@ -70,9 +71,9 @@ def main(argv: list[str]) -> None:
     deliveries = read_deliveries(args.deliveries)
     traces = read_table(args.traces)
     evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
-    out_of_fold = read_table(args.out_of_fold)
+    out_of_fold = read_logits(args.out_of_fold)
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
-    logits = read_array(args.embeddings / "logits.npy")[chosen].astype(np.float64)
+    logits = read_finite(args.embeddings / "logits.npy")[chosen].astype(np.float64)
 
     learned = learn(out_of_fold, classes, params.evaluate.alpha)
     own = judge(predictions(split[chosen], logits, classes), logits, learned, evidence, classes)

@@ -11,6 +11,7 @@ from stages.common.artifacts import (
     atomic_folder,
     class_names,
     read_array,
+    read_finite,
     read_split,
     read_table,
     read_texts,
@@ -119,7 +120,7 @@ def read_scene(args: argparse.Namespace, params: Params) -> Scene:
     network = read_classifier(args.model)
     network.module.to(device())
     logits, features = (
-        np.array(read_array(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
+        np.array(read_finite(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
     )
     return Scene(
         network,

@@ -13,6 +13,7 @@ from stages.common.artifacts import (
     EVALUATED_SPLITS,
     class_names,
     read_array,
+    read_finite,
     read_metrics,
     read_split,
     read_table,
@@ -74,7 +75,7 @@ def read_explained(run: Run, method: str) -> Explained:
         UserError: a file is not what the pipeline writes.
     """
     split, images, masks = read_split(run.split), read_array(run.images), read_array(run.masks)
-    table = describe(split, read_array(run.embeddings / "logits.npy"))
+    table = describe(split, read_finite(run.embeddings / "logits.npy"))
     rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     said = _said(run.predictions)
     queries = table.iloc[rows].reset_index(drop=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stages.common.backbones import device
+from stages.common.backbones import device, not_finite
 from stages.common.errors import UserError
 from stages.common.fitting import BATCH, batches
 
@@ -29,7 +29,8 @@ def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
         folder: for ``folder``, holds ``open_clip_config.json`` and the weights.
 
     Raises:
-        UserError: open_clip is not installed, or model or weights cannot be had.
+        UserError: open_clip is not installed, model or weights cannot be had, or what they make of
+            the images is not finite.
     """
     model, prepare = _load(name, folder)
     found = []
@@ -37,7 +38,13 @@ def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
         for part in batches(len(images), BATCH):
             pixels = torch.stack([prepare(Image.fromarray(image)) for image in images[part]])
             found.append(model.encode_image(pixels.to(device()), normalize=True).cpu().numpy())
-    return np.concatenate(found)
+    features = np.concatenate(found)
+    if not np.isfinite(features).all():
+        raise UserError(
+            f"explain.clip is {name!r}: its features of the images are not finite, expected "
+            "numbers; name other weights, or set explain.clip=none"
+        )
+    return features
 
 
 def _load(name: str, folder: Path) -> tuple[Any, Any]:
@@ -62,4 +69,9 @@ def _load(name: str, folder: Path) -> tuple[Any, Any]:
             "network and name model/weights as `open_clip.list_pretrained()` does, or set "
             "explain.clip=folder and explain.clip_folder, or explain.clip=none"
         ) from None
+    if tensor := not_finite(made.state_dict()):
+        raise UserError(
+            f"explain.clip is {name!r}: the weights ({tensor}) are not finite, expected numbers; "
+            "name other weights, or set explain.clip=none"
+        )
     return made.eval(), prepare

@@ -9,6 +9,7 @@ import pandas as pd
 from stages.common.artifacts import (
     EVALUATED_SPLITS,
     read_array,
+    read_finite,
     read_split,
     write_metrics,
     write_table,
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> None:
     network = read_classifier(args.model)
     network.module.to(device())
     rows = evaluated[chosen]
-    images, logits = read_array(args.images), read_array(args.embeddings / "logits.npy")[rows]
+    images, logits = read_array(args.images), read_finite(args.embeddings / "logits.npy")[rows]
     metrics, table = compare_methods(network, images, split.iloc[rows], logits, heat, seed)
     save_figure(args.figure, curves_figure(table))
     write_table(args.curves, table)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common.artifacts import atomic_folder, read_array, write_metrics, write_table
+from stages.common.artifacts import atomic_folder, read_finite, write_metrics, write_table
 from stages.common.backbones import device, receptive_field
 from stages.common.classifier import read_classifier
 from stages.common.determinism import make_torch_deterministic
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
 
     metrics = guard_figures(scene, full, fitted, params)
     say_broken(metrics["guards_broken"], settings)
-    classifier = read_array(args.embeddings / "logits.npy")[scene.watched]
+    classifier = read_finite(args.embeddings / "logits.npy")[scene.watched]
     metrics |= model_figures(scene, full, fitted, classifier, k_means, params)
     if reasons:
         metrics["removed"] = removal_figures(scene, full, fitted, network, params)

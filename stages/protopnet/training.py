@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.common.backbones import Network, device
+from stages.common.backbones import Network, device, not_finite
 from stages.common.determinism import derived_seed, generator
+from stages.common.errors import UserError
 from stages.common.fitting import BATCH, Inputs, batches, run_blocks, varied_inputs
+from stages.common.messages import warn
 from stages.protopnet.last_layer import refit
 from stages.protopnet.losses import (
     anchor_loss,
@@ -46,6 +48,10 @@ class Phase:
     rate: float
     cut: int
     tied_to: Tensor | None = None
+
+
+RATES = {"warm-up": "learning_rate", "joint": "joint_learning_rate", "tied": "joint_learning_rate"}
+"""The parameter of block ``protopnet`` that is the rate of each phase."""
 
 
 class Strongest(NamedTuple):
@@ -221,7 +227,11 @@ def train_phase(
 ) -> None:
     """Train add-on, blocks from ``phase.cut`` on and, unless they are tied, the prototypes.
 
-    Batch normalisation keeps the classifier's statistics.
+    Batch normalisation keeps the classifier's statistics. A loss that ends higher than it began,
+    by half of what guessing costs, is said on standard error.
+
+    Raises:
+        UserError: a loss or a weight became NaN or infinite.
     """
     learning = net.trunk[phase.cut :]
     parameters = [*net.add_on.parameters(), *learning.parameters()]
@@ -230,16 +240,38 @@ def train_phase(
     optimizer = torch.optim.AdamW(parameters, lr=phase.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, phase.epochs)
     targets = torch.from_numpy(labels).to(device())
+    advice = f"lower protopnet.{RATES[phase.name]} ({phase.rate:g}) or the weights of the losses"
+    losses = []
     for epoch in tqdm(range(1, phase.epochs + 1), phase.name, disable=None):
+        found = []
         rng = generator(seed, phase.name, epoch)
         torch.manual_seed(derived_seed(seed, phase.name, epoch))
         for indices in balanced_batches(labels, settings.batch_size, rng):
             vectors = phase_vectors(net, phase)
             similar = net.similarities(learning(inputs(epoch, indices)), vectors)
+            loss = prototype_loss(net, vectors, similar, targets[indices], settings)
+            found.append(loss.item())
+            if not np.isfinite(found[-1]):
+                raise UserError(
+                    f"the prototype network diverged in epoch {epoch} of {phase.name}: "
+                    f"the loss is {found[-1]}, expected a number; {advice}"
+                )
             optimizer.zero_grad()
-            prototype_loss(net, vectors, similar, targets[indices], settings).backward()
+            loss.backward()
             optimizer.step()
         schedule.step()
+        losses.append(float(np.mean(found)))
+        if name := not_finite(net.state_dict()):
+            raise UserError(
+                f"the prototype network diverged in epoch {epoch} of {phase.name}: the weights "
+                f"({name}) are not finite, expected numbers; {advice}"
+            )
+    if losses[-1] > losses[0] + np.log(len(net.bias)) / 2:
+        warn(
+            "protopnet",
+            f"the loss of {phase.name} rose from {losses[0]:.3g} in epoch 1 to {losses[-1]:.3g}; "
+            f"{advice}",
+        )
     with torch.no_grad():
         net.vectors.copy_(phase_vectors(net, phase))
 

@@ -17,7 +17,8 @@ from stages.common.artifacts import (
 from stages.common.classifier import save_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
-from stages.common.fitting import fit, varied_inputs
+from stages.common.fitting import fit, gone_astray, varied_inputs
+from stages.common.messages import warn
 from stages.common.params import read_params, require_settings
 from stages.common.setup import initial_network, run_key
 from stages.train.params import Params
@@ -63,6 +64,8 @@ def main(argv: list[str]) -> None:
             select_on_val=select_on_val,
             checkpoint=checkpoint,
         )
+    if astray := gone_astray(history, kept, len(classes), params.train):
+        warn("train", astray)
     save_classifier(args.model, network, params.prepare.model_dump())
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])

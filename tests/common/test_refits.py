@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from stages.common.refits import Refit, logits_alone, refit
+from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
@@ -52,3 +54,28 @@ def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
     folder = tmp_path / "b"
     (found,) = refit(network(), IMAGES, swapped, [FIRST], LOGITS, QUICK, 0, checkpoints=folder)
     assert np.array_equal(plain, found["logits"])
+
+
+def test_a_damaged_refit_is_named(tmp_path: Path) -> None:
+    scores([FIRST], tmp_path)
+    kept = tmp_path / "0.npz"
+    kept.write_bytes(kept.read_bytes()[:-100])
+    assert str(kept) in user_error(scores, plan=[FIRST], folder=tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "said"), [(10.0, "diverged"), (1e-3, "")])
+def test_refits_that_diverge_end_or_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: float, said: str
+) -> None:
+    wild = QUICK.model_copy(update={"learning_rate": rate})
+    found = refit(network(), IMAGES, LABELS, [FIRST], LOGITS, wild, 0, checkpoints=tmp_path)
+    assert np.isfinite(next(found)["logits"]).all()
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refit 1:")]
+    assert len(warned) == bool(said)
+    assert all(said in line and "train.learning_rate" in line for line in warned)
+    worse = SETTINGS.model_copy(update={"learning_rate": 10.0, "weight_decay": 10.0})
+    diverging = refit(
+        network(), IMAGES, LABELS, [FIRST], LOGITS, worse, 0, checkpoints=tmp_path / "worse"
+    )
+    assert "train.weight_decay (10)" in user_error(lambda: next(diverging))
+    assert not list((tmp_path / "worse").glob("*.npz"))

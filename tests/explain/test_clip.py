@@ -1,13 +1,14 @@
 """CLIP's space: weights from a folder, one line where they are not, unit features."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from stages.explain.clip import clip_features
 from tests.conftest import user_error
@@ -52,3 +53,13 @@ def test_what_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     assert "explain.clip_folder" in message
     message = user_error(clip_features, images=IMAGES, name="ViT-Z-1/nobody", folder=tmp_path)
     assert "'ViT-Z-1/nobody'" in message
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "open_clip_model.safetensors")
+    name = sorted(weights)[3]
+    weights[name].view(-1)[0] = torch.inf
+    save_file(weights, tmp_path / "open_clip_model.safetensors")
+    message = user_error(clip_features, images=IMAGES, name="folder", folder=tmp_path)
+    assert f"({name}) are not finite" in message

@@ -29,6 +29,7 @@ from stages.protopnet.training import (
     similarity_maps,
     strongest,
 )
+from tests.conftest import user_error
 from tests.protopnet.tiny import LABELS, ROWS, SETTINGS, fitted, network, pictures
 
 
@@ -242,3 +243,39 @@ def test_the_overlap_term_keeps_prototypes_of_a_class_from_one_place() -> None:
         return float((apart[:, :, *np.triu_indices(3, 1)] <= 1).mean())
 
     assert coincidence(8.0) < 0.7 * coincidence(0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"learning_rate": 1e30},
+            ["of warm-up: the weights (vectors)", "protopnet.learning_rate (1e+30)"],
+        ),
+        (
+            {"joint_learning_rate": 1e30, "warmup_epochs": 0, "joint_epochs": 2},
+            ["of joint: the loss is nan", "protopnet.joint_learning_rate (1e+30)"],
+        ),
+    ],
+)
+def test_training_that_diverges_ends_with_phase_and_what_to_lower(
+    changes: dict[str, float], words: list[str]
+) -> None:
+    wild = SETTINGS.model_copy(update=changes)
+    arguments = (network(), pictures()[0], ROWS, LABELS, ROWS, wild, 0)
+    message = user_error(lambda: fit_prototypes(*arguments))
+    assert "diverged in epoch" in message
+    assert all(word in message for word in words), message
+
+
+def test_a_loss_that_rises_and_stays_finite_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    wild = SETTINGS.model_copy(
+        update={"joint_learning_rate": 10.0, "warmup_epochs": 0, "tied_epochs": 0}
+    )
+    wild = wild.model_copy(update={"joint_epochs": 4})
+    fit_prototypes(network(), pictures()[0], ROWS, LABELS, ROWS, wild, 0)
+    said = capsys.readouterr().err
+    assert "protopnet: the loss of joint rose" in said
+    assert "protopnet.joint_learning_rate (10)" in said
+    fit_prototypes(network(), pictures()[0], ROWS, LABELS, ROWS, SETTINGS, 0)
+    assert "rose" not in capsys.readouterr().err

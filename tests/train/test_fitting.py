@@ -5,17 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from stages.common import fitting
 from stages.common.backbones import Network
+from stages.common.classifier import see
 from stages.common.fitting import (
     Epoch,
     fit,
+    gone_astray,
     learning_rate,
     run_blocks,
     varied_inputs,
 )
 from stages.common.settings import Training
+from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 
 ROWS = np.arange(12)
@@ -119,3 +123,92 @@ def test_cosine_schedule_falls_from_full_to_near_zero() -> None:
     assert rates[-1] < 0.3e-3
     constant = SETTINGS.model_copy(update={"schedule": "constant"})
     assert learning_rate(constant, 3) == 1e-3
+
+
+WILD = SETTINGS.model_copy(
+    update={"views": 1, "epochs": 2, "learning_rate": 10.0, "weight_decay": 10.0}
+)
+
+
+@pytest.mark.parametrize("select_on_val", [False, True])
+def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
+    tmp_path: Path, select_on_val: bool
+) -> None:
+    message = user_error(run, checkpoint=tmp_path / "c", settings=WILD, select_on_val=select_on_val)
+    assert "diverged in epoch 1" in message
+    assert "train.learning_rate (10)" in message
+    assert not (tmp_path / "c").exists(), "a diverged epoch was kept to go on from"
+
+
+def test_without_validation_the_weights_themselves_are_looked_at() -> None:
+    made = network()
+    with varied_inputs(made, IMAGES, ROWS, 3, WILD, 0) as inputs:
+        message = user_error(
+            fit, network=made, train=(inputs, LABELS), val=None, training=WILD, seed=0
+        )
+    assert "diverged in epoch" in message
+
+
+def test_the_first_batch_without_a_loss_ends_it() -> None:
+    batches: list[int] = []
+
+    def inputs(epoch: int, indices: np.ndarray) -> torch.Tensor:
+        batches.append(len(indices))
+        return torch.full((len(indices), 128, 8, 8), torch.nan)
+
+    message = user_error(
+        fit, network=network(), train=(inputs, LABELS), val=None, training=SETTINGS, seed=0
+    )
+    assert "the training loss is nan" in message
+    assert len(batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "astray"),
+    [
+        ([0.6, 0.3, 0.1], False),
+        ([0.6, 0.9], False),
+        ([0.05, 0.3], False),
+        ([0.1, 0.6], True),
+        ([0.6, 171.0], True),
+        ([48000.0, 171.0], True),
+        ([1.1, 0.7], False),
+    ],
+)
+def test_a_loss_that_explodes_and_stays_finite_is_said(losses: list[float], astray: bool) -> None:
+    history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate(losses)]
+    said = gone_astray(history, len(losses), 2, SETTINGS)
+    assert bool(said) == astray
+    assert ("train.learning_rate (0.001)" in said) == astray
+
+
+def test_the_loss_of_the_epoch_kept_counts() -> None:
+    history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate([0.5, 90.0])]
+    assert not gone_astray(history, 1, 2, SETTINGS)
+
+
+def test_checkpoints_that_cannot_be_gone_on_from_are_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c"
+    run(path, SETTINGS.model_copy(update={"epochs": 1}))
+    saved = torch.load(path, weights_only=True)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert f"{path}: expected the checkpoint" in user_error(run, checkpoint=path)
+    saved["tail"]["1.bias"][0] = torch.nan
+    torch.save(saved, path)
+    message = user_error(run, checkpoint=path)
+    assert "(1.bias) of a training that diverged" in message
+
+
+def test_activations_that_overflow_are_refused_wherever_images_are_run() -> None:
+    made = network()
+    for layer in made.blocks[1].modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data.fill_(1e38)
+    assert "not finite" in user_error(run_blocks, network=made, images=IMAGES, until=2)
+    fine = network()
+    fine.head.weight.data[:] = 1e38
+    fine.module.eval()
+    assert "logits that are not finite" in user_error(see, network=fine, images=IMAGES)
