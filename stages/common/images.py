@@ -21,8 +21,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from stages.common.bit_depth import deep_colour, eight_bits, raw_mode, stated_full_scale
+from stages.common.formats import FORMATS, HEADER, is_preview, why_unreadable
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
 Image.MAX_IMAGE_PIXELS = None  # `decode` has its own limit
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -121,6 +121,8 @@ def decode_stream(
     file.seek(0)
     try:
         with Image.open(file, formats=FORMATS) as image:
+            if is_preview(image):
+                raise BadImageError("camera raw, of which only a preview could be read")
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise BadImageError(
@@ -135,7 +137,8 @@ def decode_stream(
     except (BadImageError, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise BadImageError("not a JPEG, PNG, WebP, BMP, GIF or TIFF image") from None
+        file.seek(0)
+        raise BadImageError(why_unreadable(file.read(HEADER))) from None
     except Exception as error:  # a malformed file can make Pillow raise almost anything
         raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
     if orientation in _UPRIGHT:
