@@ -53,7 +53,7 @@ def eight_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
         full = next((scale for scale in (1.0, *FULL_SCALES) if span <= scale), span)
         full = span if 0 < span < SLIGHT * full else full
     else:
-        full = _holding(span)
+        full = full_scale(span)
     return np.asarray(((finite - black) * (255 / full)).clip(0, 255).round().astype(np.uint8))
 
 
@@ -65,7 +65,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return float(ordered[aside]), float(ordered[last])
 
 
-def _holding(peak: float) -> float:
+def full_scale(peak: float) -> float:
+    """Return the least usual full scale of integers that holds ``peak``, itself above 16 bits."""
     return next((scale for scale in FULL_SCALES if peak <= scale), peak)
 
 
@@ -86,7 +87,7 @@ def stated_full_scale(
     bits = tags.get(_BITS, (16,))[0]
     named = [tags[tag] for tag in (_MAX_SAMPLE, _S_MAX_SAMPLE) if tag in tags]
     largest = max(float(np.max(value)) for value in [2.0**bits - 1 if bits < 16 else 0, *named])
-    return largest if image.mode == "F" or largest == 0 else _holding(largest)
+    return largest if image.mode == "F" or largest == 0 else full_scale(largest)
 
 
 def _significant_bits(file: io.BufferedReader | io.BytesIO) -> int:

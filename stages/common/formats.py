@@ -68,7 +68,7 @@ _NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 
 
 def format_name(start: bytes) -> str:
-    """Return the name of the format that a file's first `HEADER` bytes tell, "" where they do not."""
+    """Return the name of the format that a file's first `HEADER` bytes tell, or ""."""
     if start[4:8] == b"ftyp":
         return _box_name(start)
     if start[128:132] == b"DICM":
