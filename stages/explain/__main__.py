@@ -19,7 +19,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.embedded import Embedded
 from stages.common.errors import run_stage
@@ -117,6 +117,7 @@ def read_scene(args: argparse.Namespace, params: Params) -> Scene:
     make_torch_deterministic(0, "explain", threads=params.run.threads)
     split, images = read_split(args.split), read_array(args.images)
     network = read_classifier(args.model)
+    check_images(args.model, images)
     network.module.to(device())
     logits, features = (
         np.array(read_array(args.embeddings / f"{name}.npy")) for name in ("logits", "features")

@@ -14,7 +14,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
     network.module.to(device())
     rows = evaluated[chosen]
     images, logits = read_array(args.images), read_array(args.embeddings / "logits.npy")[rows]
+    check_images(args.model, images)
     metrics, table = compare_methods(network, images, split.iloc[rows], logits, heat, seed)
     save_figure(args.figure, curves_figure(table))
     write_table(args.curves, table)

@@ -10,9 +10,10 @@ from PIL import Image, TiffImagePlugin
 from stages.audit.metadata import read_metadata
 from stages.common.formats import HEIF
 from stages.common.images import BadImageError, decode, decode_stream
+from stages.common.settings import Prepare
 from stages.deliver.pictures import DELIVERIES, read_deliveries
 
-PREPARED = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
+PREPARED = Prepare(image_size=64, harmonise=True, jpeg_quality=85)
 HEIC_START = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(200)
 PICTURE = Image.linear_gradient("L").convert("RGB")
 
