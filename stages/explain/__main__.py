@@ -23,7 +23,7 @@ from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.embedded import Embedded
 from stages.common.errors import run_stage
-from stages.common.figures import save_picture
+from stages.common.figures import save_picture, shows_place
 from stages.common.messages import warn
 from stages.common.params import read_params
 from stages.common.twins import nearest
@@ -103,6 +103,9 @@ def main(argv: list[str]) -> None:
     metrics["heatmaps"] = {
         method: heat_figures(maps, truth, families, params.seed) for method, maps in heat.items()
     }
+    if flat := [method for method, maps in heat.items() if not shows_place(maps)]:
+        cure = "raise prepare.image_size, or choose an earlier explain.layer or other methods"
+        warn("explain", f"maps of {', '.join(flat)} have one cell and show no place; {cure}")
     metrics["marks"] = mark_figures(scene, heat, marks, params.seed)
     with atomic_folder(args.heatmaps) as folder:
         for method, maps in heat.items():

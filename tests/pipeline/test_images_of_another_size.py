@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     write_array(tmp_path / "images.npy", IMAGES[:, :48, :48])
     for kind in ("masks", "parts", "marks"):
         write_array(tmp_path / f"{kind}.npy", np.zeros((0, 48, 48), np.uint8))
-    smaller = {**PREPROCESSING, "image_size": 48}
+    smaller: dict[str, object] = {**PREPROCESSING, "image_size": 48}
     write_metrics(tmp_path / "preprocessing.json", smaller)
     save_classifier(tmp_path / "classifier", network(), PREPROCESSING)
     write_array(tmp_path / "embeddings" / "logits.npy", np.zeros((12, 2), np.float32))
