@@ -49,13 +49,30 @@ class Classifier(nn.Module):
 
         Args:
             images: bytes ``[N,size,size,3]``, each from `prepare`.
+
+        Raises:
+            UserError: anything else, of which the figures would mean nothing.
         """
+        self._check(images)
         maps = self._parts.blocks(normalise(self._parts, images))
         logits = self._parts.head(pool(maps))
         best = logits.topk(2, dim=1).indices
         weight = self._parts.head.weight
         rows = weight[best[:, 0]] - weight[best[:, 1]]
         return logits.softmax(dim=1), (maps * rows[:, :, None, None]).sum(dim=1)
+
+    def _check(self, images: Tensor) -> None:
+        size = self.preprocessing.image_size
+        if not isinstance(images, Tensor):
+            came = type(images).__name__
+        elif images.dtype != torch.uint8 or images.shape[1:] != (size, size, 3):
+            came = f"{images.dtype} {list(images.shape)}"
+        else:
+            return
+        raise UserError(
+            f"expected bytes (torch.uint8) [N,{size},{size},3] from `prepare`, got {came}; read "
+            "each file with `classifier.prepare(path)` and stack the results (`[None]` for one)"
+        )
 
 
 def load_classifier(path: Path | str) -> Classifier:

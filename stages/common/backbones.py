@@ -258,7 +258,16 @@ def device() -> torch.device:
 
 
 def normalise(network: Network, images: Tensor) -> Tensor:
-    """Turn bytes ``[N,H,W,3]`` into the channels-last input ``[N,3,H,W]`` of ``network``."""
+    """Turn bytes ``[N,H,W,3]`` into the channels-last input ``[N,3,H,W]`` of ``network``.
+
+    Raises:
+        UserError: no bytes, or of another shape.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise UserError(
+            f"expected images as bytes (uint8) [N,H,W,3], got {images.dtype} "
+            f"{list(images.shape)}; give images as `prepare` makes them"
+        )
     mean = torch.tensor(network.mean, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(network.std, device=images.device).view(1, 3, 1, 1)
     pixels = images.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)

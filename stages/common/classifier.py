@@ -61,6 +61,26 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
     return dict(_about(path)["preprocessing"])
 
 
+def check_images(path: Path, images: np.ndarray) -> None:
+    """Raise UserError unless ``images`` are as large as those the classifier at ``path`` learnt."""
+    side = read_preprocessing(path).get("image_size")
+    if side and images.shape[1:] != (side, side, 3):
+        raise UserError(
+            f"{path}: learnt from images [N,{side},{side},3], got {list(images.shape)}; run "
+            "`dvc repro` so that classifier and images belong together"
+        )
+
+
+def check_preprocessing(path: Path, preprocessing: Mapping[str, Any]) -> None:
+    """Raise UserError unless the classifier at ``path`` learnt from images prepared like this."""
+    for name, value in read_preprocessing(path).items():
+        if preprocessing.get(name) != value:
+            raise UserError(
+                f"{path}: learnt from images prepared with {name}={value}, got "
+                f"{preprocessing.get(name)}; run `dvc repro` so that both belong together"
+            )
+
+
 @torch.no_grad()
 def see(network: Network, images: np.ndarray) -> Embedded:
     """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once.

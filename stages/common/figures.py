@@ -58,6 +58,11 @@ def save_picture(path: Path, picture: Image.Image) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def shows_place(maps: np.ndarray) -> bool:
+    """Tell whether maps ``[…,h,w]`` have more than one cell: of one alone no place is hotter."""
+    return maps.shape[-2:] != (1, 1)
+
+
 def resize_map(heat: np.ndarray, size: int) -> np.ndarray:
     """Scale a map ``[h,w]`` to ``[size,size]``, bilinear between the cells' centres; float32."""
     image = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))
@@ -75,13 +80,13 @@ def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Ima
 
     Args:
         image: bytes ``[S,S,3]``; shown in grey so that colour means evidence alone.
-        heat: ``[h,w]``, signed.
+        heat: ``[h,w]``, signed; of a single cell nothing is laid over, for it shows no place.
         scale: the evidence that gets full colour; above 0.
     """
     share = np.clip(resize_map(heat, len(image)) / scale, -1, 1)[..., None]
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None] * 0.85 + 25
     colour = np.where(share > 0, FOR, AGAINST).astype(np.float32)
-    alpha = 0.75 * np.abs(share)
+    alpha = 0.75 * np.abs(share) if shows_place(heat) else 0.0
     return Image.fromarray((grey * (1 - alpha) + colour * alpha).round().astype(np.uint8))
 
 

@@ -20,7 +20,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+from stages.common.bit_depth import deep_colour, eight_bits, raw_mode, stated_full_scale
+from stages.common.formats import FORMATS, HEADER, is_preview, why_unreadable
+
 Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
 Image.MAX_IMAGE_PIXELS = None  # `decode` has its own limit
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -119,6 +121,8 @@ def decode_stream(
     file.seek(0)
     try:
         with Image.open(file, formats=FORMATS) as image:
+            if is_preview(image):
+                raise BadImageError("camera raw, of which only a preview could be read")
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise BadImageError(
@@ -126,13 +130,15 @@ def decode_stream(
                 )
             if at_least is not None:
                 image.draft(None, (at_least, at_least))
+            stored = raw_mode(image)
             image.load()
             orientation = _orientation(image)
-            upright = _rgb(image)
+            upright = _rgb(image, stored, file)
     except (BadImageError, MemoryError):
         raise
     except Image.UnidentifiedImageError:
-        raise BadImageError("not a JPEG, PNG, WebP, BMP, GIF or TIFF image") from None
+        file.seek(0)
+        raise BadImageError(why_unreadable(file.read(HEADER))) from None
     except Exception as error:  # a malformed file can make Pillow raise almost anything
         raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
     if orientation in _UPRIGHT:
@@ -153,24 +159,15 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and value in _UPRIGHT else 1
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        image = Image.fromarray(_eight_bit(np.asarray(image)))
-    elif image.has_transparency_data:
+def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image)
+        image = Image.fromarray(eight_bits(values, stated_full_scale(image, file, values)))
+    image = deep_colour(image, stored, file)
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
-
-
-def _eight_bit(values: np.ndarray) -> np.ndarray:
-    """Scale to 0..255 by the least usual full scale (floats 1; 255; 65535) that is no overflow."""
-    floating = np.issubdtype(values.dtype, np.floating)
-    finite = np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
-    peak = float(finite.max())
-    full_scale = next((s for s in (1.0, 255.0, 65535.0)[not floating :] if peak <= s), peak)
-    return np.clip(finite * (255 / full_scale), 0, 255).round().astype(np.uint8)
 
 
 def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> np.ndarray:

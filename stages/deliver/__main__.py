@@ -13,7 +13,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_preprocessing, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.images import in_order
@@ -62,6 +62,7 @@ def main(argv: list[str]) -> None:
     split = read_split(args.split)
     make_torch_deterministic(0, "deliver", threads=params.run.threads)
     network = read_classifier(args.model)
+    check_preprocessing(args.model, params.prepare.model_dump())
     network.module.to(device())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):

@@ -12,7 +12,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.params import read_params
@@ -34,10 +34,11 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split = read_split(args.split)
     make_torch_deterministic(0, "embed", threads=params.run.threads)
-    network = read_classifier(args.model)
+    images, network = read_array(args.images), read_classifier(args.model)
+    check_images(args.model, images)
     network.module.to(device())
     explained = split["split"].isin(EVALUATED_SPLITS).to_numpy()
-    logits, features, cams = embed(network, read_array(args.images), explained)
+    logits, features, cams = embed(network, images, explained)
     with atomic_folder(args.embeddings) as folder:
         write_table(folder / "ids.csv", split[["id", "split"]])
         write_array(folder / "logits.npy", logits)

@@ -20,11 +20,11 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.embedded import Embedded
 from stages.common.errors import run_stage
-from stages.common.figures import save_picture
+from stages.common.figures import save_picture, shows_place
 from stages.common.messages import warn
 from stages.common.params import read_params
 from stages.common.twins import nearest
@@ -104,6 +104,9 @@ def main(argv: list[str]) -> None:
     metrics["heatmaps"] = {
         method: heat_figures(maps, truth, families, params.seed) for method, maps in heat.items()
     }
+    if flat := [method for method, maps in heat.items() if not shows_place(maps)]:
+        cure = "raise prepare.image_size, or choose an earlier explain.layer or other methods"
+        warn("explain", f"maps of {', '.join(flat)} have one cell and show no place; {cure}")
     metrics["marks"] = mark_figures(scene, heat, marks, params.seed)
     with atomic_folder(args.heatmaps) as folder:
         for method, maps in heat.items():
@@ -118,6 +121,7 @@ def read_scene(args: argparse.Namespace, params: Params) -> Scene:
     make_torch_deterministic(0, "explain", threads=params.run.threads)
     split, images = read_split(args.split), read_array(args.images)
     network = read_classifier(args.model)
+    check_images(args.model, images)
     network.module.to(device())
     logits, features = (
         np.array(read_finite(args.embeddings / f"{name}.npy")) for name in ("logits", "features")

@@ -15,6 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import hypergeom
 
 from stages.common.determinism import generator
+from stages.common.figures import shows_place
 from stages.common.statistics import median_with_interval, paired_difference, share_with_interval
 from stages.explain.truth import targets
 
@@ -199,12 +200,12 @@ def defect_figures(cells: np.ndarray, masks: np.ndarray, seed: int) -> dict[str,
     Args:
         cells: those swapped, ``[N,h,w]``, at least one each.
         masks: ``[N,S,S]``, empty where nothing is known; those images are left out, and with fewer
-            than two others only ``cells_on_defect_n`` is given.
+            than two others, or a single cell to each image, only ``cells_on_defect_n`` is given.
         seed: of the bootstrap.
     """
     known = masks.any(axis=(1, 2))
     n = int(known.sum())
-    if n < 2:
+    if n < 2 or not shows_place(cells):
         return {"cells_on_defect_n": n}
     chosen = cells[known]
     near = touched(targets(masks[known]), *cells.shape[1:]).reshape(n, -1)

@@ -16,6 +16,7 @@ from stages.common.figures import (
     PAPER,
     fitted,
     heat_overlay,
+    shows_place,
     wrapped,
     write_line,
 )
@@ -106,8 +107,10 @@ def _pictures(case: Case, width: int) -> Image.Image:
     strip = Image.new("RGB", (width, TITLE + BIG + 30), PAPER)
     draw = ImageDraw.Draw(strip)
     evidence = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
-    shown = [("Image", Image.fromarray(case.image)), ("Evidence for the prediction", evidence)]
-    if case.twins and case.shared.any():
+    placed = shows_place(case.heat)
+    title = "Evidence for the prediction" if placed else "Evidence: one cell, no place"
+    shown = [("Image", Image.fromarray(case.image)), (title, evidence)]
+    if case.twins and case.shared.any() and shows_place(case.shared):
         most = float(np.abs(case.shared).max())
         shared = heat_overlay(case.image, case.shared, most)
         shown.append((f"Shared with the first twin: {case.twins[0].similarity:.2f}", shared))
@@ -122,13 +125,14 @@ def _pictures(case: Case, width: int) -> Image.Image:
         left = GAP + column * (BIG + GAP)
         write_line(draw, (left, 0), title, width=BIG, bold=True)
         strip.paste(picture.resize((BIG, BIG), Image.Resampling.LANCZOS), (left, TITLE))
-    _legend(draw, (2 * GAP + BIG, TITLE + BIG + 6), bool(case.mask.any()))
+    _legend(draw, (2 * GAP + BIG, TITLE + BIG + 6), placed, bool(case.mask.any()))
     return strip
 
 
-def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], truth: bool) -> None:
+def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], heat: bool, truth: bool) -> None:
     left, top = at
-    for x, colour, word in ((left, FOR, "for"), (left + 55, AGAINST, "against")):
+    colours = ((left, FOR, "for"), (left + 55, AGAINST, "against")) if heat else ()
+    for x, colour, word in colours:
         draw.rectangle((x, top + 2, x + 11, top + 13), fill=tuple(int(c) for c in colour))
         write_line(draw, (x + 16, top), word, width=90, size=12)
     if truth:

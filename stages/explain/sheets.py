@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import INK, PAPER, fitted, heat_overlay, sentence_picture, write_line
+from stages.common.figures import (
+    INK,
+    PAPER,
+    fitted,
+    heat_overlay,
+    sentence_picture,
+    shows_place,
+    write_line,
+)
 from stages.explain.truth import peaks
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
@@ -42,6 +50,8 @@ def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> 
         maps: ``[N,h,w]``.
         images: bytes ``[N,S,S,3]``.
     """
+    if not shows_place(maps):
+        return sentence_picture("The heat maps have one cell: they show no place.")
     rows = []
     for name in sorted(queries["predicted"].unique()):
         own = np.flatnonzero(queries["predicted"] == name)
@@ -65,9 +75,10 @@ def errors_sheet(
     wrong = queries.reset_index(drop=True)
     wrong = wrong[wrong["label"] != wrong["predicted"]]
     rows = []
+    told = "" if shows_place(maps) else "; maps of one cell show no place"
     for (label, predicted), kind in wrong.groupby(["label", "predicted"]):
         shown = kind.sort_values("confidence", ascending=False, kind="stable").index[:MOST]
-        title = f"“{label}” taken for “{predicted}”: {len(kind)}, the most confident first"
+        title = f"“{label}” taken for “{predicted}”: {len(kind)}, the most confident first{told}"
         overlays = [np.asarray(heat_overlay(images[i], maps[i], heat_scale)) for i in shown]
         rows.append((title, overlays))
     return _sheet(rows) if rows else sentence_picture("No wrong prediction.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from stages.common.figures import centred_map, resize_map
+from stages.common.figures import centred_map, resize_map, shows_place
 from stages.common.statistics import mean_with_interval, paired_difference, share_with_interval
 
 TOLERANCE = 15 / 224
@@ -181,13 +181,20 @@ def heat_figures(
 ) -> Mapping[str, Any]:
     """Return the share of blank maps and, where at least two masks hold a truth, how they fit it.
 
+    Maps of a single cell show no place that could fit: ``one_cell`` says so instead.
+
     Args:
         maps: ``[N,h,w]``; blank is a map with no evidence for the prediction anywhere.
         masks: ``[N,S,S]``, empty where nothing is known.
         families: what kind of truth each mask holds ``[N]``, "" where unknown.
         seed: of the bootstrap.
     """
-    figures = {"blank_fraction": float((maps.max(axis=(1, 2)) <= 0).mean()), "n": len(maps)}
+    figures: dict[str, Any] = {
+        "blank_fraction": float((maps.max(axis=(1, 2)) <= 0).mean()),
+        "n": len(maps),
+    }
+    if not shows_place(maps):
+        return figures | {"one_cell": True}
     known = masks.any(axis=(1, 2))
     if known.sum() < 2:
         return figures

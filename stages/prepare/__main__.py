@@ -1,16 +1,17 @@
 """Bring every image, and its masks, to one square; into few large arrays."""
 
 import argparse
-import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from stages.common.artifacts import read_split
 from stages.common.errors import run_stage
+from stages.common.folders import listed
 from stages.common.images import in_order
+from stages.common.messages import warn
 from stages.common.params import read_params, write_settings
-from stages.prepare.maps import KINDS
+from stages.prepare.maps import KINDS, misnamed, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
 from stages.prepare.stream import npy_rows
@@ -32,9 +33,11 @@ def main(argv: list[str]) -> None:
     settings = read_params(flags.params, Params).prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
     there = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
-    for kind, found in there.items():
-        if (flags.info / kind).is_dir() and not found:
-            print(f"prepare: no file in {flags.info / kind} belongs to an image", file=sys.stderr)
+    paths = [job.path for job in jobs]
+    strays = [
+        stray_files(flags.info / kind, paths, [job.maps[kind] for job in jobs]) for kind in KINDS
+    ]
+    warn("prepare", *misnamed(flags.info), *filter(None, strays))
 
     count, square = len(jobs), (settings.image_size, settings.image_size)
     squares = in_order(partial(make_square, flags.root, settings), jobs, "prepare")
@@ -46,11 +49,17 @@ def main(argv: list[str]) -> None:
             )
             for kind, found in there.items()
         }
-        for image, maps in squares:
+        empty: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        for job, (image, maps) in zip(jobs, squares, strict=True):
             add_image(image)
             for kind in KINDS:
                 if there[kind]:
                     add_map[kind](maps[kind])
+                if job.maps[kind] and not maps[kind].any():
+                    empty[kind].append(str(job.maps[kind]))
+    for kind, blank in empty.items():
+        if blank:
+            warn("prepare", f"{len(blank)} of the {kind} are empty in the square: {listed(blank)}")
     write_settings(flags.preprocessing, settings)
 
 

@@ -1,13 +1,15 @@
 """Masks, part maps and masks of marks: find, read and check them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from stages.common.errors import UserError
+from stages.common.folders import listed, subfolders, walk
+from stages.prepare.masks import mask_of
 
 
 def map_files(folder: Path, paths: list[str]) -> list[Path | None]:
@@ -16,16 +18,43 @@ def map_files(folder: Path, paths: list[str]) -> list[Path | None]:
     return [file if os.path.isfile(file) else None for file in files]
 
 
+def stray_files(folder: Path, paths: list[str], found: Iterable[Path | None]) -> str:
+    """Return a line on the files in ``folder`` that belong to no image, "" if there are none.
+
+    Args:
+        folder: of one kind of map; may be missing.
+        paths: of all images.
+        found: the maps that belong to them, as `map_files` returns them.
+    """
+    if not folder.is_dir():
+        return ""
+    files = [file for file, _ in walk(folder)]
+    stray = sorted(set(files) - set(found))
+    if len(stray) == len(files):
+        said = f"no file in {folder} belongs to an image"
+    elif stray:
+        said = f"{len(stray)} of {len(files)} files in {folder} belong to no image"
+    else:
+        return ""
+    first = stray[0].name if stray else ""
+    path = next((path for path in paths if _stem(path) == _stem(first)), paths[0])
+    names = listed([file.relative_to(folder).as_posix() for file in stray]) or "it is empty"
+    expected = PurePosixPath(path).with_suffix(".png")
+    return f"{said}: {names}; for the image {path!r} it would be {str(expected)!r}"
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).stem.casefold()
+
+
 def read_mask(file: Path) -> np.ndarray:
-    """Read a mask, uint8 [H, W]: 255 where the file is 128 or brighter, else 0.
+    """Read a mask, uint8 [H, W], as `mask_of`: 255 inside, 0 outside.
 
     Raises:
-        UserError: no image.
+        UserError: no image, or one that could be read in two ways.
     """
     with _opened(file) as image:
-        sixteen = image.mode.startswith("I")
-        grey = np.asarray(image) >> 8 if sixteen else np.asarray(image.convert("L"))
-    return np.where(grey >= 128, np.uint8(255), np.uint8(0))
+        return mask_of(image, file)
 
 
 def read_parts(file: Path) -> np.ndarray:
@@ -52,6 +81,18 @@ def _opened(file: Path) -> Image.Image:
             f"{file}: no PNG image or damaged ({error}); replace or remove it"
         ) from None
     return image
+
+
+def misnamed(info: Path) -> list[str]:
+    """Return a line for each folder in ``info`` whose name is nearly that of a kind of map."""
+    kinds = {kind.rstrip("s"): kind for kind in KINDS}
+    names = subfolders(info) if info.is_dir() else []
+    found = [(name, kinds.get(name.casefold().rstrip("s"))) for name in names]
+    return [
+        f"{info / name} is not read; rename it to {kind!r}"
+        for name, kind in found
+        if kind not in (None, name)
+    ]
 
 
 def check_size(labels: np.ndarray, file: Path, width: int, height: int) -> None:

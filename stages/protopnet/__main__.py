@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.common.artifacts import atomic_folder, read_finite, write_metrics, write_table
 from stages.common.backbones import device, receptive_field
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import UserError, run_stage
 from stages.common.figures import save_picture
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> None:
     warn_unless_class("protopnet", params.authentic, scene.classes)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     network = read_classifier(args.classifier)
+    check_images(args.classifier, scene.images)
     network.module.to(device())
     require_fitting(settings, scene)
     known = scene.labels[scene.train]

@@ -17,7 +17,7 @@ from stages.common.artifacts import (
     write_table,
 )
 from stages.common.backbones import device
-from stages.common.classifier import read_classifier
+from stages.common.classifier import check_images, read_classifier
 from stages.common.determinism import make_torch_deterministic
 from stages.common.errors import run_stage
 from stages.common.figures import save_figure, save_picture, sentence_picture
@@ -78,6 +78,7 @@ def main(argv: list[str]) -> None:
     classes = class_names(split)
     make_torch_deterministic(seed, "robustness", threads=params.run.threads)
     network = read_classifier(args.model)
+    check_images(args.model, images)
     network.module.to(device())
     chosen, reasons = choose(split, params.robustness.images, seed)
     warn("robustness", *(f"left out: {reason}" for reason in reasons))

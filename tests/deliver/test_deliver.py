@@ -115,6 +115,7 @@ def run(tmp_path: Path) -> Run:
 def judged_by_brightness(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a place with an image that no delivery flips, and no other source."""
     monkeypatch.setattr("stages.deliver.__main__.read_classifier", lambda _: brightness_network())
+    monkeypatch.setattr("stages.deliver.__main__.check_preprocessing", lambda *_: None)
     run.add("bright/train.png", "train", grey(0.9))
     run.add("dark/steady.png", "val", grey(0.1))
     return run

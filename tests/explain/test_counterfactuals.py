@@ -223,6 +223,11 @@ def test_half_of_the_cells_within_tolerance_are_enough_and_fewer_are_not() -> No
     assert defect_figures(beyond, masks, 0)["cells_on_defect"] == 0.5
 
 
+def test_a_swap_of_the_only_cell_lies_on_no_defect() -> None:
+    masks = disc_masks([(0, 0), (1, 5), (2, 3)])
+    assert defect_figures(np.ones((3, 1, 1), bool), masks, 0) == {"cells_on_defect_n": 3}
+
+
 def test_random_cells_on_a_defect_are_counted_in_expectation() -> None:
     masks = disc_masks([(3, 3), (1, 1)])
     masks[0, 96:160, 96:160] = 255

@@ -92,3 +92,19 @@ def test_the_words_and_what_the_model_knows_are_written() -> None:
     assert (plain[:34] != other_words[:34]).any()
     assert (plain[56:72] != other_knowledge[56:72]).any()
     assert len(plain) > len(other_knowledge)
+
+
+def test_a_map_of_one_cell_is_not_drawn_as_evidence() -> None:
+    cell = np.ones((1, 1))
+    picture = np.asarray(heat_overlay(np.full((64, 64, 3), 128, np.uint8), cell, 1.0)).astype(int)
+    assert (picture == picture[..., :1]).all()
+    image = np.full((64, 64, 3), 128, np.uint8)
+    flat, spread = (
+        np.asarray(draw_panel(case(1, heat, shared=heat, image=image, counterfactual=[])))
+        for heat in (cell, np.ones((2, 2)))
+    )
+    top, *_ = np.flatnonzero((spread != flat).any(axis=(1, 2)))
+    strips = [panel[top : top + 24 + 224 + 30].astype(int) for panel in (flat, spread)]
+    coloured = [(np.ptp(strip, axis=-1) > 40).sum() for strip in strips]
+    assert coloured[0] == 0
+    assert coloured[1] > 2 * 200 * 200

@@ -37,3 +37,11 @@ def test_there_is_a_row_for_each_kind_of_error_and_a_sentence_without() -> None:
     one = errors_sheet(QUERIES.iloc[:2], MAPS[:2], IMAGES[:2], 1.0)
     none = errors_sheet(QUERIES.iloc[:1], MAPS[:1], IMAGES[:1], 1.0)
     assert none.height < one.height < both.height
+
+
+def test_sheets_show_no_place_for_maps_of_one_cell() -> None:
+    cells = MAPS.max(axis=(1, 2), keepdims=True)
+    nothing = np.asarray(peaks_sheet(QUERIES, cells, IMAGES))
+    assert (nothing == np.asarray(peaks_sheet(QUERIES.iloc[:1], cells[:1], IMAGES[:1]))).all()
+    errors = np.asarray(errors_sheet(QUERIES, cells, IMAGES, 1.0)).astype(int)
+    assert (np.ptp(errors[30:], axis=-1) < 12).all()

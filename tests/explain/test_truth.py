@@ -119,3 +119,11 @@ def test_without_a_truth_only_blank_maps_are_counted() -> None:
     maps = np.stack([peak_map(0, 0), -peak_map(0, 0), peak_map(1, 1)])
     figures = heat_figures(maps, nothing, np.array([""] * 3), seed=0)
     assert figures == {"blank_fraction": pytest.approx(1 / 3), "n": 3}
+
+
+def test_maps_of_one_cell_claim_no_place() -> None:
+    maps = np.ones((6, 1, 1), np.float32)
+    maps[0] = -1
+    masks = np.stack([square(102, 102)] * 6)
+    figures = heat_figures(maps, masks, np.full(6, "ear"), seed=0)
+    assert figures == {"blank_fraction": pytest.approx(1 / 6), "n": 6, "one_cell": True}

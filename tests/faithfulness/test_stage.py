@@ -122,6 +122,11 @@ def test_nothing_measured_still_writes_every_output(
     assert Image.open(folder / "m.png").height < 100
 
 
+def test_maps_of_one_cell_are_not_measured(folder: Path) -> None:
+    write_array(folder / "heat" / "gradcam.npy", np.ones((len(EVALUATED), 1, 1), np.float32))
+    assert run(folder) == {"left_out": "the heat maps have one cell and show no place"}
+
+
 def test_maps_of_other_images_and_no_maps_end_in_one_line(folder: Path) -> None:
     write_array(folder / "heat" / "gradcam.npy", np.zeros((3, 2, 2), np.float32))
     assert "expected 8 maps, found an array of shape (3, 2, 2)" in user_error(run, folder=folder)

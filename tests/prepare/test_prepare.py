@@ -156,12 +156,64 @@ def test_wrong_maps(run: Run) -> None:
     assert "parts/a/x.png: no PNG image" in user_error(run)
 
 
-def test_maps_that_belong_to_nothing_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["images/a/x.png", "x.png", "a/x.jpg", "a/x.bmp", "a/x.tif", "a/X.png", "a/x.PNG", "A/x.png"],
+)
+def test_maps_that_belong_to_nothing_are_mentioned(
+    run: Run, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    run.add("a/w.jpg", noise(0))
     run.add("a/x.jpg", noise(0))
-    run.map("masks", "images/a/x.png", Image.new("L", (90, 70)))
+    run.map("masks", name, Image.new("L", (90, 70)))
     run.list()
     assert run()[1].shape == (0, 64, 64)
-    assert "belongs to an image" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"prepare: no file in {run.info}/masks belongs to an image: {name!r}; "
+        "for the image 'a/x.jpg' it would be 'a/x.png'\n"
+    )
+
+
+def test_a_single_map_that_belongs_to_nothing_is_mentioned(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    run.add("a/x.jpg", noise(0))
+    run.add("a/y.jpg", noise(1))
+    run.map("masks", "a/x.png", Image.new("L", (90, 70), 1))
+    run.map("masks", "a/y.jpg", Image.new("L", (90, 70), 1))
+    run.list()
+    assert run()[1].any(axis=(1, 2)).tolist() == [True, False]
+    said = capsys.readouterr().err
+    assert f"1 of 2 files in {run.info}/masks belong to no image: 'a/y.jpg'" in said
+    assert "it would be 'a/y.png'" in said
+
+
+def test_empty_masks_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+    for name in ("x", "y", "z"):
+        run.add(f"a/{name}.jpg", noise(0, 128, 64))
+    edge = Image.new("L", (128, 64))
+    edge.paste(255, (0, 0, 8, 64))
+    run.map("masks", "a/x.png", edge)
+    run.map("masks", "a/y.png", Image.new("L", (128, 64), 255))
+    run.map("masks", "a/z.png", Image.new("L", (128, 64)))
+    run.list()
+    run()
+    files = ", ".join(repr(str(run.info / f"masks/a/{name}.png")) for name in ("x", "z"))
+    assert capsys.readouterr().err == f"prepare: 2 of the masks are empty in the square: {files}\n"
+
+
+@pytest.mark.parametrize("name", ["Masks", "mask", "MARK"])
+def test_a_folder_of_maps_with_another_name_is_mentioned(
+    run: Run, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    run.add("a/x.jpg", noise(0))
+    run.map(name, "a/x.png", Image.new("L", (90, 70), 1))
+    run.list()
+    run()
+    kind = "marks" if name == "MARK" else "masks"
+    assert capsys.readouterr().err == (
+        f"prepare: {run.info / name} is not read; rename it to {kind!r}\n"
+    )
 
 
 def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> None:

@@ -1,0 +1,55 @@
+"""Every stage that reads images and a classifier refuses a pair that does not belong together."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.common.artifacts import write_array, write_metrics, write_table
+from stages.common.classifier import save_classifier
+from tests.conftest import ROOT, change_params, user_error
+from tests.fitted import IMAGES, network
+
+PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = [f"{n:02}" for n in range(len(IMAGES))]
+    split = pd.DataFrame({"id": names, "path": names, "split": ["train", "val"] * 6})
+    split = split.assign(label=["a", "a", "b", "b"] * 3, source="", sha256=names, family="")
+    write_table(tmp_path / "split.csv", split)
+    write_array(tmp_path / "images.npy", IMAGES[:, :48, :48])
+    for kind in ("masks", "parts", "marks"):
+        write_array(tmp_path / f"{kind}.npy", np.zeros((0, 48, 48), np.uint8))
+    smaller: dict[str, object] = {**PREPROCESSING, "image_size": 48}
+    write_metrics(tmp_path / "preprocessing.json", smaller)
+    save_classifier(tmp_path / "classifier", network(), PREPROCESSING)
+    write_array(tmp_path / "embeddings" / "logits.npy", np.zeros((12, 2), np.float32))
+    write_array(tmp_path / "heatmaps" / "gradcam.npy", np.zeros((6, 2, 2), np.float32))
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    change_params(tmp_path, {"prepare": smaller})
+    return tmp_path
+
+
+def arguments(parser: argparse.ArgumentParser, folder: Path) -> list[str]:
+    """Return a value for each flag: the file in ``folder`` that begins with its name, if any."""
+    found = []
+    for action in parser._actions:
+        flag = {"model": "classifier"}.get(action.dest, action.dest)
+        if action.required:
+            file = next(folder.glob(f"{flag}*"), folder / flag)
+            found.append(f"{action.option_strings[0]}={'1000' if action.type is int else file}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "stage", ["embed", "deliver", "robustness", "explain", "faithfulness", "protopnet"]
+)
+def test_a_stage_refuses_images_of_another_size(folder: Path, stage: str) -> None:
+    module = importlib.import_module(f"stages.{stage}.__main__")
+    message = user_error(module.main, argv=arguments(module.parser(), folder))
+    assert f"{folder / 'classifier'}: learnt from images" in message
