@@ -47,7 +47,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     another (DVC removes outputs before a run).
 
     Raises:
-        UserError: ``target`` is no name of a folder, no folder stands there, or one with more in it.
+        UserError: ``target`` is no name of a folder, or what stands there is none or holds more.
         OSError: as in `atomic_path`.
     """
     _require_name(target)
@@ -68,8 +68,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def names_below(folder: Path) -> set[str]:
-    """Return the path of everything below ``folder``, relative to it; links are not followed."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return the path of everything below ``folder``, relative to it; links are not followed.
+
+    What a file manager leaves in each folder that it shows does not count.
+    """
+    found = (path for path in folder.rglob("*") if path.name != ".DS_Store")
+    return {str(path.relative_to(folder)) for path in found}
 
 
 def partial_of(target: Path) -> Path:

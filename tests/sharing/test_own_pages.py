@@ -68,6 +68,7 @@ def test_nothing_an_empty_folder_and_an_earlier_comparison_are_written_over(tmp_
     (tmp_path / "empty").mkdir()
     require_own_pages(tmp_path / "empty")
     earlier(tmp_path / "old")
+    (tmp_path / "old" / ".DS_Store").touch()
     require_own_pages(tmp_path / "old")
     (tmp_path / "link").symlink_to(tmp_path / "old")
     require_own_pages(tmp_path / "link")
