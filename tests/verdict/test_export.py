@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from tests.conftest import user_error
+from verdict.__main__ import main
 from verdict.classifier import Classifier
 from verdict.export import export_onnx, require_own_onnx
 
@@ -74,3 +75,16 @@ def test_nothing_and_an_earlier_export_are_written_over(tmp_path: Path) -> None:
     require_own_onnx(tmp_path / "old.onnx")
     (tmp_path / "link").symlink_to(tmp_path / "old.onnx")
     require_own_onnx(tmp_path / "link")
+
+
+def test_the_projects_classifier_is_found_from_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    words = ["export", "--onnx", "new.onnx"]
+    assert "expected the project's folder" in user_error(main, argv=words)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").touch()
+    with pytest.raises(FileNotFoundError, match=str(tmp_path / "models" / "classifier")):
+        main(words)
