@@ -12,7 +12,10 @@ from tests.conftest import commit, run_in, user_error
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a repository: `first` and `second` on main, then `other` on a branch of its own."""
+    """Return a repository: `first` and `second` on main, then `other` on a branch.
+
+    `other` has no tag: git brings tags along, and with them the commits.
+    """
     folder = tmp_path_factory.mktemp("origin") / "repo"
     (folder / "sub").mkdir(parents=True)
     run_in(folder, "git", "init", "--quiet", "--initial-branch", "main")
@@ -28,7 +31,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run_in(folder, "git", "checkout", "--quiet", "-b", "topic/other")
         (folder / "sub" / "file.txt").write_text(name)
         commit(folder, name)
-        run_in(folder, "git", "tag", name)
+        if name != "other":
+            run_in(folder, "git", "tag", name)
     run_in(folder, "git", "checkout", "--quiet", "main")
     return folder
 
