@@ -123,12 +123,12 @@ def graph_says(folder: Path) -> str:
 def graphs(folder: Path) -> Iterator[str]:
     """Yield what ``dvc dag --md`` prints of the commit, then without own data, then on `BUILT_IN`.
 
-    Own data are a node of the graph, and chosen as ``data.root`` they take the place of the stage
-    that renders the built-in images.
+    Own data and pipelines in folders below are nodes of the graph, and own data chosen as
+    ``data.root`` take the place of the stage that renders the built-in images.
     """
     yield dvc(folder, "dag", "--md")
     with clone_at(folder, commit_of(folder, "HEAD")) as clone:
-        for file in clone.rglob("*.dvc"):
+        for file in [*clone.rglob("*.dvc"), *clone.glob("*/**/dvc.yaml")]:
             if file.is_file():
                 file.unlink()
         yield dvc(clone, "dag", "--md")

@@ -79,7 +79,7 @@ def commit_of(root: Path, name: str) -> str:
     if done.returncode == 0:
         return done.stdout.strip()
     if "fatal: " in done.stderr and "Needed a single revision" not in done.stderr:
-        said = done.stderr.strip().splitlines()[0]
+        said = " ".join(done.stderr.split())
         raise UserError(f"git says {said}; put that right and run again")
     ways = ways_to(root, name)
     raise UserError(f"{name}: expected a branch, tag or commit of this clone; {ways}")

@@ -14,7 +14,7 @@ from tests.conftest import ROOT, change_params, clone_project, commit, run_in, u
 
 @pytest.fixture(scope="module")
 def owned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that never ran, with own images in two places and imported files."""
+    """Return a project that never ran, with own images, imported files and a pipeline below."""
     folder = clone_project(tmp_path_factory.mktemp("owned"))
     web = folder.parent / "weights.pth"
     web.write_text("weights")
@@ -24,6 +24,12 @@ def owned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_in(folder, "dvc", "add", "--quiet", place)
     run_in(folder, "dvc", "import-url", "--quiet", str(web), "data/here.pth")
     run_in(folder, "dvc", "import-url", "--quiet", "--no-download", str(web), "data/later.pth")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "dvc.yaml").write_text(
+        "stages:\n  count:\n    cmd: ls ../data/cats > count.txt\n    deps: [../data/cats]\n"
+        "    outs: [count.txt]\n"
+    )
+    (folder / "notes" / ".gitignore").write_text("/count.txt\n")
     commit(folder, "own data")
     return folder
 
