@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ruamel.yaml import YAML
 from scipy.stats import t
 
 from sharing.comparison import leaves
-from sharing.revision import command
+from sharing.revision import called
 from sharing.storage import listed, outputs_of
 from stages.common.errors import UserError
 
@@ -62,14 +63,15 @@ def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]
     deps = {str(dep) for stage in pipeline for dep in stage.get("deps", ())}
     keys = sorted(dep[2:-1] for dep in deps if re.fullmatch(r"\$\{[\w.]+\}", dep))
     outputs: set[str] | None = None
-    for row in rows:
-        if finished(row):
+    for row in filterfalse(finished, rows):
+        tree = called(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
+        if tree.returncode:
             continue
         if outputs is None:
             with Repo(str(root)) as repo:
                 outputs = {path for path, out in outputs_of(repo).items() if out.stage.cmd}
-        names = command(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
-        held = {name.removesuffix(".dvc") for name in names.split("\0") if name} | outputs
+        names = filter(None, tree.stdout.split("\0"))
+        held = {name.removesuffix(".dvc") for name in names} | outputs
         paths = {str(row[key]) for key in keys if row.get(key)}
         if unseen := sorted(path for path in paths if not reaches(held, path)):
             yield (
