@@ -2,15 +2,18 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.common.artifacts import write_text
 from stages.common.errors import UserError, run_stage
+from stages.common.project import project_root
 
 FOLDER = Path(__file__).parent
 
@@ -19,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     arguments = argparse.ArgumentParser(prog="presets", description=__doc__)
     arguments.add_argument("name", help=", ".join(names()))
-    arguments.add_argument("--params", type=Path, default=Path("params.yaml"))
+    arguments.add_argument("--params", type=Path, help="file (default: params.yaml of the project)")
     return arguments
 
 
@@ -49,8 +52,8 @@ def apply_preset(params: dict[str, Any], preset: dict[str, Any]) -> list[str]:
     for path, value in leaves(preset):
         block, name = params, ".".join(path)
         for key in path[:-1]:
-            block = block.get(key, {})
-        if path[-1] not in block:
+            block = block.get(key, {}) if isinstance(block, dict) else {}
+        if not isinstance(block, dict) or path[-1] not in block:
             raise UserError(
                 f"{name} is not in params.yaml; add it there or drop it from the preset"
             )
@@ -58,6 +61,23 @@ def apply_preset(params: dict[str, Any], preset: dict[str, Any]) -> list[str]:
             changes.append(f"{name}: {block[path[-1]]} → {value}")
             block[path[-1]] = value
     return changes
+
+
+def read_parameters(file: Path, yaml: YAML) -> dict[str, Any]:
+    """Return what ``file`` holds.
+
+    Raises:
+        UserError: it is no YAML mapping, or not there.
+    """
+    try:
+        params = yaml.load(file)
+    except FileNotFoundError:
+        raise UserError(f"{file}: not found; name a params.yaml with --params") from None
+    except (YAMLError, UnicodeDecodeError):
+        params = None
+    if not isinstance(params, dict):
+        raise UserError(f"{file}: expected a YAML mapping as in params.yaml; name another file")
+    return params
 
 
 def main(argv: list[str]) -> None:
@@ -68,7 +88,8 @@ def main(argv: list[str]) -> None:
     plain, keeping = YAML(typ="safe"), YAML()
     keeping.preserve_quotes = True
     keeping.width = 120
-    params = keeping.load(args.params)
+    file = args.params or project_root(Path.cwd()) / "params.yaml"
+    params = read_parameters(file, keeping)
     preset = plain.load(FOLDER / "default.yaml")
     for path, value in leaves(plain.load(FOLDER / f"{args.name}.yaml")):
         block = preset
@@ -79,7 +100,7 @@ def main(argv: list[str]) -> None:
     text = io.StringIO()
     keeping.dump(params, text)
     if changes:
-        write_text(args.params, text.getvalue())
+        write_text(Path(os.path.realpath(file)), text.getvalue())
     print("\n".join(changes) or f"params.yaml already is {args.name}", file=sys.stdout)
 
 

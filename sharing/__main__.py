@@ -1,6 +1,7 @@
 """Share runs: push and pull outputs, compare branches and experiments, check a commit."""
 
 import argparse
+import os
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -12,6 +13,7 @@ from sharing.experiments import compare_experiments
 from sharing.models import compare_models
 from sharing.transfer import pull, push
 from stages.common.errors import UserError, run_stage
+from stages.common.project import project_root
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     pulls.add_argument("--all", action="store_true", help="images and embeddings, too")
     diff = commands.add_parser("diff", help="show what changed since a revision")
     diff.add_argument("base", help="branch, tag or commit")
-    diff.add_argument("--out", type=Path, default=Path("diff"), help="folder (default: diff)")
+    diff.add_argument("--out", type=Path, help="folder (default: diff in the project)")
     models = commands.add_parser("models", help="compare the predictions of two revisions")
     models.add_argument("first", help="branch, tag or commit")
     models.add_argument("second", nargs="?", help="the same (default: the working tree)")
@@ -37,18 +39,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run the command that ``args`` name."""
+    """Run the command that ``args`` name, on the project around the current folder."""
+    root = project_root(Path.cwd())
     if args.command == "diff":
-        print(compare(Path.cwd(), args.base, args.out))
-        print(f"wrote {args.out / 'index.html'} and {args.out / 'diff.md'}")
+        out = Path(os.path.relpath(root / "diff")) if args.out is None else args.out
+        print(compare(root, args.base, out))
+        print(f"wrote {out / 'index.html'} and {out / 'diff.md'}")
     elif args.command == "models":
-        print(compare_models(Path.cwd(), args.first, args.second, args.file))
+        print(compare_models(root, args.first, args.second, args.file))
     elif args.command == "experiments":
-        print(compare_experiments(Path.cwd(), args.over))
+        print(compare_experiments(root, args.over))
     elif args.command == "check":
-        check(Path.cwd(), lambda name: print(f"ok: {name}"))
+        check(root, lambda name: print(f"ok: {name}"))
     else:
-        with Repo() as repo:
+        with Repo(str(root)) as repo:
             if args.command == "push":
                 push(repo, args.remote)
             else:

@@ -1,6 +1,7 @@
 """Show what a branch changed: one page that opens without a network, and Markdown for a review."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,14 @@ from ruamel.yaml import YAML
 
 from sharing.comparison import changes, join, neighbours_in_common, paired, shown
 from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
-from stages.common.artifacts import atomic_folder, read_split, read_table, write_text
+from stages.common.artifacts import (
+    atomic_folder,
+    names_below,
+    partial_of,
+    read_split,
+    read_table,
+    write_text,
+)
 from stages.common.errors import UserError
 from stages.common.pages import render
 from stages.explain.cases import Explained, Run, case_of, read_explained
@@ -31,6 +39,8 @@ NEEDED = (
     "reports/twins.csv",
 )
 TEMPLATES = Path(__file__).parent
+PAGE, MARKDOWN = "index.html", "diff.md"
+HEADING = "What changed since "
 
 
 class Side(NamedTuple):
@@ -45,12 +55,13 @@ class Side(NamedTuple):
 def compare(root: Path, base: str, target: Path) -> str:
     """Compare the working tree of ``root`` with the revision ``base``; return the Markdown.
 
-    ``target`` is a folder: ``index.html`` and ``diff.md`` come there.
+    ``target`` is a folder: ``index.html`` and ``diff.md`` come there; a link to one is followed.
 
     Raises:
-        UserError: there is no such revision, its outputs are nowhere, or either side's outputs are
-            not those of its code and parameters.
+        UserError: there is no such revision, its outputs are nowhere, either side's outputs are
+            not those of its code and parameters, or ``target`` holds something else.
     """
+    require_own_pages(target)
     commit = commit_of(root, base)
     with revision(root, commit) as other:
         for folder, name in ((root, "the working tree"), (other, base)):
@@ -83,10 +94,38 @@ def compare(root: Path, base: str, target: Path) -> str:
         },
     )
     markdown = render(TEMPLATES / "branch.md", context)
-    with atomic_folder(target) as folder:
-        write_text(folder / "index.html", page)
-        write_text(folder / "diff.md", markdown)
+    with atomic_folder(Path(os.path.realpath(target))) as folder:
+        write_text(folder / PAGE, page)
+        write_text(folder / MARKDOWN, markdown)
     return markdown
+
+
+def require_own_pages(target: Path) -> None:
+    """Raise `UserError` unless `compare` may write to ``target``.
+
+    Nothing may stand there but an empty folder or what `compare` wrote; nor where it writes first.
+    """
+    if target.name in ("", ".."):
+        raise UserError(f"--out {str(target)!r}: expected a folder to write; name one below it")
+    place = Path(os.path.realpath(target))
+    for folder in (place, partial_of(place)):
+        if folder.exists() and not (folder.is_dir() and holds_own_pages(folder)):
+            raise UserError(
+                f"{folder}: expected an empty folder or an earlier comparison ({PAGE}, "
+                f"{MARKDOWN}), found something else; name another folder with --out"
+            )
+
+
+def holds_own_pages(folder: Path) -> bool:
+    """Say whether ``folder`` is empty or holds what `compare` wrote and nothing else."""
+    names = names_below(folder)
+    if not names:
+        return True
+    starts = {PAGE: f"<h1>{HEADING}", MARKDOWN: f"## {HEADING}"}
+    return names == set(starts) and all(
+        (folder / name).is_file() and start in (folder / name).read_text("utf-8", "replace")
+        for name, start in starts.items()
+    )
 
 
 def require_fresh(folder: Path, name: str) -> None:

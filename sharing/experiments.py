@@ -1,16 +1,22 @@
 """Compare experiments that differ in their seed alone: the mean, and how far to trust it."""
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
 import dvc.api
 import numpy as np
 import pandas as pd
+from dvc.repo import Repo
 from ruamel.yaml import YAML
 from scipy.stats import t
 
 from sharing.comparison import leaves
+from sharing.revision import called
+from sharing.storage import listed, outputs_of
 from stages.common.errors import UserError
 from stages.common.pages import markdown_text
 
@@ -34,22 +40,69 @@ def compare_experiments(root: Path, over: str) -> str:
         raise UserError(f"{over}: expected a name in params.yaml; give another, such as seed")
     rows = dvc.api.exp_show(str(root))
     found = [row for row in map(figures_of, rows) if row]
+    blind = "; ".join(without_data(root, rows))
     if not found:
-        raise UserError("no run of this commit has finished; `dvc exp run --queue -S seed=1,2`")
+        advice = blind or "`dvc exp run --queue -S seed=1,2`"
+        raise UserError(f"no run of this commit has finished; {advice}")
     table = by_setting(pd.DataFrame(found).drop_duplicates(params), params, over)
-    waiting = [row["Experiment"] for row in rows if row.get("State") not in (None, "Success")]
+    waiting = [row["Experiment"] for row in rows if not finished(row)]
     unfinished = f"\nNot counted, as not finished: {', '.join(waiting)}." if waiting else ""
+    unfinished += f"\n{blind}." if blind else ""
     return (
         f"{markdown(table)}\n\nMeans over {over} with Student's 95 % interval of the mean: "
         f"how much a figure moves with {over}, not with other images.{unfinished}"
     )
 
 
+def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a phrase for each experiment of ``rows`` whose parameters name a path it cannot see.
+
+    A queued run works in a copy of its commit: a file or folder that is neither in git nor under
+    DVC is not there, and the first stage that reads it fails.
+    """
+    pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"].values()
+    deps = {str(dep) for stage in pipeline for dep in stage.get("deps", ())}
+    keys = sorted(dep[2:-1] for dep in deps if re.fullmatch(r"\$\{[\w.]+\}", dep))
+    outputs: set[str] | None = None
+    for row in filterfalse(finished, rows):
+        tree = called(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
+        if tree.returncode:
+            continue
+        if outputs is None:
+            with Repo(str(root)) as repo:
+                outputs = {path for path, out in outputs_of(repo).items() if out.stage.cmd}
+        names = filter(None, tree.stdout.split("\0"))
+        held = {name.removesuffix(".dvc") for name in names} | outputs
+        paths = {str(row[key]) for key in keys if row.get(key)}
+        if unseen := sorted(path for path in paths if not reaches(held, path)):
+            yield (
+                f"{row['Experiment']} cannot see {listed(unseen)}, which its commit lacks: "
+                "`dvc add` it, commit, and queue the experiment again"
+            )
+
+
+def reaches(held: Iterable[str], path: str) -> bool:
+    """Say whether ``path`` is one of ``held``, above or below one, or absolute."""
+    wanted = os.path.normpath(path)
+    return os.path.isabs(wanted) or any(
+        wanted == name or wanted.startswith(f"{name}/") or name.startswith(f"{wanted}/")
+        for name in held
+    )
+
+
+def finished(row: Mapping[str, Any]) -> bool:
+    """Say whether a row of ``dvc.api.exp_show`` is a commit or an experiment that succeeded."""
+    return row.get("State") in (None, "Success")
+
+
 def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return a row of ``dvc.api.exp_show`` with `FIGURES`, of test where there is one.
 
-    None stands for the workspace and for what has no figures.
+    None stands for the workspace, for what has no figures, and for what has not finished: its row
+    shows the figures of the commit that it starts from.
     """
+    if not finished(row):
+        return None
     for split in ("test", "val"):
         names = {
             figure: next(

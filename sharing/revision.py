@@ -1,5 +1,6 @@
 """A revision of the project beside the working tree, and whether a tree's results are its own."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,21 +13,53 @@ from dvc.exceptions import OutputNotFoundError
 from dvc.repo import Repo
 
 from sharing.storage import complete, tracked
-from sharing.transfer import bring
+from sharing.transfer import bring, put_in_place
 from stages.common.errors import UserError
 
+OF_ONE_REPOSITORY = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+}
+"""Variables that make git work on one repository wherever it is called, as inside a hook."""
 
-def command(folder: Path, *words: str) -> str:
-    """Return what a command prints that runs in ``folder``.
+
+def called(
+    folder: Path, *words: str, index: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``folder``, whatever repository the environment names, as in a git hook.
+
+    Args:
+        folder: where to run it.
+        words: the command.
+        index: git's index to use instead of the repository's own.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name not in OF_ONE_REPOSITORY
+    }
+    if index:
+        environment["GIT_INDEX_FILE"] = str(index)
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def command(folder: Path, *words: str, index: Path | None = None) -> str:
+    """Return what a command prints that runs as in `called`.
 
     Raises:
         UserError: it fails; the line holds what it said last.
     """
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    done = called(folder, *words, index=index)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
-        called = " ".join(word for word in words if word not in (sys.executable, "-m"))
-        raise UserError(f"`{called}` failed: {said[-1]}; put that right and run again")
+        shown = " ".join(word for word in words if word not in (sys.executable, "-m"))
+        raise UserError(f"`{shown}` failed: {said[-1]}; put that right and run again")
     return done.stdout
 
 
@@ -39,25 +72,59 @@ def commit_of(root: Path, name: str) -> str:
     """Return the hash of the commit that ``name`` stands for.
 
     Raises:
-        UserError: git knows no such commit.
+        UserError: git knows no such commit, or this clone lacks it; the line says how to bring it.
     """
-    try:
-        return command(root, "git", "rev-parse", "--verify", f"{name}^{{commit}}").strip()
-    except UserError:
-        raise UserError(
-            f"{name}: expected a branch, tag or commit; `git branch --all` lists the branches, "
-            "`git fetch` brings new ones"
-        ) from None
+    words = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    done = called(root, *words)
+    if done.returncode == 0:
+        return done.stdout.strip()
+    if "fatal: " in done.stderr and "Needed a single revision" not in done.stderr:
+        said = " ".join(done.stderr.split())
+        raise UserError(f"git says {said}; put that right and run again")
+    ways = ways_to(root, name)
+    raise UserError(f"{name}: expected a branch, tag or commit of this clone; {ways}")
+
+
+def ways_to(root: Path, name: str) -> str:
+    """Return as a phrase how the commit ``name`` may come into a clone that lacks it."""
+    shallow = command(root, "git", "rev-parse", "--is-shallow-repository").strip() == "true"
+    ways = ["`git branch --all` lists the branches"]
+    if shallow:
+        ways.append("the clone is shallow: `git fetch --unshallow` brings the whole history")
+    remotes = command(root, "git", "remote").split()
+    remote, _, branch = name.partition("/")
+    if remote not in remotes:
+        remote, branch = "origin", name
+    if remote in remotes and re.fullmatch(r"(?![0-9a-f]{7,40}$)\w[\w./-]*", branch):
+        place = f"refs/remotes/{name}" if name != branch else branch
+        depth = "--depth 1 " if shallow else ""
+        ways.append(f"`git fetch {depth}{remote} {branch}:{place}` brings that branch or tag")
+    elif remotes and not shallow:
+        ways.append("`git fetch` brings new ones")
+    return ", ".join(ways)
 
 
 @contextmanager
 def clone_at(root: Path, commit: str) -> Iterator[Path]:
-    """Yield a temporary clone of ``root`` at ``commit``, without outputs and without a cache."""
+    """Yield a temporary repository at ``commit`` of ``root``, without outputs and without a cache.
+
+    It borrows the objects of ``root``: so it needs no branch that leads to ``commit``, and works in
+    a shallow clone, too. The files are written by git in ``root``, which brings what a partial
+    clone lacks of them.
+    """
     with tempfile.TemporaryDirectory(prefix="twincam-") as temporary:
         folder = Path(temporary) / "clone"
-        words = ("--quiet", "--shared", "--no-checkout", str(root), str(folder))
-        command(root, "git", "clone", *words)
-        command(folder, "git", "checkout", "--quiet", "--detach", commit)
+        words = ("rev-parse", "--path-format=absolute", "--git-path", "objects")
+        objects = command(root, "git", *words).removesuffix("\n")
+        command(root, "git", "init", "--quiet", str(folder))
+        (folder / ".git" / "objects" / "info" / "alternates").write_text(f"{objects}\n")
+        command(
+            root,
+            *("git", "--work-tree", str(folder), "read-tree", "--reset", "-u"),
+            *("--no-sparse-checkout", commit),
+            index=Path(temporary) / "index",
+        )
+        command(folder, "git", "reset", "--quiet", commit)
         yield folder
 
 
@@ -89,7 +156,7 @@ def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None
                     "with `dvc remote add --default`, or check it out and run `make repro`"
                 )
             bring(home, None, outputs)
-        repo.checkout(targets=[str(folder / path) for path in outputs])
+        put_in_place(repo, outputs)
 
 
 def stage_that_writes(folder: Path, output: str) -> str:
@@ -117,7 +184,7 @@ def stale_stages(folder: Path, *targets: str) -> list[str]:
         UserError: DVC cannot read the pipeline.
     """
     words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", *targets)
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    done = called(folder, *words)
     said = done.stdout + done.stderr
     found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", said)
     stages = list(dict.fromkeys(name for names in found for name in names if name))

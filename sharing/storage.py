@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage.cache import RunCacheNotSupported
 from dvc_data.hashfile.db import HashFileDB
@@ -29,18 +30,33 @@ class Moved:
 def tracked(repo: Repo, prefixes: tuple[str, ...] = ("",)) -> dict[str, str]:
     """Return the hash by path of every cached output below ``prefixes`` in this checkout.
 
+    What is imported from another repository, or without a download, is kept where it comes from.
+
     Raises:
         UserError: a stage has not run, so that its outputs have no hash.
     """
-    outs = [
-        out
-        for out in repo.index.outs
-        if out.use_cache and not out.stage.is_repo_import and out.def_path.startswith(prefixes)
-    ]
-    if unknown := [out.def_path for out in outs if not out.hash_info]:
+    outs = {
+        path: out.hash_info
+        for path, out in outputs_of(repo).items()
+        if out.use_cache
+        and not (out.stage.is_repo_import or out.stage.is_partial_import)
+        and path.startswith(prefixes)
+    }
+    if unknown := [path for path, hash_info in outs.items() if not hash_info]:
         raise UserError(f"dvc.lock has no hash for {listed(unknown)}; run `make repro` first")
+    return {path: hash_info.value for path, hash_info in outs.items()}
+
+
+def outputs_of(repo: Repo) -> dict[str, Output]:
+    """Return every output in the project by its path from the top, own data among them.
+
+    What DVC calls an output's path counts from the file that declares it: ``cats`` in
+    ``data/cats.dvc``.
+    """
     return {
-        str(out.repo.fs.relpath(out.fs_path, repo.root_dir)): out.hash_info.value for out in outs
+        Path(out.fs_path).relative_to(repo.root_dir).as_posix(): out
+        for out in repo.index.outs
+        if out.is_in_repo
     }
 
 

@@ -1,5 +1,9 @@
 """Push outputs to a remote and pull them from it, and say what moved."""
 
+import os
+from collections.abc import Iterable
+
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from sharing.storage import (
@@ -38,10 +42,30 @@ def pull(repo: Repo, name: str | None, *, everything: bool) -> None:
     outputs = tracked(repo, ("",) if everything else ANSWER)
     bring(repo, name, outputs)
     print(run_cache(repo, name, push=False))
-    changes = repo.checkout(targets=list(outputs))["stats"]
+    changes = put_in_place(repo, outputs)
     print(
         ", ".join(f"{count} {what}" for what, count in changes.items() if count) or "all in place"
     )
+
+
+def put_in_place(repo: Repo, paths: Iterable[str]) -> dict[str, int]:
+    """Lay out the outputs ``paths`` from the cache; return how many were added, modified, deleted.
+
+    Raises:
+        UserError: a file that is nowhere else would be lost; nothing was moved.
+    """
+    try:
+        done = repo.checkout(targets=[f"{repo.root_dir}/{path}" for path in paths])
+    except DvcException as error:
+        refusal, *files = str(error).splitlines()
+        if "unsaved files" not in refusal:
+            raise
+        names = [os.path.relpath(file, repo.root_dir) for file in files]
+        raise UserError(
+            f"{listed(names)}: changed here and kept nowhere else; move away what you want to "
+            "keep, delete the rest, and run again"
+        ) from None
+    return dict(done["stats"])
 
 
 def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Outputs are written whole or not at all, and always in the same form."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from stages.common.artifacts import (
     atomic_folder,
     atomic_path,
+    names_below,
     read_array,
     read_finite,
     read_logits,
@@ -23,6 +25,13 @@ from stages.common.artifacts import (
 )
 from stages.common.errors import UserError
 from tests.conftest import user_error
+
+
+def write_folder(target: Path, *names: str) -> None:
+    with atomic_folder(target) as folder:
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(name)
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -111,4 +120,58 @@ def test_logits_that_are_no_numbers_end_where_they_are_read(tmp_path: Path, wron
     path.write_text("id,logit_a,logit_b\n01,0.5,1.5\n")
     assert read_logits(path).to_numpy().tolist() == [["01", 0.5, 1.5]]
     path.write_text(f"id,logit_a,logit_b\n01,0.5,1.5\n02,0.5,{wrong}\n")
-    assert str(path) in user_error(read_logits, path=path, text=("id",))
+    assert str(path) in user_error(read_logits, path=path)
+
+
+def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> None:
+    folder, file = tmp_path / "exports", tmp_path / "notes"
+    folder.mkdir()
+    file.write_text("mine")
+    assert "found a folder" in user_error(write_bytes, path=folder, content=b"new")
+    assert "found a file" in user_error(write_folder, target=file)
+    assert folder.is_dir()
+    assert file.read_text() == "mine"
+
+
+def test_a_folder_goes_only_for_one_that_has_every_name_in_it(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    write_folder(target, "a/b")
+    write_folder(target, "a/b", "c")
+    assert sorted(names_below(target)) == ["a", "a/b", "c"]
+    (target / "a" / "mine.md").write_text("mine")
+    (target / "none").mkdir()
+    line = user_error(lambda: write_folder(target, "a/b", "c"))
+    assert "holds a/mine.md" in line
+    assert "2 such" in line
+    assert (target / "a" / "mine.md").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "sub/.."])
+def test_what_is_no_name_is_not_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "expected the name" in user_error(write_folder, target=Path(name))
+    assert "expected the name" in user_error(write_bytes, path=Path(name), content=b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
+    cached, link = tmp_path / "cached", tmp_path / "link"
+    cached.write_text("cached")
+    link.symlink_to(cached)
+    assert "found a link" in user_error(write_folder, target=link)
+    write_bytes(link, b"new")
+    assert cached.read_text() == "cached"
+    assert link.read_text() == "new"
+    link.unlink()
+    link.symlink_to(tmp_path, target_is_directory=True)
+    assert "found a link" in user_error(write_bytes, path=link, content=b"new")
+    assert link.is_symlink()
+
+
+def test_a_pipe_is_no_file_to_replace(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    line = user_error(write_bytes, path=tmp_path / "pipe", content=b"new")
+    assert "found a device or pipe" in line

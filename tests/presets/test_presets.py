@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from presets.__main__ import main, names
 from stages.common.errors import UserError
 from stages.common.params import read_params
-from tests.conftest import ROOT
+from tests.conftest import ROOT, user_error
 
 MODELS = [
     import_module(f"stages.{file.parent.name}.params").Params
@@ -81,3 +81,32 @@ def test_a_key_that_params_lack_is_named(params: Path) -> None:
     with pytest.raises(UserError, match=r"train\.epochs is not in"):
         main(["default", "--params", str(params)])
     assert params.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["my notes", "- a\n- b\n", "a: [", "model: mine\n", ""])
+def test_what_are_no_parameters_stays(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "notes.md"
+    file.write_text(text)
+    user_error(main, argv=["study", "--params", str(file)])
+    assert file.read_text() == text
+
+
+def test_a_link_to_parameters_stays_a_link(params: Path) -> None:
+    link = params.with_name("link.yaml")
+    link.symlink_to(params)
+    main(["study", "--params", str(link)])
+    assert link.is_symlink()
+    assert load(params)["model"]["arch"] == "resnet18"
+
+
+def test_the_projects_parameters_are_found_from_below(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = params.parent / "docs" / "figures"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert "expected the project's folder" in user_error(main, argv=["study"])
+    (params.parent / ".dvc").mkdir()
+    (params.parent / "dvc.yaml").touch()
+    main(["study"])
+    assert load(params)["model"]["arch"] == "resnet18"

@@ -13,7 +13,14 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp
 
-from sharing.experiments import FIGURES, by_setting, compare_experiments, mean_interval
+from sharing.experiments import (
+    FIGURES,
+    by_setting,
+    compare_experiments,
+    figures_of,
+    mean_interval,
+    reaches,
+)
 from stages.common.backbones import create
 from tests.conftest import ROOT, commit, run_in, user_error
 from tests.sharing.servers import http_read_only
@@ -46,6 +53,55 @@ def test_runs_are_grouped_by_what_varies_but_the_seed() -> None:
     assert list(found["train.epochs"]) == ["2", "3"]
     assert list(found["n"]) == [2, 1]
     assert found["accuracy"][0][0] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("state", ["Queued", "Running", "Failed"])
+def test_what_has_not_finished_is_not_counted(state: str) -> None:
+    """Its row shows the figures of the commit that it starts from."""
+    row = {f"{file}:val.{key}": 0.9 for file, key in FIGURES.values()} | {"rev": "1234567"}
+    assert figures_of({**row, "State": "Success"})
+    assert figures_of({**row, "State": state}) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        ("data/cats", True),
+        ("data/cats/small/", True),
+        ("./data", True),
+        ("/srv/cats", True),
+        ("data/cat", False),
+        ("data/new", False),
+        ("../cats", False),
+    ],
+)
+def test_a_queued_run_sees_what_its_commit_reaches(path: str, seen: bool) -> None:
+    assert reaches({"data/cats", "params.yaml"}, path) == seen
+
+
+def test_a_queued_run_that_cannot_see_its_data_is_named(tmp_path: Path) -> None:
+    run_in(tmp_path, "git", "init", "--quiet")
+    run_in(tmp_path, "git", "config", "user.email", "test@example.org")
+    run_in(tmp_path, "git", "config", "user.name", "test")
+    run_in(tmp_path, "dvc", "init", "--quiet")
+    (tmp_path / "params.yaml").write_text("seed: 0\ndata:\n  root: data/tracked\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  split:\n    cmd: cp -r ${data.root} out\n    deps: ['${data.root}']\n"
+        "    outs: [out]\n"
+    )
+    for name in ("tracked", "added", "new"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "image").write_text(name)
+    run_in(tmp_path, "dvc", "add", "--quiet", "data/added")
+    (tmp_path / "data" / "new" / ".gitignore").write_text("*\n")
+    commit(tmp_path, "start")
+    for name in ("added", "new"):
+        run_in(
+            tmp_path, *("dvc", "exp", "run", "--queue", "-n", name, "-S", f"data.root=data/{name}")
+        )
+    line = user_error(compare_experiments, root=tmp_path, over="seed")
+    assert "new cannot see data/new, which its commit lacks: `dvc add` it, commit" in line
+    assert "data/added" not in line
 
 
 def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project: Path) -> None:

@@ -154,3 +154,10 @@ def test_images_that_one_side_alone_judged_are_counted_and_never_compared(repo: 
     said = models(repo, "good")
     assert "| val | 39 |" in said
     assert "Not compared: 1 images that A alone judged, 1 that B alone did." in said
+
+
+def test_a_folder_below_the_project_will_do(repo: Path) -> None:
+    assert models(repo / "data", "bad", "good") == models(repo, "bad", "good")
+    (repo / "other").mkdir()
+    run_in(repo / "other", "git", "init", "--quiet")
+    assert "expected the project's folder" in failure(repo / "other", "good")

@@ -1,0 +1,105 @@
+"""Own images in the project are no fault of a commit, and neither is a README of one's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from sharing.checks import BUILT_IN, graph_says, misplaced, other_graph
+from sharing.storage import tracked
+from tests.conftest import ROOT, change_params, clone_project, commit, run_in, user_error
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project that never ran, with own images, imported files and a pipeline below."""
+    folder = clone_project(tmp_path_factory.mktemp("owned"))
+    web = folder.parent / "weights.pth"
+    web.write_text("weights")
+    for place in ("data/cats", "pictures/dogs"):
+        (folder / place / "real").mkdir(parents=True)
+        (folder / place / "real" / "1.png").write_text(place)
+        run_in(folder, "dvc", "add", "--quiet", place)
+    run_in(folder, "dvc", "import-url", "--quiet", str(web), "data/here.pth")
+    run_in(folder, "dvc", "import-url", "--quiet", "--no-download", str(web), "data/later.pth")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "dvc.yaml").write_text(
+        "stages:\n  count:\n    cmd: ls ../data/cats > count.txt\n    deps: [../data/cats]\n"
+        "    outs: [count.txt]\n"
+    )
+    (folder / "notes" / ".gitignore").write_text("/count.txt\n")
+    commit(folder, "own data")
+    return folder
+
+
+@pytest.fixture
+def choosing(owned: Path, tmp_path: Path) -> Iterator[Path]:
+    """Return a clone of `owned` whose parameters name the own images."""
+    folder = tmp_path / "clone"
+    run_in(owned, "git", "clone", "--quiet", str(owned), str(folder))
+    run_in(folder, "git", "config", "user.email", "test@example.org")
+    run_in(folder, "git", "config", "user.name", "test")
+    change_params(folder, {"data": {"root": "data/cats", "info": "data/none"}})
+    commit(folder, "chosen")
+    yield folder
+
+
+def test_own_data_are_ignored_by_git_where_they_lie(owned: Path) -> None:
+    said = str(misplaced(owned))
+    assert "git does not ignore" not in said
+    assert "git holds" not in said
+
+
+def test_own_data_that_git_would_take_in_are_named(choosing: Path) -> None:
+    (choosing / "pictures" / ".gitignore").unlink()
+    said = str(misplaced(choosing))
+    assert "git does not ignore pictures/dogs;" in said
+
+
+def test_the_graph_may_leave_own_data_out(owned: Path, choosing: Path) -> None:
+    assert other_graph(owned) is None
+    assert other_graph(choosing) is None
+    assert graph_says(owned) == "README.md shows the graph of dvc.yaml"
+
+
+def test_the_graph_may_show_own_data(choosing: Path) -> None:
+    graph = run_in(choosing, "dvc", "dag", "--md").stdout
+    assert "data/cats.dvc" in graph
+    (choosing / "README.md").write_text(graph.replace("\t", "    "))
+    assert other_graph(choosing) is None
+
+
+def test_another_graph_is_still_found(choosing: Path) -> None:
+    file = choosing / "README.md"
+    file.write_text(file.read_text().replace('["train"]', '["trainer"]'))
+    assert "paste what `dvc dag --md` prints" in str(other_graph(choosing))
+
+
+@pytest.mark.parametrize("text", [None, "# My cats\n", "```mermaid\ngraph LR; a-->b\n```\n"])
+def test_a_readme_without_the_graph_is_no_fault(text: str | None, owned: Path) -> None:
+    before = (owned / "README.md").read_text()
+    try:
+        (owned / "README.md").unlink()
+        if text is not None:
+            (owned / "README.md").write_text(text)
+        assert other_graph(owned) is None
+        assert "no graph" in graph_says(owned)
+    finally:
+        (owned / "README.md").write_text(before)
+
+
+def test_the_built_in_images_are_those_of_the_parameters() -> None:
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    assert {name: params["data"][name] for name in BUILT_IN} == BUILT_IN
+
+
+def test_own_data_are_pushed_and_what_was_never_downloaded_is_not_asked_for(owned: Path) -> None:
+    with Repo(str(owned)) as repo:
+        assert set(tracked(repo, ("data/cats", "pictures/", "data/here", "data/later"))) == {
+            "data/cats",
+            "pictures/dogs",
+            "data/here.pth",
+        }
+        assert "dvc.lock has no hash for" in user_error(tracked, repo=repo)

@@ -1,0 +1,74 @@
+"""`make diff` writes where nothing stands but what it wrote before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sharing.branch import compare, require_own_pages
+from tests.conftest import user_error
+
+
+def earlier(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "index.html").write_text("<html><h1>What changed since main</h1></html>")
+    (folder / "diff.md").write_text("\n## What changed since main (0123456789)\n")
+
+
+def with_notes(folder: Path) -> None:
+    earlier(folder)
+    (folder / "notes.md").write_text("mine")
+
+
+def own_site(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "index.html").write_text("<h1>My cats</h1>")
+
+
+def same_names(folder: Path) -> None:
+    own_site(folder)
+    (folder / "diff.md").write_text("mine")
+
+
+def leftover_of_mine(folder: Path) -> None:
+    (folder.parent / f".{folder.name}.partial").mkdir()
+    (folder.parent / f".{folder.name}.partial" / "thesis.md").write_text("mine")
+
+
+def link_to_mine(folder: Path) -> None:
+    own_site(folder.parent / "elsewhere")
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def file(folder: Path) -> None:
+    folder.write_text("mine")
+
+
+@pytest.mark.parametrize(
+    "make", [with_notes, own_site, same_names, leftover_of_mine, link_to_mine, file]
+)
+def test_what_is_not_its_own_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
+    target = tmp_path / "docs"
+    make(target)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    line = user_error(compare, root=tmp_path, base="main", target=target)
+    assert "found something else" in line
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/"])
+def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
+    assert "expected a folder to write" in user_error(
+        compare, root=tmp_path, base="main", target=Path(name)
+    )
+
+
+def test_nothing_an_empty_folder_and_an_earlier_comparison_are_written_over(tmp_path: Path) -> None:
+    require_own_pages(tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    require_own_pages(tmp_path / "empty")
+    earlier(tmp_path / "old")
+    (tmp_path / "old" / ".DS_Store").touch()
+    require_own_pages(tmp_path / "old")
+    (tmp_path / "link").symlink_to(tmp_path / "old")
+    require_own_pages(tmp_path / "link")
