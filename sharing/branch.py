@@ -1,7 +1,6 @@
 """Show what a branch changed: one page that opens without a network, and Markdown for a review."""
 
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,12 @@ from sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
 from stages.common.artifacts import (
     atomic_folder,
     names_below,
-    partial_of,
     read_split,
     read_table,
     write_text,
 )
 from stages.common.errors import UserError
+from stages.common.overwriting import place_to_write
 from stages.common.pages import render
 from stages.explain.cases import Explained, Run, case_of, read_explained
 from stages.explain.panels import draw_panel
@@ -61,7 +60,7 @@ def compare(root: Path, base: str, target: Path) -> str:
         UserError: there is no such revision, its outputs are nowhere, either side's outputs are
             not those of its code and parameters, or ``target`` holds something else.
     """
-    require_own_pages(target)
+    place = place_of_pages(target)
     commit = commit_of(root, base)
     with revision(root, commit) as other:
         for folder, name in ((root, "the working tree"), (other, base)):
@@ -94,30 +93,22 @@ def compare(root: Path, base: str, target: Path) -> str:
         },
     )
     markdown = render(TEMPLATES / "branch.md", context)
-    with atomic_folder(Path(os.path.realpath(target))) as folder:
+    with atomic_folder(place) as folder:
         write_text(folder / PAGE, page)
         write_text(folder / MARKDOWN, markdown)
     return markdown
 
 
-def require_own_pages(target: Path) -> None:
-    """Raise `UserError` unless `compare` may write to ``target``.
-
-    Nothing may stand there but an empty folder or what `compare` wrote; nor where it writes first.
-    """
-    if target.name in ("", ".."):
-        raise UserError(f"--out {str(target)!r}: expected a folder to write; name one below it")
-    place = Path(os.path.realpath(target))
-    for folder in (place, partial_of(place)):
-        if folder.exists() and not (folder.is_dir() and holds_own_pages(folder)):
-            raise UserError(
-                f"{folder}: expected an empty folder or an earlier comparison ({PAGE}, "
-                f"{MARKDOWN}), found something else; name another folder with --out"
-            )
+def place_of_pages(target: Path) -> Path:
+    """Return the folder that ``--out`` names, if `compare` may write there."""
+    kind = f"an empty folder or an earlier comparison ({PAGE}, {MARKDOWN})"
+    return place_to_write(target, "--out", holds_own_pages, kind)
 
 
 def holds_own_pages(folder: Path) -> bool:
     """Say whether ``folder`` is empty or holds what `compare` wrote and nothing else."""
+    if not folder.is_dir():
+        return False
     names = names_below(folder)
     if not names:
         return True

@@ -1,15 +1,14 @@
 """Write a classifier as ONNX, so that it runs where there is no Python or torch."""
 
 import json
-import os
 from pathlib import Path
 
 import onnx
 import torch
 from google.protobuf.message import DecodeError
 
-from stages.common.artifacts import partial_of, write_bytes
-from stages.common.errors import UserError
+from stages.common.artifacts import write_bytes
+from stages.common.overwriting import place_to_write
 from verdict.classifier import Classifier
 
 OUTPUTS = ("probabilities", "maps")
@@ -24,7 +23,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
     Raises:
         UserError: something stands at ``path`` that is no such file.
     """
-    require_own_onnx(path)
+    place = place_of_onnx(path)
     size = classifier.preprocessing.image_size
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     program = torch.onnx.export(
@@ -44,27 +43,18 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
         model, {key: json.dumps(value, sort_keys=True) for key, value in about.items()}
     )
     onnx.checker.check_model(model)
-    write_bytes(Path(os.path.realpath(path)), model.SerializeToString())
+    write_bytes(place, model.SerializeToString())
 
 
-def require_own_onnx(path: Path) -> None:
-    """Raise `UserError` unless `export_onnx` may write to ``path``.
-
-    Nothing may stand there but what `export_onnx` wrote; nor where it writes first.
-    """
-    if path.name in ("", ".."):
-        raise UserError(f"--onnx {str(path)!r}: expected the name of a file; name one below it")
-    place = Path(os.path.realpath(path))
-    for file in (place, partial_of(place)):
-        if file.exists() and not (file.is_file() and is_own_onnx(file)):
-            raise UserError(
-                f"{file}: expected nothing or an ONNX file that this command wrote, found "
-                "something else; name another file with --onnx"
-            )
+def place_of_onnx(target: Path) -> Path:
+    """Return the file that ``--onnx`` names, if `export_onnx` may write there."""
+    return place_to_write(target, "--onnx", is_own_onnx, "nothing or ONNX that this command wrote")
 
 
 def is_own_onnx(file: Path) -> bool:
     """Say whether ``file`` is ONNX with the metadata that `export_onnx` writes."""
+    if not file.is_file():
+        return False
     try:
         model = onnx.load(file, format="protobuf", load_external_data=False)
     except DecodeError:

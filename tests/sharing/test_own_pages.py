@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sharing.branch import compare, require_own_pages
+from sharing.branch import compare, place_of_pages
 from tests.conftest import user_error
 
 
@@ -58,17 +58,17 @@ def test_what_is_not_its_own_stays(make: Callable[[Path], None], tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
 def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
-    assert "expected a folder to write" in user_error(
+    assert "expected a name to write to" in user_error(
         compare, root=tmp_path, base="main", target=Path(name)
     )
 
 
 def test_nothing_an_empty_folder_and_an_earlier_comparison_are_written_over(tmp_path: Path) -> None:
-    require_own_pages(tmp_path / "new")
+    place_of_pages(tmp_path / "new")
     (tmp_path / "empty").mkdir()
-    require_own_pages(tmp_path / "empty")
+    place_of_pages(tmp_path / "empty")
     earlier(tmp_path / "old")
     (tmp_path / "old" / ".DS_Store").touch()
-    require_own_pages(tmp_path / "old")
+    place_of_pages(tmp_path / "old")
     (tmp_path / "link").symlink_to(tmp_path / "old")
-    require_own_pages(tmp_path / "link")
+    place_of_pages(tmp_path / "link")

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import user_error
 from verdict.__main__ import main
 from verdict.classifier import Classifier
-from verdict.export import export_onnx, require_own_onnx
+from verdict.export import export_onnx, place_of_onnx
 
 
 def write_onnx(path: Path, about: dict[str, str]) -> None:
@@ -66,15 +66,15 @@ def test_what_is_not_its_own_stays(make: Callable[[Path], None], name: str, tmp_
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
 def test_what_is_no_name_is_refused(name: str) -> None:
     line = user_error(export_onnx, classifier=cast(Classifier, None), path=Path(name))
-    assert "expected the name of a file" in line
+    assert "expected a name to write to" in line
 
 
 def test_nothing_and_an_earlier_export_are_written_over(tmp_path: Path) -> None:
-    require_own_onnx(tmp_path / "new.onnx")
+    place_of_onnx(tmp_path / "new.onnx")
     write_onnx(tmp_path / "old.onnx", {"classes": "[]", "preprocessing": "{}"})
-    require_own_onnx(tmp_path / "old.onnx")
+    place_of_onnx(tmp_path / "old.onnx")
     (tmp_path / "link").symlink_to(tmp_path / "old.onnx")
-    require_own_onnx(tmp_path / "link")
+    place_of_onnx(tmp_path / "link")
 
 
 def test_the_projects_classifier_is_found_from_below(
