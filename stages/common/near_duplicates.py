@@ -115,9 +115,9 @@ def near_duplicates(
 
 def _correlations(details: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Return the products of the rows of ``details`` that ``pairs`` name, as one matrix product."""
-    first, at = np.unique(pairs[:, 0], return_inverse=True)
-    second, of = np.unique(pairs[:, 1], return_inverse=True)
-    return (details[first] @ details[second].T)[at, of]
+    first, second = (np.flatnonzero(np.bincount(column)) for column in pairs.T)
+    products = details[first] @ details[second].T
+    return products[np.searchsorted(first, pairs[:, 0]), np.searchsorted(second, pairs[:, 1])]
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
