@@ -20,6 +20,7 @@ check: $(VENV)/.dev
 # Takes about eight hours, after `make repro`; DATA is a folder with cats-ddpm, cats-sd and oxford-cats.
 evidence: $(VENV)/.run
 	python -m benchmarks.rendered
+	$(if $(DATA),python -m benchmarks.near_duplicates $(DATA))
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	python -m benchmarks.truth
 	python -m benchmarks.cost
