@@ -106,18 +106,23 @@ def misplaced(folder: Path) -> str | None:
 
 
 def other_graph(folder: Path) -> str | None:
-    """Say if the README shows a graph that is none of `graphs`."""
-    text = readme(folder)
-    if GRAPH not in text or any(one_spaced(graph) in text for graph in graphs(folder)):
+    """Say which documents show a graph that is none of `graphs`."""
+    shown = shown_graphs(folder)
+    wrong = set(shown)
+    for graph in graphs(folder) if shown else ():
+        wrong -= {name for name in wrong if one_spaced(graph) in shown[name]}
+        if not wrong:
+            return None
+    if not wrong:
         return None
-    return "README.md shows another graph than dvc.yaml; paste what `dvc dag --md` prints"
+    return f"another graph than that of dvc.yaml in {listed(wrong)}; paste `dvc dag --md` there"
 
 
 def graph_says(folder: Path) -> str:
-    """Return what holds of the README's graph if `other_graph` finds nothing: it may show none."""
-    if GRAPH in readme(folder):
-        return "README.md shows the graph of dvc.yaml"
-    return "README.md shows no graph that could differ from dvc.yaml"
+    """Return what holds of the documents' graph if `other_graph` finds nothing."""
+    if names := shown_graphs(folder):
+        return f"the graph of dvc.yaml is shown in {listed(names)}"
+    return "no document shows a graph that could differ from dvc.yaml"
 
 
 def graphs(folder: Path) -> Iterator[str]:
@@ -138,10 +143,15 @@ def graphs(folder: Path) -> Iterator[str]:
         yield dvc(clone, "dag", "--md")
 
 
-def readme(folder: Path) -> str:
-    """Return the README, `one_spaced`; nothing if there is none."""
-    file = folder / "README.md"
-    return one_spaced(file.read_text(encoding="utf-8")) if file.is_file() else ""
+def shown_graphs(folder: Path) -> dict[str, str]:
+    """Return the README and the documents that show a graph of DVC's, each `one_spaced`."""
+    files = [folder / "README.md", *sorted(folder.glob("docs/**/*.md"))]
+    texts = {
+        file.relative_to(folder).as_posix(): one_spaced(file.read_text(encoding="utf-8"))
+        for file in files
+        if file.is_file()
+    }
+    return {name: text for name, text in texts.items() if GRAPH in text}
 
 
 def one_spaced(text: str) -> str:

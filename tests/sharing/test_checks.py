@@ -45,7 +45,7 @@ def changed_code(folder: Path) -> None:
 
 
 def changed_graph(folder: Path) -> None:
-    path = folder / "README.md"
+    path = folder / "docs" / "pipeline.md"
     path.write_text(re.sub(r"\tnode\d+-->node\d+\n", "", path.read_text(), count=1))
 
 
@@ -77,7 +77,7 @@ def pushed_nothing(folder: Path) -> None:
         (changed_parameter, ["protopnet.l1, train.epochs", "train: changed since", "make repro"]),
         (changed_metric, ["reports/evaluate.json: not what dvc.lock says"]),
         (changed_code, ["report: changed since"]),
-        (changed_graph, ["README.md shows another graph"]),
+        (changed_graph, ["another graph than that of dvc.yaml in docs/pipeline.md"]),
         (large_file, ["docs/large.bin: too large"]),
         (unignored_output, ["models/protopnet.safetensors", "not ignore"]),
         (held_output, ["git holds data/split.csv"]),

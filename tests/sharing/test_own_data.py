@@ -61,33 +61,30 @@ def test_own_data_that_git_would_take_in_are_named(choosing: Path) -> None:
 def test_the_graph_may_leave_own_data_out(owned: Path, choosing: Path) -> None:
     assert other_graph(owned) is None
     assert other_graph(choosing) is None
-    assert graph_says(owned) == "README.md shows the graph of dvc.yaml"
+    assert graph_says(owned) == "the graph of dvc.yaml is shown in docs/pipeline.md"
 
 
 def test_the_graph_may_show_own_data(choosing: Path) -> None:
     graph = run_in(choosing, "dvc", "dag", "--md").stdout
     assert "data/cats.dvc" in graph
-    (choosing / "README.md").write_text(graph.replace("\t", "    "))
+    (choosing / "docs" / "pipeline.md").write_text(graph.replace("\t", "    "))
     assert other_graph(choosing) is None
 
 
 def test_another_graph_is_still_found(choosing: Path) -> None:
-    file = choosing / "README.md"
+    file = choosing / "docs" / "pipeline.md"
     file.write_text(file.read_text().replace('["train"]', '["trainer"]'))
-    assert "paste what `dvc dag --md` prints" in str(other_graph(choosing))
+    assert "paste `dvc dag --md`" in str(other_graph(choosing))
 
 
 @pytest.mark.parametrize("text", [None, "# My cats\n", "```mermaid\ngraph LR; a-->b\n```\n"])
-def test_a_readme_without_the_graph_is_no_fault(text: str | None, owned: Path) -> None:
-    before = (owned / "README.md").read_text()
-    try:
-        (owned / "README.md").unlink()
-        if text is not None:
-            (owned / "README.md").write_text(text)
-        assert other_graph(owned) is None
-        assert "no graph" in graph_says(owned)
-    finally:
-        (owned / "README.md").write_text(before)
+def test_documents_without_the_graph_are_no_fault(text: str | None, choosing: Path) -> None:
+    (choosing / "docs" / "pipeline.md").unlink()
+    (choosing / "README.md").unlink()
+    if text is not None:
+        (choosing / "README.md").write_text(text)
+    assert other_graph(choosing) is None
+    assert "no document shows a graph" in graph_says(choosing)
 
 
 def test_the_built_in_images_are_those_of_the_parameters() -> None:
