@@ -123,6 +123,15 @@ def cropped(image: Image.Image, share: float, corner: bool = False) -> Image.Ima
     return image.crop((left, top, left + width, top + height))
 
 
+def edited(image: Image.Image, share: float) -> Image.Image:
+    """Return ``image`` with a grey square over ``share`` of its sides, right of the middle."""
+    changed = image.convert("RGB")
+    width, height = round(image.width * share), round(image.height * share)
+    left, top = image.width // 2, image.height // 2 - height // 2
+    changed.paste((128, 128, 128), (left, top, left + width, top + height))
+    return changed
+
+
 COPIES: dict[str, Copy] = {
     "JPEG 90": lambda image: saved(image, 90),
     "JPEG 50": lambda image: saved(image, 50),
@@ -134,6 +143,8 @@ COPIES: dict[str, Copy] = {
     "contrast + 40 %": lambda image: ImageEnhance.Contrast(image).enhance(1.4),
     "grey": lambda image: image.convert("L"),
     "sharpened": lambda image: ImageEnhance.Sharpness(image).enhance(2.5),
+    "a square of 20 % painted over": lambda image: edited(image, 0.2),
+    "a square of 40 % painted over": lambda image: edited(image, 0.4),
     "98 % crop": lambda image: cropped(image, 0.98),
     "95 % crop": lambda image: cropped(image, 0.95),
     "95 % crop, corner": lambda image: cropped(image, 0.95, corner=True),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy.fft import dctn
+from scipy.fft import dctn, idctn
 
 from stages.common.images import BadImageError, decode, in_order
 
@@ -21,11 +21,15 @@ ALIKE = 0.96
 """Least correlation of the detail of near duplicates. Copies saved as JPEG 50, at half size or
 brightened reach 0.97 and more; different X-rays, forms or digits of one layout stay below."""
 
-RARE = 8
-"""A match of hashes is a reason to look for a crop only among images that match so few others."""
+SAME, MOSTLY = 0.98, 0.75
+"""An edited copy agrees by `SAME` in a share `MOSTLY` of the windows that show anything."""
 
-THUMBNAIL, DETAIL = 128, 64
-"""Sides in pixels of what is aligned and of what is compared."""
+RARE = 8
+"""A match of hashes is a reason to look for a crop or an edited copy only among images that match
+so few others."""
+
+THUMBNAIL, DETAIL, WINDOW = 128, 64, 8
+"""Sides in pixels of what is aligned, of what is compared, and of the windows in that."""
 
 
 def perceptual_hash(image: Image.Image) -> int:
@@ -80,8 +84,9 @@ def near_duplicates(
 ) -> np.ndarray:
     """Return the pairs of `near_pairs` that show the same picture.
 
-    They do if their `detail` correlates by at least `ALIKE`: as they are or, where both match at
-    most `RARE` hashes, after the one is aligned to the other, so that crops are found.
+    They do if their `detail` correlates by at least `ALIKE`. Images that match at most `RARE`
+    hashes are also aligned to each other, so that crops are found, and may differ in a part, so
+    that edited copies are.
 
     Args:
         hashes: uint64 [N], of `perceptual_hash`.
@@ -108,7 +113,7 @@ def near_duplicates(
         same = _correlations(details, np.searchsorted(rows, pairs)) >= ALIKE
         for maybe in np.flatnonzero(~same & (matches[pairs] <= RARE).all(axis=1)):
             one, other = pairs[maybe]
-            same[maybe] = aligned_correlation(thumbnails[one], thumbnails[other]) >= ALIKE
+            same[maybe] = same_picture(thumbnails[one], thumbnails[other])
         confirmed.append(pairs[same])
     return np.concatenate(confirmed)
 
@@ -136,20 +141,39 @@ def detail(grey: np.ndarray) -> np.ndarray:
         grey: float32 [S, S].
     """
     frequency = np.hypot(*np.mgrid[:DETAIL, :DETAIL])
-    spectrum = (dctn(_resized(grey, DETAIL), norm="ortho") * frequency).ravel()
-    length = np.linalg.norm(spectrum)
-    return spectrum / length if length else spectrum
+    spectrum = dctn(_resized(grey, DETAIL), norm="ortho") * frequency
+    pixels = idctn(spectrum, norm="ortho").ravel()
+    length = np.linalg.norm(pixels)
+    return pixels / length if length else pixels
 
 
-def aligned_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the correlation of the `detail` of two thumbnails, each aligned to the other.
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two thumbnails agree, as they are or aligned to each other.
 
-    The larger of the two counts: a crop lies in its original, but not the other way round.
+    Each is aligned to the other: a crop lies in its original, but not the other way round.
     """
-    return max(
-        float(detail(fixed) @ detail(_warped(moving, _alignment(fixed, moving))))
+    return _agree(detail(one), detail(other)) or any(
+        _agree(detail(fixed), detail(_warped(moving, _alignment(fixed, moving))))
         for fixed, moving in ((one, other), (other, one))
     )
+
+
+def _agree(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two `detail` vectors agree as a whole, or exactly in most windows."""
+    first, second = _windows(one), _windows(other)
+    energy, other_energy = (first**2).sum(axis=1), (second**2).sum(axis=1)
+    shown = np.maximum(energy, other_energy)
+    structured = shown >= shown.mean() / 10
+    scale = np.sqrt(energy * other_energy)
+    agreement = (first * second).sum(axis=1) / np.maximum(scale, 1e-12)
+    most = (agreement[structured] >= SAME).mean() >= MOSTLY
+    return bool(one @ other >= ALIKE or most)
+
+
+def _windows(vector: np.ndarray) -> np.ndarray:
+    count = DETAIL // WINDOW
+    cells = vector.reshape(count, WINDOW, count, WINDOW).swapaxes(1, 2)
+    return cells.reshape(count**2, WINDOW**2)
 
 
 def _alignment(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:

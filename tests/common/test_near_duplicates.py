@@ -18,6 +18,8 @@ from stages.common.near_duplicates import (
     near_duplicates,
     near_pairs,
     perceptual_hash,
+    same_picture,
+    thumbnail,
 )
 
 
@@ -132,6 +134,16 @@ def test_copies_are_found(
 ) -> None:
     images = [make(seed) for seed in range(3)]
     assert [0, 3] in pairs_among([*images, change(images[0])])
+
+
+def test_a_copy_that_was_edited_in_a_part_is_found() -> None:
+    images = [picture(seed) for seed in range(3)]
+    edited = images[0].copy()
+    edited.paste(picture(9).resize((80, 60)), (160, 90))
+    assert pairs_among([*images, edited]) == [[0, 3]]
+    half = images[0].copy()
+    half.paste(picture(9).resize((160, 240)), (160, 0))
+    assert not same_picture(thumbnail(images[0]), thumbnail(half))
 
 
 def test_crops_are_looked_for_where_a_matching_hash_says_something() -> None:
