@@ -29,7 +29,6 @@ evidence: $(VENV)/.run
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
 	$(if $(DATA),python -m benchmarks.traces $(DATA))
-	$(if $(DATA),python -m benchmarks.generalisation $(DATA))
 
 preset: $(VENV)/.run
 	python -m presets $(NAME)
