@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.fft import dctn, idctn
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from stages.common.images import BadImageError, decode, in_order
+from stages.common.messages import warn
 
 FLAT = 2**64 - 1
 """The hash of an image without structure."""
@@ -25,11 +28,17 @@ SAME, MOSTLY = 0.98, 0.75
 """An edited copy agrees by `SAME` in a share `MOSTLY` of the windows that show anything."""
 
 RARE = 8
-"""A match of hashes is a reason to look for a crop or an edited copy only among images that match
-so few others."""
+"""A match of hashes says much about images that match at most so many others: they may also differ
+in a part, or in sharpness. So many matches of an image are aligned, the closest first."""
+
+ALIGNMENTS = 5000
+"""At most in one search: two minutes or so."""
 
 THUMBNAIL, DETAIL, WINDOW = 128, 64, 8
 """Sides in pixels of what is aligned, of what is compared, and of the windows in that."""
+
+INNER = (slice(THUMBNAIL // 12, -(THUMBNAIL // 12)),) * 2
+"""What two aligned thumbnails both show, though neither holds all of the other."""
 
 
 def perceptual_hash(image: Image.Image) -> int:
@@ -82,11 +91,11 @@ def near_duplicates(
     read: Callable[[np.ndarray], Iterable[Image.Image]],
     since: int = 0,
 ) -> np.ndarray:
-    """Return the pairs of `near_pairs` that show the same picture.
+    """Return pairs of `near_pairs` that show the same picture, enough to connect all that do.
 
-    They do if their `detail` correlates by at least `ALIKE`. Images that match at most `RARE`
-    hashes are also aligned to each other, so that crops are found, and may differ in a part, so
-    that edited copies are.
+    They do if their `detail` correlates by at least `ALIKE`. Otherwise the closest `RARE` later
+    matches of each image are tried by `same_picture`, until one succeeds; in a search of more than
+    `ALIGNMENTS` that is given up, and said on standard error.
 
     Args:
         hashes: uint64 [N], of `perceptual_hash`.
@@ -102,20 +111,43 @@ def near_duplicates(
         matches += np.bincount(pairs.ravel(), minlength=len(hashes))
     rows = np.flatnonzero(matches)
     details = np.empty((len(rows), DETAIL**2), np.float32)
-    thumbnails = {}
-    for at, (row, image) in enumerate(zip(rows, read(rows), strict=True)):
-        grey = thumbnail(image)
-        details[at] = detail(grey)
-        if matches[row] <= RARE:
-            thumbnails[row] = grey
-    confirmed = [np.zeros((0, 2), int)]
+    thumbnails = np.empty((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
+    for at, image in enumerate(read(rows)):
+        thumbnails[at] = thumbnail(image)
+        details[at] = detail(thumbnails[at])
+    confirmed, left = [np.zeros((0, 2), int)], ALIGNMENTS
     for pairs in near_pairs(hashes, distance, since):
         same = _correlations(details, np.searchsorted(rows, pairs)) >= ALIKE
-        for maybe in np.flatnonzero(~same & (matches[pairs] <= RARE).all(axis=1)):
-            one, other = pairs[maybe]
-            same[maybe] = same_picture(thumbnails[one], thumbnails[other])
         confirmed.append(pairs[same])
+        for one, others in _to_try(hashes, pairs, same) if left else ():
+            for other in others[:left]:
+                left -= 1
+                first, second = thumbnails[np.searchsorted(rows, (one, other))]
+                if same_picture(first, second, rare=max(matches[one], matches[other]) <= RARE):
+                    confirmed.append(np.array([[one, other]]))
+                    break
+    if not left:
+        warn(
+            "near duplicates",
+            f"the hashes of {len(rows)} images match others; {ALIGNMENTS} pairs were aligned, the "
+            "rest only compared as they are: crops among them may be missed; lower "
+            "split.near_duplicate_distance if these are different pictures of one layout",
+        )
     return np.concatenate(confirmed)
+
+
+def _to_try(
+    hashes: np.ndarray, pairs: np.ndarray, same: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each first image of ``pairs`` without a confirmed one, and its closest others."""
+    done = np.unique(pairs[same, 0])
+    open_pairs = pairs[~np.isin(pairs[:, 0], done)]
+    apart = bits_apart(hashes[open_pairs[:, 0]], hashes[open_pairs[:, 1]])
+    ordered = open_pairs[np.lexsort((open_pairs[:, 1], apart, open_pairs[:, 0]))]
+    ones, starts = np.unique(ordered[:, 0], return_index=True)
+    for one, start in zip(ones, starts, strict=True):
+        others = ordered[start : start + RARE]
+        yield int(one), others[others[:, 0] == one, 1]
 
 
 def _correlations(details: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -126,10 +158,9 @@ def _correlations(details: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
-    """Return ``image`` squashed to float32 [128, 128], grey from 0 to 255."""
+    """Return ``image`` squashed to uint8 [128, 128], grey."""
     side = (THUMBNAIL, THUMBNAIL)
-    small = image.convert("L").resize(side, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return np.asarray(small, np.float32)
+    return np.asarray(image.convert("L").resize(side, Image.Resampling.LANCZOS, reducing_gap=3.0))
 
 
 def detail(grey: np.ndarray) -> np.ndarray:
@@ -138,36 +169,81 @@ def detail(grey: np.ndarray) -> np.ndarray:
     Natural images have the amplitude 1 / frequency; weighting by frequency lets all count alike.
 
     Args:
-        grey: float32 [S, S].
+        grey: [S, S].
     """
-    frequency = np.hypot(*np.mgrid[:DETAIL, :DETAIL])
-    spectrum = dctn(_resized(grey, DETAIL), norm="ortho") * frequency
+    return _unit(_spectrum(grey))
+
+
+FREQUENCY = np.hypot(*np.mgrid[:DETAIL, :DETAIL])
+
+
+def _spectrum(grey: np.ndarray) -> np.ndarray:
+    return np.asarray(dctn(_resized(grey, DETAIL), norm="ortho") * FREQUENCY)
+
+
+def _unit(spectrum: np.ndarray) -> np.ndarray:
     pixels = idctn(spectrum, norm="ortho").ravel()
     length = np.linalg.norm(pixels)
-    return pixels / length if length else pixels
+    return np.asarray(pixels / length if length else pixels)
 
 
-def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
-    """Tell whether two thumbnails agree, as they are or aligned to each other.
+def same_picture(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
+    """Tell whether two thumbnails agree, as they are or, but for a margin, aligned to each other.
 
     Each is aligned to the other: a crop lies in its original, but not the other way round.
+
+    Args:
+        one: uint8 [128, 128].
+        other: the same.
+        rare: allow them to differ in a part and in sharpness.
     """
-    return _agree(detail(one), detail(other)) or any(
-        _agree(detail(fixed), detail(_warped(moving, _alignment(fixed, moving))))
+    if rare and _agree(one, other, rare):
+        return True
+    return any(
+        _agree(fixed[INNER], _warped(moving.astype(np.float32), move)[INNER], rare)
         for fixed, moving in ((one, other), (other, one))
+        for move in [_alignment(fixed, moving)]
     )
 
 
-def _agree(one: np.ndarray, other: np.ndarray) -> bool:
-    """Tell whether two `detail` vectors agree as a whole, or exactly in most windows."""
+def _agree(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
+    """Tell whether two greys agree as a whole.
+
+    If ``rare``, exact agreement in most windows will do, or agreement below the frequencies that
+    one of them lacks: it was blurred, or enlarged.
+    """
+    first, second = _spectrum(one), _spectrum(other)
+    if _unit(first) @ _unit(second) >= ALIKE:
+        return True
+    if not rare:
+        return False
+    band = _common_band(first, second)
+    below = _unit(first * band) @ _unit(second * band)
+    return bool(below >= ALIKE or _mostly_same(_unit(first), _unit(second)))
+
+
+def _common_band(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return, bool [64, 64], the frequencies below those that one spectrum lacks."""
+    bands = (FREQUENCY // 4).astype(int)
+    powers = [np.bincount(bands.ravel(), (spectrum**2).ravel()) for spectrum in (one, other)]
+    lacking = np.minimum(*powers) < LACKING * np.maximum(*powers)
+    lacking[: DETAIL // 16] = False
+    first = int(lacking.argmax()) if lacking.any() else len(lacking)
+    return np.asarray(bands < first)
+
+
+LACKING = 0.3
+"""What has less than this share of the other's power in a band of frequencies, lacks it."""
+
+
+def _mostly_same(one: np.ndarray, other: np.ndarray) -> bool:
     first, second = _windows(one), _windows(other)
     energy, other_energy = (first**2).sum(axis=1), (second**2).sum(axis=1)
     shown = np.maximum(energy, other_energy)
     structured = shown >= shown.mean() / 10
     scale = np.sqrt(energy * other_energy)
     agreement = (first * second).sum(axis=1) / np.maximum(scale, 1e-12)
-    most = (agreement[structured] >= SAME).mean() >= MOSTLY
-    return bool(one @ other >= ALIKE or most)
+    return bool((agreement[structured] >= SAME).mean() >= MOSTLY)
 
 
 def _windows(vector: np.ndarray) -> np.ndarray:
@@ -177,14 +253,15 @@ def _windows(vector: np.ndarray) -> np.ndarray:
 
 
 def _alignment(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Find how far ``moving`` must be stretched and shifted to lie on ``fixed``.
+    """Find the affine map of the square that lays ``moving`` on ``fixed``.
 
     Lucas and Kanade (An Iterative Image Registration Technique, 1981) from coarse to fine.
 
     Returns:
-        Stretch and shift in x and in y, as shares of the side, each at most 0.15.
+        float [2, 3]: how far x and y move, from x, y and 1 in shares of the side about the centre;
+        each at most 0.15.
     """
-    move = np.zeros(4)
+    move = np.zeros((2, 3))
     for side in (32, 64, THUMBNAIL):
         target, source = _standardised(_resized(fixed, side)), _resized(moving, side)
         inner = (slice(side // 8, -(side // 8)),) * 2
@@ -192,27 +269,33 @@ def _alignment(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
         for _ in range(6):
             current = _standardised(_warped(source, move))
             down, right = np.gradient(current)
-            slopes = side * np.stack([right * x, right, down * y, down], axis=-1)
+            slopes = side * np.stack(
+                [right * x, right * y, right, down * x, down * y, down], axis=-1
+            )
+            design = slopes[inner].reshape(-1, 6)
             step = np.linalg.lstsq(
-                slopes[inner].reshape(-1, 4), (target - current)[inner].ravel(), rcond=None
+                design.T @ design, design.T @ (target - current)[inner].ravel(), rcond=None
             )[0]
-            move = np.clip(move + step, -0.15, 0.15)
+            move = np.clip(move + step.reshape(2, 3), -0.15, 0.15)
+            if np.abs(step).max() < 1e-4:
+                break
     return move
 
 
 def _warped(grey: np.ndarray, move: np.ndarray) -> np.ndarray:
     side = len(grey)
-    stretch, shift = 1 + move[::2], move[1::2] * side
-    start = side / 2 * (1 - stretch) + shift
-    matrix = (stretch[0], 0, start[0], 0, stretch[1], start[1])
+    matrix = np.eye(2) + move[:, :2]
+    start = side / 2 - matrix @ np.full(2, side / 2) + move[:, 2] * side
+    rows = (matrix[0, 0], matrix[0, 1], start[0], matrix[1, 0], matrix[1, 1], start[1])
     image = Image.fromarray(grey)
     return np.asarray(
-        image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        image.transform(image.size, Image.Transform.AFFINE, rows, Image.Resampling.BICUBIC)
     )
 
 
 def _resized(grey: np.ndarray, side: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.LANCZOS))
+    image = Image.fromarray(grey.astype(np.float32))
+    return np.asarray(image.resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _standardised(grey: np.ndarray) -> np.ndarray:
@@ -262,8 +345,21 @@ def copies_of(
         return in_order(read_small, [paths[row] for row in rows], "copies")
 
     pairs = near_duplicates(hashes, distance, read, since=len(split))
-    own = pairs[pairs[:, 0] < len(split)][::-1]
-    return {paths[new]: split["path"].iloc[old] for old, new in own}
+    first = connected(len(paths), pairs)
+    return {
+        path: split["path"].iloc[first[at]]
+        for at, path in enumerate(paths)
+        if first[at] < len(split) <= at
+    }
+
+
+def connected(count: int, pairs: np.ndarray) -> np.ndarray:
+    """Return, int [count], the first of those that each is connected to by ``pairs`` ``[M,2]``."""
+    one, other = pairs.T
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, first = np.unique(labels, return_index=True)
+    return np.asarray(first[labels])
 
 
 def hash_text(hashes: pd.Series) -> pd.Series:

@@ -1,16 +1,14 @@
 """Which images belong together: the same content, the same look, or the manifest's group."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stages.common.images import in_order
-from stages.common.near_duplicates import near_duplicates, read_small
+from stages.common.near_duplicates import connected, near_duplicates, read_small
 
 
 def near_pairs_of(root: Path, images: pd.DataFrame, distance: int) -> np.ndarray:
@@ -45,7 +43,7 @@ def components(images: pd.DataFrame, near: np.ndarray, manifest: bool = True) ->
     links = [_equal(images["sha256"]), at[(at >= 0).all(axis=1)]]
     if manifest:
         links.append(_equal(images["group"]))
-    return _connected(len(images), links)
+    return connected(len(images), np.concatenate(links))
 
 
 def _equal(keys: pd.Series) -> np.ndarray:
@@ -53,14 +51,6 @@ def _equal(keys: pd.Series) -> np.ndarray:
     _, first, which = np.unique(keys.to_numpy(str), return_index=True, return_inverse=True)
     pairs = np.stack([first[which], np.arange(len(keys))], axis=1)
     return pairs[keys.to_numpy(str) != ""]
-
-
-def _connected(count: int, links: Sequence[np.ndarray]) -> np.ndarray:
-    one, other = np.concatenate(links).T
-    graph = coo_array((np.ones(len(one)), (one, other)), shape=(count, count))
-    _, labels = connected_components(graph, directed=False)
-    _, first = np.unique(labels, return_index=True)
-    return first[labels]
 
 
 def group_names(images: pd.DataFrame, component: np.ndarray) -> pd.Series:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
+import stages.common.near_duplicates as search
 from stages.common.near_duplicates import (
     FLAT,
-    RARE,
+    connected,
     copies_of,
     hash_text,
     hash_values,
@@ -143,15 +144,41 @@ def test_a_copy_that_was_edited_in_a_part_is_found() -> None:
     assert pairs_among([*images, edited]) == [[0, 3]]
     half = images[0].copy()
     half.paste(picture(9).resize((160, 240)), (160, 0))
-    assert not same_picture(thumbnail(images[0]), thumbnail(half))
+    assert not same_picture(thumbnail(images[0]), thumbnail(half), rare=True)
 
 
-def test_crops_are_looked_for_where_a_matching_hash_says_something() -> None:
-    images = [picture(seed) for seed in range(4)]
-    crops = [cropped(images[0], 0.95), cropped(images[1], 0.96)]
-    assert pairs_among([*images, *crops]) == [[0, 4], [1, 5]]
-    crowd = [layout(seed) for seed in range(RARE + 2)]
-    assert pairs_among([*crowd, cropped(crowd[0], 0.95)]) == []
+@pytest.mark.parametrize("count", [2, 8, 9, 20])
+def test_any_number_of_crops_are_one_group(count: int) -> None:
+    images = [picture(seed) for seed in range(2)]
+    crops = [cropped(images[0], 0.95 + 0.04 * n / count) for n in range(count)]
+    first = connected(2 + count, np.array(pairs_among([*images, *crops])))
+    assert first.tolist() == [0, 1, *[0] * count]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.rotate(1, Image.Resampling.BICUBIC),
+        lambda image: image.resize((32, 24)),
+        lambda image: image.filter(ImageFilter.GaussianBlur(2.5)),
+        lambda image: image.filter(ImageFilter.UnsharpMask(3, 150, 0)),
+    ],
+)
+def test_turned_small_and_blurred_copies_are_found(
+    change: Callable[[Image.Image], Image.Image],
+) -> None:
+    images = [picture(seed) for seed in range(3)]
+    assert pairs_among([*images, change(images[1])]) == [[1, 3]]
+
+
+def test_alignments_are_bounded_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(search, "ALIGNMENTS", 7)
+    assert pairs_among([form(seed) for seed in range(6)]) == []
+    line = capsys.readouterr().err
+    assert "7 pairs were aligned" in line
+    assert "split.near_duplicate_distance" in line
 
 
 def test_only_pairs_with_a_later_image_are_asked_for() -> None:

@@ -9,6 +9,9 @@ from PIL import Image
 from tests.conftest import change_params, commit, run_in
 
 
+CHANGED = ("params.yaml", "dvc.lock", "reports")
+
+
 def ran(output: str) -> list[str]:
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
@@ -45,7 +48,7 @@ def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(proj
     second = run_in(project, "dvc", "exp", "run", "-S", "explain.twins=2")
     assert ran(second.stdout) == ["explain", "report"]
 
-    run_in(project, "git", "restore", "--staged", "--worktree", ".")
+    run_in(project, "git", "restore", "--staged", "--worktree", *CHANGED)
     run_in(project, "dvc", "checkout")
     assert "up to date" in run_in(project, "dvc", "status").stdout
 
