@@ -84,7 +84,7 @@ def eight_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
             black, full = low, peak - low
     else:
         full = full_scale(span, OVER)
-    exact = np.array(values, np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    exact: np.ndarray = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
     exact[np.isnan(exact)] = 0
     return np.asarray(((exact - black) * (255 / full)).clip(0, 255).round().astype(np.uint8))
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stages.common.errors import UserError
-from stages.common.folders import listed, subfolders, visible, walk
+from stages.common.folders import is_sidecar, listed, subfolders, visible, walk
 from stages.prepare.masks import mask_of
 
 _MASKS_TOO = ("groundtruth", "gt", "annotation", "segmentation", "segmentationmask")
@@ -112,7 +112,9 @@ def misnamed(info: Path) -> list[str]:
     named = [
         (name, kinds.get(re.sub(r"[\W_]", "", name.casefold()).rstrip("s"))) for name in folders
     ]
-    files = [file for file in visible(info) if file.name not in folders]
+    files = [
+        file for file in visible(info) if file.name not in folders and not is_sidecar(file.name)
+    ]
     return [
         *(
             f"{info / name} is not read; rename it to {kind!r}"

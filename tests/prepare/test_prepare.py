@@ -226,6 +226,7 @@ def test_a_file_in_place_of_a_folder_of_maps_is_mentioned(
     run.list()
     run.info.mkdir()
     (run.info / name).write_bytes(b"PK")
+    (run.info / "parts.csv").write_text("part")  # this one is read
     run()
     assert capsys.readouterr().err == (
         f"prepare: {run.info / name} is not read: expected a folder of PNG images, got a file; "
