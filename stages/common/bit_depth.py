@@ -13,10 +13,18 @@ from PIL import Image, ImageFile
 DEPTHS = (8, 10, 12, 14, 16)
 FULL_SCALES = tuple(2.0**bits - 1 for bits in DEPTHS)
 SLIGHT = 1 / 16
-"""Of the peak: what is less far below 0 is overshoot. Of a float image's usual full scale: what
-reaches no further is no image of that scale."""
+"""Of the peak: what is less far below 0 is undershoot."""
+OVER = 1 + 1 / 64
+"""Times a full scale: a peak up to here is overshoot."""
+USED = 1 / 4
+"""Of a usual full scale: a float image whose values range less far is no image of that scale."""
+SENTINEL = 999
+"""Where no data begins, by custom: -999, -9999, 1e20, ±3.4e38."""
+CONTAINER_MAXIMA = tuple(2.0**bits - 1 for bits in (15, 16, 31, 32))
+SHADES = 16
+"""Distinct values up to which what lies beside a plateau may be a drawing."""
 
-_BITS, _MAX_SAMPLE, _S_MAX_SAMPLE = 258, 281, 341
+_BITS, _PHOTOMETRIC, _MAX_SAMPLE, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 258, 262, 281, 339, 341
 _OTHER_BYTES = {
     "RGB;16B": "RGB;16L",
     "RGB;16L": "RGB;16B",
@@ -29,12 +37,34 @@ _OTHER_BYTES = {
 """Pillow keeps one byte of each 16-bit colour; read in this raw mode it keeps the other one."""
 
 
+def grey_eight_bits(image: Image.Image, file: io.BufferedReader | io.BytesIO) -> Image.Image:
+    """Return a loaded grey image of more than 8 bits as one of 8, black dark and white bright.
+
+    Args:
+        image: of a mode of Pillow's that begins with I or F.
+        file: that it was read from.
+    """
+    values = np.asarray(image)
+    tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
+    if (
+        values.dtype == np.int32
+        and tags.get(_BITS) == (32,)
+        and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
+    ):
+        values = values.view(np.uint32)
+    grey = eight_bits(values, stated_full_scale(image, file, values))
+    white_is_zero = tags.get(_PHOTOMETRIC) == 0
+    return Image.fromarray(255 - grey if white_is_zero else grey)
+
+
 def eight_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
     """Scale to 0..255 by the least usual full scale that holds the peak.
 
-    Usual are 8, 10, 12, 14 and 16 bits, for floats 1 too; above, or where a float image would stay
-    nearly black, the peak itself. A few pixels in ten thousand, dead or hot, do not count and are
-    clipped. Black is 0, or the least value where values reach clearly below 0. NaN counts as 0.
+    Usual are 8, 10, 12, 14 and 16 bits, for floats 1 too; a peak slightly above counts as held.
+    Above all of them the peak itself is the full scale. Floats that would use less than a quarter
+    of it span 0..255 from their least to their largest value. A few pixels in ten thousand, dead
+    or hot, do not count and are clipped, and so is a plateau that stands for no data. Black is 0,
+    or the least value where values reach clearly below 0. NaN counts as 0, infinity as white.
 
     Args:
         values: integers or floats of any shape.
@@ -43,31 +73,63 @@ def eight_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
     Returns:
         uint8 of the same shape.
     """
-    finite = np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
-    low, peak = _ends(finite)
+    low, peak = _ends(values)
     black = low if low < -SLIGHT * peak else 0.0
     span = peak - black
-    if 0 < stated >= span:
+    if stated > 0 and span <= stated * OVER:
         full = stated
     elif np.issubdtype(values.dtype, np.floating):
-        full = next((scale for scale in (1.0, *FULL_SCALES) if span <= scale), span)
-        full = span if 0 < span < SLIGHT * full else full
+        full = 1.0 if span <= OVER else full_scale(span, OVER)
+        if 0 < peak - low < USED * full:
+            black, full = low, peak - low
     else:
-        full = full_scale(span)
-    return np.asarray(((finite - black) * (255 / full)).clip(0, 255).round().astype(np.uint8))
+        full = full_scale(span, OVER)
+    exact: np.ndarray = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
+    exact[np.isnan(exact)] = 0
+    return np.asarray(((exact - black) * (255 / full)).clip(0, 255).round().astype(np.uint8))
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Return the least and the largest value but for a few pixels."""
+    """Return the least and the largest value but for a few pixels and for what means no data.
+
+    No data is a plateau at either end, at a value by which custom or the container marks it, more
+    than twice as far from 0 as all else, beside a picture of many values.
+    """
+    known = values[np.isfinite(values)]
+    low, peak = _most(known)
+    marks_low = low <= -SENTINEL
+    floating = np.issubdtype(values.dtype, np.floating)
+    marks_high = peak >= SENTINEL if floating else peak in CONTAINER_MAXIMA
+    if not marks_low and not marks_high:
+        return low, peak
+    rest = known[known > low] if marks_low else known
+    rest = rest[rest < peak] if marks_high else rest
+    if 4 * rest.size < known.size or len(np.unique(rest)) <= SHADES:
+        return low, peak
+    inner = _most(rest)
+    reach = 2 * max(map(abs, inner))
+    return (
+        inner[0] if marks_low and -low > reach else low,
+        inner[1] if marks_high and peak > reach else peak,
+    )
+
+
+def _most(values: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest value but for a few pixels, 0 and 0 of none."""
+    if not values.size:
+        return 0.0, 0.0
     aside = min(1 + values.size // 10_000, values.size // 100)
     last = values.size - 1 - aside
     ordered = np.partition(values, (aside, last), axis=None)
     return float(ordered[aside]), float(ordered[last])
 
 
-def full_scale(peak: float) -> float:
-    """Return the least usual full scale of integers that holds ``peak``, itself above 16 bits."""
-    return next((scale for scale in FULL_SCALES if peak <= scale), peak)
+def full_scale(peak: float, over: float = 1) -> float:
+    """Return the least usual full scale of integers that, times ``over``, holds ``peak``.
+
+    Above 16 bits that is ``peak`` itself.
+    """
+    return next((scale for scale in FULL_SCALES if peak <= scale * over), peak)
 
 
 def stated_full_scale(
@@ -80,7 +142,7 @@ def stated_full_scale(
     fewer than 16, or its largest sample.
     """
     if image.format == "PNG" and (bits := _significant_bits(file)):
-        return 2.0**bits - 1 if _ends(values)[1] < 2**bits else FULL_SCALES[-1]
+        return 2.0**bits - 1 if _ends(values)[1] < 2**bits * OVER else FULL_SCALES[-1]
     if image.format != "TIFF":
         return 0
     tags = image.tag_v2  # type: ignore[attr-defined]
@@ -122,7 +184,8 @@ def deep_colour(
     if stored not in _OTHER_BYTES or "transparency" in image.info:
         return image
     upper = np.asarray(image)
-    if _ends(upper[..., :3])[1] >= 64:
+    colours = upper[..., :3]
+    if _most(colours[colours < 255])[1] > 64:
         return image
     file.seek(0)
     with Image.open(file, formats=[str(image.format)]) as again:

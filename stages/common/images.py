@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from stages.common.bit_depth import deep_colour, eight_bits, raw_mode, stated_full_scale
+from stages.common.bit_depth import deep_colour, grey_eight_bits, raw_mode
 from stages.common.formats import FORMATS, HEADER, is_preview, why_unreadable
 
 Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
@@ -161,8 +161,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image)
-        image = Image.fromarray(eight_bits(values, stated_full_scale(image, file, values)))
+        image = grey_eight_bits(image, file)
     image = deep_colour(image, stored, file)
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -11,7 +11,7 @@ from stages.common.folders import listed
 from stages.common.images import in_order
 from stages.common.messages import warn
 from stages.common.params import read_params, write_settings
-from stages.prepare.maps import KINDS, misnamed, stray_files
+from stages.prepare.maps import KINDS, misnamed, perhaps_inverted, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
 from stages.prepare.stream import npy_rows
@@ -50,8 +50,10 @@ def main(argv: list[str]) -> None:
             for kind, found in there.items()
         }
         empty: dict[str, list[str]] = {kind: [] for kind in KINDS}
+        full = 0
         for job, (image, maps) in zip(jobs, squares, strict=True):
             add_image(image)
+            full += bool((maps["masks"] > 0).mean() > 1 / 2)
             for kind in KINDS:
                 if there[kind]:
                     add_map[kind](maps[kind])
@@ -60,6 +62,8 @@ def main(argv: list[str]) -> None:
     for kind, blank in empty.items():
         if blank:
             warn("prepare", f"{len(blank)} of the {kind} are empty in the square: {listed(blank)}")
+    count_masks = sum(job.maps["masks"] is not None for job in jobs)
+    warn("prepare", *filter(None, [perhaps_inverted(full, count_masks)]))
     write_settings(flags.preprocessing, settings)
 
 

@@ -1,6 +1,7 @@
 """Masks, part maps and masks of marks: find, read and check them."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
@@ -8,14 +9,29 @@ import numpy as np
 from PIL import Image
 
 from stages.common.errors import UserError
-from stages.common.folders import listed, subfolders, walk
+from stages.common.folders import is_sidecar, listed, subfolders, visible, walk
 from stages.prepare.masks import mask_of
+
+_MASKS_TOO = ("groundtruth", "gt", "annotation", "segmentation", "segmentationmask")
+"""Other words for masks, without what separates their parts and without a plural's s."""
 
 
 def map_files(folder: Path, paths: list[str]) -> list[Path | None]:
-    """Return for each image path the ``.png`` of the same name below ``folder``, if there."""
+    """Return for each image path the ``.png`` of the same name below ``folder``, if there.
+
+    Raises:
+        UserError: two images differ in nothing but their ending and so share a map.
+    """
     files = [folder / PurePosixPath(path).with_suffix(".png") for path in paths]
-    return [file if os.path.isfile(file) else None for file in files]
+    found = [file if os.path.isfile(file) else None for file in files]
+    owners: dict[Path, str] = {}
+    for path, file in zip(paths, found, strict=True):
+        if file is not None and owners.setdefault(file, path) != path:
+            raise UserError(
+                f"{file}: expected to belong to one image, got {owners[file]!r} and {path!r}; "
+                "rename one of the images, and give each its own map"
+            )
+    return found
 
 
 def stray_files(folder: Path, paths: list[str], found: Iterable[Path | None]) -> str:
@@ -84,15 +100,44 @@ def _opened(file: Path) -> Image.Image:
 
 
 def misnamed(info: Path) -> list[str]:
-    """Return a line for each folder in ``info`` whose name is nearly that of a kind of map."""
-    kinds = {kind.rstrip("s"): kind for kind in KINDS}
-    names = subfolders(info) if info.is_dir() else []
-    found = [(name, kinds.get(name.casefold().rstrip("s"))) for name in names]
-    return [
-        f"{info / name} is not read; rename it to {kind!r}"
-        for name, kind in found
-        if kind not in (None, name)
+    """Return a line for all in ``info`` that looks like a kind of map but is not read as one.
+
+    That is a folder whose name is nearly that of a kind or another word for masks, and a file,
+    say an archive, in place of a folder.
+    """
+    if not info.is_dir():
+        return []
+    kinds = {kind.rstrip("s"): kind for kind in KINDS} | dict.fromkeys(_MASKS_TOO, "masks")
+    folders = subfolders(info)
+    named = [
+        (name, kinds.get(re.sub(r"[\W_]", "", name.casefold()).rstrip("s"))) for name in folders
     ]
+    files = [
+        file for file in visible(info) if file.name not in folders and not is_sidecar(file.name)
+    ]
+    return [
+        *(
+            f"{info / name} is not read; rename it to {kind!r}"
+            for name, kind in named
+            if kind not in (None, name)
+        ),
+        *(
+            f"{file} is not read: expected a folder of PNG images, got a file; put them into "
+            f"{str(info / kind)!r}"
+            for file in files
+            if (kind := kinds.get(file.name.split(".")[0].casefold().rstrip("s")))
+        ),
+    ]
+
+
+def perhaps_inverted(full: int, count: int) -> str:
+    """Return a line if most of ``count`` masks, namely ``full``, cover more than half, else ""."""
+    if 2 * full <= count:
+        return ""
+    return (
+        f"{full} of {count} masks have more than half of their image inside; if they are inverted, "
+        "save them anew with 0 outside"
+    )
 
 
 def check_size(labels: np.ndarray, file: Path, width: int, height: int) -> None:

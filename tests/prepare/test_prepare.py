@@ -202,7 +202,9 @@ def test_empty_masks_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> N
     assert capsys.readouterr().err == f"prepare: 2 of the masks are empty in the square: {files}\n"
 
 
-@pytest.mark.parametrize("name", ["Masks", "mask", "MARK"])
+@pytest.mark.parametrize(
+    "name", ["Masks", "mask", "MARK", "ground_truth", "Ground-Truth", "annotations", "GT"]
+)
 def test_a_folder_of_maps_with_another_name_is_mentioned(
     run: Run, capsys: pytest.CaptureFixture, name: str
 ) -> None:
@@ -214,6 +216,52 @@ def test_a_folder_of_maps_with_another_name_is_mentioned(
     assert capsys.readouterr().err == (
         f"prepare: {run.info / name} is not read; rename it to {kind!r}\n"
     )
+
+
+@pytest.mark.parametrize("name", ["masks", "masks.zip", "Mask.tar.gz"])
+def test_a_file_in_place_of_a_folder_of_maps_is_mentioned(
+    run: Run, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    run.add("a/x.jpg", noise(0))
+    run.list()
+    run.info.mkdir()
+    (run.info / name).write_bytes(b"PK")
+    (run.info / "parts.csv").write_text("part")  # this one is read
+    run()
+    assert capsys.readouterr().err == (
+        f"prepare: {run.info / name} is not read: expected a folder of PNG images, got a file; "
+        f"put them into '{run.info}/masks'\n"
+    )
+
+
+@pytest.mark.parametrize(("full", "said"), [(2, True), (1, False)])
+def test_masks_that_may_be_inverted_are_mentioned(
+    run: Run, capsys: pytest.CaptureFixture, full: int, said: bool
+) -> None:
+    for n in range(3):
+        run.add(f"a/{n}.jpg", noise(n))
+        mask = Image.new("L", (90, 70), 255 if n < full else 0)
+        mask.paste(0 if n < full else 255, (35, 25, 55, 45))
+        run.map("masks", f"a/{n}.png", mask)
+    run.list()
+    run()
+    line = (
+        "prepare: 2 of 3 masks have more than half of their image inside; if they are inverted, "
+        "save them anew with 0 outside\n"
+    )
+    assert capsys.readouterr().err == (line if said else "")
+
+
+@pytest.mark.parametrize("kind", ["masks", "parts", "marks"])
+def test_images_that_would_share_a_map_are_named(run: Run, kind: str) -> None:
+    for suffix in ("jpg", "png", "tiff"):
+        run.add(f"real/0.{suffix}", noise(0))
+    run.list()
+    run()
+    run.map(kind, "real/0.png", Image.new("L", (90, 70), 1))
+    message = user_error(run)
+    assert f"{kind}/real/0.png: expected to belong to one image" in message
+    assert "got 'real/0.jpg' and 'real/0.png'" in message
 
 
 def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> None:
