@@ -210,7 +210,7 @@ def _agree(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
     """Tell whether two greys agree as a whole.
 
     If ``rare``, exact agreement in most windows will do, or agreement below the frequencies that
-    one of them lacks: it was blurred, or enlarged.
+    one of them lacks since it was blurred or enlarged.
     """
     first, second = _spectrum(one), _spectrum(other)
     if _unit(first) @ _unit(second) >= ALIKE:
@@ -223,13 +223,12 @@ def _agree(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
 
 
 def _common_band(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return, bool [64, 64], the frequencies below those that one spectrum lacks."""
+    """Return, bool [64, 64], the frequencies below those that one spectrum lacks altogether."""
     bands = (FREQUENCY // 4).astype(int)
     powers = [np.bincount(bands.ravel(), (spectrum**2).ravel()) for spectrum in (one, other)]
     lacking = np.minimum(*powers) < LACKING * np.maximum(*powers)
-    lacking[: DETAIL // 16] = False
-    first = int(lacking.argmax()) if lacking.any() else len(lacking)
-    return np.asarray(bands < first)
+    last = max(int(np.flatnonzero(~lacking).max(initial=0)), DETAIL // 16)
+    return np.asarray(bands <= last)
 
 
 LACKING = 0.3

@@ -8,7 +8,6 @@ from PIL import Image
 
 from tests.conftest import change_params, commit, run_in
 
-
 CHANGED = ("params.yaml", "dvc.lock", "reports")
 
 
