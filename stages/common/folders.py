@@ -6,14 +6,18 @@ from pathlib import Path
 
 from stages.common.errors import UserError
 
-_HIDDEN = {"thumbs.db", "desktop.ini", "__macosx"}
+_HIDDEN = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
 
 SIDECARS = {
     *(".txt", ".caption", ".json", ".jsonl", ".xmp", ".xml", ".csv", ".tsv", ".yaml", ".yml"),
     *(".md", ".rst", ".html", ".htm", ".pdf", ".log", ".ini", ".toml", ".npy", ".npz", ".dvc"),
-    *(".py", ".ipynb", ".sha256", ".md5", ".aae", ".thm", ".ds_store"),
+    *(".py", ".ipynb", ".sha256", ".md5", ".aae", ".thm", ".ds_store", ".pp3"),
+    *(".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm"),
+    *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"),
 }
-"""Endings of files that accompany images: captions, metadata, notes."""
+"""Endings of files that accompany images: captions, metadata, notes, videos, archives."""
+
+_NOTES = {"license", "licence", "copying", "notice", "readme", "authors", "changelog", "citation"}
 
 
 def visible(folder: Path) -> list[Path]:
@@ -71,8 +75,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def is_sidecar(path: str) -> bool:
-    """Tell whether a file accompanies images, by its ending."""
-    return os.path.splitext(path)[1].lower() in SIDECARS
+    """Tell whether a file accompanies images, by its ending, or by its name if it has none."""
+    name = os.path.basename(path).lower()
+    return os.path.splitext(name)[1] in SIDECARS or name in _NOTES
 
 
 def listed(names: list[str], limit: int = 5) -> str:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from stages.common.artifacts import write_metrics, write_table
 from stages.common.errors import run_stage
-from stages.common.folders import require_no_links
+from stages.common.folders import listed, require_no_links
 from stages.common.messages import warn
 from stages.common.near_duplicates import hash_text
 from stages.common.params import read_params, require_settings
 from stages.split.assignment import check_covered, divide
-from stages.split.contents import check_bad, check_classes, read_contents
+from stages.split.contents import check_bad, check_classes, gaps_of_test, read_contents
 from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
 from stages.split.listing import find_files
-from stages.split.manifest import attributes, matched, read_manifest, unmatched, with_facts
+from stages.split.manifest import attributes, matched, read_manifest, unmatched, unread, with_facts
 from stages.split.names import look_alikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
@@ -41,23 +41,24 @@ def main(argv: list[str]) -> None:
     if (made_with := flags.info / "settings.json").exists():
         require_settings(made_with, params.synthesize, "synthesize")
     require_no_links(flags.info)
-    entries, loose = find_files(flags.root, params.data.layout)
-    given = bool(entries[0].split)
+    entries, loose, splits = find_files(flags.root, params.data.layout)
+    given = splits != [""]
     manifest = read_manifest(flags.info)
     if loose:
-        say(f"{loose} files lie beside the class folders of {flags.root} and are passed over")
+        say(f"passed over beside the class folders of {flags.root}: {listed(loose, 1)}")
+    say(*unread(manifest, flags.info, flags.root))
 
     images, bad, sidecars = read_contents(flags.root, entries, params.data.max_pixels)
     if sidecars:
-        say(f"{len(sidecars)} files are captions or the like, {sidecars[0]} for one; passed over")
+        say(f"passed over as captions, notes or the like: {listed(sidecars, 1)}")
     say(*(f"left out {file['path']}: {file['reason']}" for file in bad))
     labels = sorted({entry.label for entry in entries})
     say(*look_alikes(labels))
     check_bad(bad, len(entries) - len(sidecars), params.data.max_bad_fraction)
-    check_classes(images, labels)
+    check_classes(images, entries, sidecars)
     manifest = matched(manifest, images["path"])
     if nameless := unmatched(manifest, images):
-        say(f"{nameless} of {len(manifest)} rows of manifest.csv name no usable image")
+        say(f"rows of manifest.csv that name no usable image: {nameless} of {len(manifest)}")
 
     images = with_sources(with_facts(images, manifest), params.data.source_pattern)
     conflicts = label_conflicts(images)
@@ -67,7 +68,8 @@ def main(argv: list[str]) -> None:
     say(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
     check_covered(images, labels, wanted, given)
-    say(*dominant_groups(images))
+    say(*gaps_of_test(images, labels, splits))
+    say(*dominant_groups(images, near))
 
     total = len(entries) - len(sidecars)
     counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}

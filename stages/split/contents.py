@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.errors import UserError
-from stages.common.folders import is_sidecar
+from stages.common.folders import is_sidecar, listed
 from stages.common.images import BadImageError, check_name, decode, image_id, in_order, printable
 from stages.common.near_duplicates import perceptual_hash
 from stages.split.listing import Entry
@@ -66,13 +66,45 @@ def check_bad(bad: list[dict[str, str]], total: int, max_bad_fraction: float) ->
         return
     first = "; ".join(f"{item['path']}: {item['reason']}" for item in bad[:3])
     raise UserError(
-        f"{len(bad)} of {total} files are no usable images, more than "
+        f"no usable images: {len(bad)} of {total} files, more than "
         f"data.max_bad_fraction={max_bad_fraction:g} ({first}{'; …' if len(bad) > 3 else ''}); "
         "repair or remove them, or raise data.max_bad_fraction"
     )
 
 
-def check_classes(images: pd.DataFrame, labels: list[str]) -> None:
-    """Raise UserError where one of ``labels`` has no good image."""
-    if empty := [label for label in labels if label not in set(images["label"])]:
-        raise UserError(f"class {empty[0]!r} has no usable image; add some or remove its folder")
+def check_classes(images: pd.DataFrame, entries: list[Entry], sidecars: list[str]) -> None:
+    """Raise UserError where a label of ``entries`` has no good image."""
+    empty = sorted({entry.label for entry in entries} - set(images["label"]))
+    if not empty:
+        return
+    files = [entry.path for entry in entries if entry.label == empty[0]]
+    if set(files) <= set(sidecars):
+        raise UserError(
+            f"class {empty[0]!r}: expected images, but its files are not images "
+            f"({listed(files, 1)}); add some or remove its folder"
+        )
+    raise UserError(f"class {empty[0]!r} has no usable image; add some or remove its folder")
+
+
+def gaps_of_test(images: pd.DataFrame, labels: list[str], splits: list[str]) -> list[str]:
+    """Say which of ``labels`` a given test split lacks; it may, but not unnoticed.
+
+    Args:
+        images: columns label and split, of the images that stay.
+        labels: all of them.
+        splits: the given ones.
+    """
+    there = set(images.loc[images["split"] == "test", "label"])
+    absent = [label for label in labels if label not in there]
+    if "test" not in splits or not absent:
+        return []
+    if not there:
+        return [
+            "test/ has no image in a class folder once bad files and leaks are left out, so there "
+            "is no test split; put the images of each class into a folder of its own in test/, or "
+            "remove test/"
+        ]
+    return [
+        f"test/ has no usable image of class {listed(absent)}, so the figures of the test split "
+        "are of the other classes only; add some if that is not meant"
+    ]

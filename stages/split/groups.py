@@ -79,22 +79,31 @@ def label_conflicts(images: pd.DataFrame) -> list[dict[str, list[str]]]:
     ]
 
 
-def dominant_groups(images: pd.DataFrame) -> list[str]:
+def dominant_groups(images: pd.DataFrame, near: np.ndarray) -> list[str]:
     """Say of each class whether one group holds more than a fifth of its images, and more than 2.
 
     Args:
-        images: columns path, label and group.
+        images: columns path, label, sha256 and group.
+        near: int [M, 2], the pairs of near duplicates by the index of ``images``.
     """
+    alike = components(images, near, manifest=False)
     said = []
     for label, mine in images.groupby("label"):
         sizes = mine["group"].value_counts()
         name, count = sizes.index[0], int(sizes.iloc[0])
         if count > max(2, len(mine) / 5):
-            path = mine.loc[mine["group"] == name, "path"].iloc[0]
+            group = images["group"] == name
+            path = images.loc[group & (images["label"] == label), "path"].iloc[0]
+            by_look = len(set(alike[group])) < images.loc[group, "sha256"].nunique()
+            cure = (
+                "lower split.near_duplicate_distance (-1 compares content only) if they are "
+                "different pictures"
+                if by_look
+                else "correct the manifest if they do not belong together"
+            )
             said.append(
-                f"one group of near duplicates or of the manifest holds {count} of the {len(mine)} "
-                f"images of class {label!r}, {path} for one; all of it goes to one split; "
-                "look at them, and lower split.near_duplicate_distance (-1 compares content only) "
-                "if they are different pictures"
+                f"one group of copies, near duplicates or the manifest holds {count} of the "
+                f"{len(mine)} images of class {label!r}, {path} for one; all of it goes to "
+                f"one split; look at them, and {cure}"
             )
     return said

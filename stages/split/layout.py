@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from stages.common.errors import UserError
-from stages.common.folders import listed, subfolders, visible
+from stages.common.folders import is_sidecar, listed, subfolders, visible
+from stages.split.names import looks
 
 SPLITS = ("train", "val", "test")
 Layout = Literal["auto", "classes"]
@@ -16,6 +17,8 @@ _SPELLINGS = {
     "test": {"test", "testing", "tst"},
 }
 _DECORATION = re.compile(r"sets?$|data$|images?$|imgs?$|splits?$|\d+$|^\d+")
+_WORDS = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![^\W_A-Z])")
+_ANNOTATED = {"images", "labels", "annotations", "masks"}
 _AS_CLASSES = "set data.layout=classes if these are classes"
 
 
@@ -47,6 +50,8 @@ def find_classes(root: Path, layout: Layout) -> dict[str, tuple[Path, list[str]]
     """
     folders = subfolders(root)
     named = {name: split_of(name) for name in folders}
+    if layout == "auto":
+        _check_names(root, folders)
     if layout == "classes" or not any(named.values()):
         classes = {"": (root, folders)}
     else:
@@ -60,6 +65,24 @@ def find_classes(root: Path, layout: Layout) -> dict[str, tuple[Path, list[str]]
         first, labels = next(iter(classes.values()))
         _check_level(first, labels)
     return classes
+
+
+def _check_names(root: Path, folders: list[str]) -> None:
+    """Raise UserError where one name stands beside two splits: "real_train" and "real_val"."""
+    first: dict[str, tuple[str, str]] = {}
+    for name in folders:
+        words = _WORDS.findall(name)
+        splits = [split for split in map(split_of, words) if split]
+        rest = "_".join(word for word in words if not split_of(word))
+        if len(splits) != 1 or split_of(name):
+            continue
+        other, split = first.setdefault(rest.casefold(), (name, splits[0]))
+        if split != splits[0]:
+            raise UserError(
+                f"{root}: expected a folder per class or per split, but {other!r} and {name!r} "
+                f"name both; put the split first, as in {splits[0]}/{rest} in place of {name}, or "
+                f"{_AS_CLASSES}"
+            )
 
 
 def _check_splits(root: Path, named: dict[str, str]) -> None:
@@ -100,6 +123,12 @@ def _check_classes(classes: dict[str, tuple[Path, list[str]]]) -> None:
         )
     for place, labels in classes.values():
         if unknown := sorted(set(labels) - set(known)):
+            alike = [name for name in known if looks(name) == looks(unknown[0])]
+            if alike:
+                raise UserError(
+                    f"{place}: class {unknown[0]!a} is {alike[0]!a} in train/, and only "
+                    "case, blanks or the Unicode form differ; give both folders one name"
+                )
             raise UserError(
                 f"{place}: class {listed(unknown)} is not in train/, which has "
                 f"{listed(known)}; add it there or remove it here"
@@ -113,22 +142,60 @@ def _check_classes(classes: dict[str, tuple[Path, list[str]]]) -> None:
 
 
 def _check_level(folder: Path, labels: list[str]) -> None:
-    """Raise UserError where all class folders hold the same folders and nothing else."""
-    inside = [visible(folder / label) for label in labels]
-    if not all(path.is_dir() for paths in inside for path in paths):
-        return
-    shared = sorted(set.intersection(*({path.name for path in paths} for paths in inside)))
-    if len(shared) < 2:
-        return
-    if all(map(split_of, shared)):
-        cure = f"put the split first, as in {shared[0]}/{labels[0]}"
-    else:
-        cure = (
-            f"if those are the classes, put {labels[0]}/{shared[0]} at {shared[0]}/{labels[0]} "
-            "(data.source_pattern reads the source from the path), or make one of these folders "
-            "data.root"
+    """Raise UserError where most class folders hold the same folders, and hardly a file."""
+    if set(map(str.casefold, labels)) <= _ANNOTATED:
+        raise UserError(
+            f"{folder}: expected a folder per class, but {listed(labels)} look like images and "
+            "their annotations; put the images of each class into a folder of its own, or "
+            f"{_AS_CLASSES}"
         )
+    inside = {label: _groups(folder / label) for label in labels}
+    names = {label: {path.name for path in paths} for label, paths in inside.items()}
+    shared, holders = _shared(names)
+    deeper = {
+        label: names[label].union(*({path.name for path in _groups(path)} for path in paths))
+        for label, paths in inside.items()
+    }
+    beneath = _shared(deeper)
+    if not holders:
+        shared, holders = beneath
+    if not holders:
+        return
+    first = f"{holders[0]}/{shared[0]}" if shared[0] in names[holders[0]] else f"…/{shared[0]}"
+    up = f"as in {shared[0]}/{holders[0]} in place of {first}"
+    one = f"make one of {listed(holders)} data.root"
+    if not all(map(split_of, shared)):
+        cure = (
+            f"if {listed(shared)} are the classes, put them first, {up} (data.source_pattern "
+            f"reads the source from the path), or {one}"
+        )
+    elif len(beneath[0]) > len(shared):
+        cure = one
+    else:
+        cure = f"put the split first, {up}"
     raise UserError(
-        f"{folder}: expected a folder per class, but {listed(labels)} all hold the folders "
-        f"{listed(shared)}; {cure}; {_AS_CLASSES}, {labels[0]!r} for one"
+        f"{folder}: expected a folder per class, but {listed(holders)} hold the same folders "
+        f"{listed(shared)}; {cure}; if {holders[0]!r} is a class as it is, set data.layout=classes"
     )
+
+
+def _groups(folder: Path) -> list[Path]:
+    """Return the folders in ``folder``; none where files other than side-cars outnumber them."""
+    try:
+        paths = visible(folder)
+    except OSError:
+        return []
+    folders = [path for path in paths if path.is_dir()]
+    files = [path for path in paths if not path.is_dir() and not is_sidecar(path.name)]
+    return folders if len(files) <= len(folders) else []
+
+
+def _shared(names: dict[str, set[str]]) -> tuple[list[str], list[str]]:
+    """Return the names that most labels have, and the labels that have two of them or more.
+
+    Both are empty unless there are two such names and most labels have two of them.
+    """
+    every = sorted(set().union(*names.values()))
+    common = [name for name in every if 2 * sum(name in own for own in names.values()) > len(names)]
+    holders = [label for label, own in names.items() if len(own.intersection(common)) > 1]
+    return (common, holders) if 2 * len(holders) > len(names) else ([], [])

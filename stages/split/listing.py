@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     fault: str = ""
 
 
-def find_files(root: Path, layout: Layout = "auto") -> tuple[list[Entry], int]:
+def find_files(root: Path, layout: Layout = "auto") -> tuple[list[Entry], list[str], list[str]]:
     """List what lies in the class folders of ``root``, sorted by path.
 
     Hidden files are passed over. A folder that cannot be entered is an entry with a fault.
@@ -27,7 +27,8 @@ def find_files(root: Path, layout: Layout = "auto") -> tuple[list[Entry], int]:
         layout: the same.
 
     Returns:
-        The files, and how many others lie beside the class folders and so belong to no class.
+        The files; the paths of others that lie beside the class folders and so belong to no class;
+        and the given splits, [""] for none.
 
     Raises:
         UserError: no such folder, a class without files, a linked folder, or as `find_classes`.
@@ -53,5 +54,10 @@ def find_files(root: Path, layout: Layout = "auto") -> tuple[list[Entry], int]:
                 )
             entries += found
     places = {root, *(folder for folder, _ in classes.values())}
-    loose = sum(not path.is_dir() for place in places for path in visible(place))
-    return sorted(entries), loose
+    loose = [
+        path.relative_to(root).as_posix()
+        for place in places
+        for path in visible(place)
+        if not path.is_dir()
+    ]
+    return sorted(entries), sorted(loose), list(classes)

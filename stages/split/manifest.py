@@ -1,15 +1,19 @@
 """What the optional ``manifest.csv`` knows of the images: group, source, family, and more."""
 
 import csv
+import re
 import unicodedata
+from itertools import dropwhile
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from stages.common.errors import UserError
+from stages.common.folders import listed, visible
 
 FACTS = ("group", "source", "family")
 KNOWN = ("path", *FACTS, "partner", "id")
+FOLDERS_SAY = ("split", "label", "class")
 MOST_VALUES = 50
 
 
@@ -42,13 +46,19 @@ def read_manifest(folder: Path) -> pd.DataFrame:
 def _read(file: Path) -> pd.DataFrame:
     """Read a CSV of text, without blanks around cells and empty cells at the end of lines.
 
+    Lines that begin with "#" before the first line of cells, and with "# " below it, are comments.
+    Case does not matter in the names of `KNOWN` and `FOLDERS_SAY`.
+
     Raises:
         csv.Error: an open quote, a column named twice, or a cell without a column.
     """
     with file.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.reader(lines, strict=True, skipinitialspace=True)
         rows = [[cell.strip() for cell in row] for row in reader]
-    names, *rows = [row for row in rows if any(row)] or [[]]
+    rows = [row for row in rows if any(row) and not re.match(r"#(\s|#|$)", row[0])]
+    names, *rows = list(dropwhile(lambda row: row[0].startswith("#"), rows)) or [[]]
+    plain = (*KNOWN, *FOLDERS_SAY)
+    names = [name.lower() if name.lower() in plain else name for name in names]
     while names and not names[-1]:
         names.pop()
     if twice := [name for name in names if names.count(name) > 1]:
@@ -58,6 +68,27 @@ def _read(file: Path) -> pd.DataFrame:
             raise csv.Error(f"a line has more cells than the first has names: {','.join(row)}")
     blank = [""] * len(names)
     return pd.DataFrame([(row + blank)[: len(names)] for row in rows], columns=names, dtype=str)
+
+
+def unread(manifest: pd.DataFrame, info: Path, root: Path) -> list[str]:
+    """Say what looks like a manifest, or a part of it, and is not read."""
+    read = info / "manifest.csv"
+    files = [
+        path.as_posix()
+        for folder in (info, root)
+        if folder.is_dir()
+        for path in visible(folder)
+        if path.stem.casefold() == "manifest" and path.suffix != ".dvc" and path.is_file()
+        if not (read.exists() and path.samefile(read))
+    ]
+    lines = [f"{file} is not read; a manifest is {read}, a CSV in UTF-8" for file in files]
+    columns = [name for name in FOLDERS_SAY if name in manifest]
+    if columns:
+        lines.append(
+            f"manifest.csv: {listed(columns)} settles neither class nor split; the folders and the "
+            "block split of params.yaml do"
+        )
+    return lines
 
 
 def matched(manifest: pd.DataFrame, paths: pd.Series) -> pd.DataFrame:
@@ -77,8 +108,8 @@ def matched(manifest: pd.DataFrame, paths: pd.Series) -> pd.DataFrame:
     twice = table.loc[table["path"].duplicated(), "path"]
     if len(twice):
         raise UserError(
-            f"manifest.csv: {len(twice)} rows repeat a path ({twice.iloc[0]!r} for one); "
-            "leave one each"
+            f"manifest.csv: expected one row for each path, but more "
+            f"name {listed(list(twice), 1)}; leave one each"
         )
     return table
 
@@ -96,7 +127,7 @@ def unmatched(manifest: pd.DataFrame, images: pd.DataFrame) -> int:
     missing = ~manifest["path"].isin(images["path"])
     if len(manifest) and missing.all():
         raise UserError(
-            f"manifest.csv: none of its {len(manifest)} rows names an image: it says "
+            f"manifest.csv: no row of it names an image: it says "
             f"{manifest['path'].iloc[0]!r}, an image is {images['path'].iloc[0]!r}; write its "
             "paths relative to data.root, or correct data.info"
         )

@@ -13,7 +13,7 @@ def look_alikes(labels: Iterable[str]) -> list[str]:
     shows the difference.
     """
     lines = []
-    for _, alike in groupby(sorted(labels, key=_looks), key=_looks):
+    for _, alike in groupby(sorted(labels, key=looks), key=looks):
         names = sorted(alike)
         shown = " and ".join(map(ascii, names))
         if len(names) > 1:
@@ -26,7 +26,8 @@ def look_alikes(labels: Iterable[str]) -> list[str]:
     return lines
 
 
-def _looks(name: str) -> str:
+def looks(name: str) -> str:
+    """Return the same text for names that look the same, see `look_alikes`."""
     visible = (letter for letter in name if unicodedata.category(letter) != "Cf")
     folded = unicodedata.normalize("NFKC", "".join(visible)).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())

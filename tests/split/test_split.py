@@ -129,7 +129,8 @@ def test_hidden_files_are_no_files_at_all(run: Run) -> None:
         path = run.root / "real" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
-    (run.root / "__MACOSX/real").mkdir(parents=True)
+    for name in ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"):
+        (run.root / name / "real").mkdir(parents=True)
     (run.root / ".git").mkdir()
     assert run()[1]["images"]["total"] == 16
 
@@ -194,15 +195,43 @@ def test_captions_and_the_like_are_passed_over_and_hide_no_damage(
     table, metrics = run(max_bad_fraction=0.06)
     assert metrics["images"] == {"total": 18, "used": 17, "bad": 1, "dropped": 0}
     assert "real/an image after all.txt" in set(table["path"])
-    assert "16 files are captions or the like, fake/0.JSON for one" in capsys.readouterr().err
+    assert "captions, notes or the like: 'fake/0.JSON' and 15 more" in capsys.readouterr().err
     assert "1 of 18 files" in user_error(run, max_bad_fraction=0.05)
+
+
+def test_what_lies_beside_images_is_not_bad(run: Run) -> None:
+    run.fill("real", "fake")
+    for name in ("LICENSE", "Readme", "NOTICE", "0.png.pp3", "0.MOV", "1.mp4", "all.zip"):
+        (run.root / "real" / name).write_text("x")
+    (run.root / "real/licensed").write_text("x")
+    metrics = run()[1]
+    assert [item["path"] for item in metrics["bad"]] == ["real/licensed"]
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (lambda root: (root / "test").mkdir(), "there is no test split"),
+        (lambda root: save(root / "test/0.png", 9007), "there is no test split"),
+        (lambda root: save(root / "test/real/0.png", 9007), "no usable image of class 'fake'"),
+    ],
+)
+def test_an_incomplete_test_split_is_said(
+    run: Run, capsys: pytest.CaptureFixture, add: Callable[[Path], None], said: str
+) -> None:
+    run.fill("train/real", "train/fake", "val/real", "val/fake")
+    run()
+    assert "test/" not in capsys.readouterr().err
+    add(run.root)
+    run()
+    assert said in capsys.readouterr().err
 
 
 def test_loose_files_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake")
     (run.root / "README.md").touch()
     run()
-    assert "1 files lie beside the class folders" in capsys.readouterr().err
+    assert f"beside the class folders of {run.root}: 'README.md'\n" in capsys.readouterr().err
 
 
 def _nothing(run: Run) -> None:
@@ -288,6 +317,57 @@ def _level_too_high_in_splits(run: Run) -> None:
     run.fill(*(f"{s}/{g}/{c}" for s in ("train", "val") for g in ("sd", "xl") for c in ("a", "b")))
 
 
+def _splits_in_names(run: Run) -> None:
+    run.fill("real_train", "real_val", "fake_train", "fake_val")
+
+
+def _splits_before_names(run: Run) -> None:
+    run.fill("trainReal", "valReal", "trainFake", "valFake", "notes")
+
+
+def _generators(run: Run) -> None:
+    run.fill(*(f"{g}/{c}" for g in ("biggan", "stargan", "cyclegan/apple") for c in ("0_r", "1_f")))
+
+
+def _generators_of_several(run: Run) -> None:
+    run.fill(*(f"{g}/{c}" for g in ("cyclegan/apple", "stylegan/bed") for c in ("0_r", "1_f")))
+
+
+def _loose_beside_generators(run: Run) -> None:
+    _level_too_high(run)
+    (run.root / "sd15/README.txt").touch()
+    save(run.root / "sdxl/grid.png", 9)
+
+
+def _generator_lacks_one(run: Run) -> None:
+    run.fill("sd15/real", "sd15/fake", "sdxl/real", "sdxl/fake", "flux/fake")
+
+
+def _versions(run: Run) -> None:
+    run.fill(*(f"{v}/{s}/{c}" for v in ("v1", "v2") for s in ("train", "val") for c in ("a", "b")))
+
+
+def _folds(run: Run) -> None:
+    run.fill("fold1/a", "fold1/b", "fold2/a", "fold2/b")
+
+
+def _annotated(run: Run) -> None:
+    run.fill("train/images", "val/images")
+    for split in ("train", "val"):
+        (run.root / split / "labels").mkdir()
+        (run.root / split / "labels/0.txt").write_text("0 .5 .5 1 1")
+
+
+def _other_case(run: Run) -> None:
+    run.fill("train/Real", "train/Fake", "val/real", "val/Fake")
+
+
+def _no_images(run: Run) -> None:
+    run.fill("real")
+    (run.root / "fake").mkdir()
+    (run.root / "fake/0.npy").touch()
+
+
 def _linked_class(run: Run) -> None:
     run.fill("real", "elsewhere/fake")
     (run.root / "elsewhere").rename(run.root.parent / "elsewhere")
@@ -323,10 +403,21 @@ def _all_leaks(run: Run) -> None:
         (_two_spellings, ["'val', 'validation'", "all look like the split 'val'"]),
         (_train_and_test, ["val/ is missing", "'test', 'train'", "data.layout=classes"]),
         (_unlabelled_splits, ["training", "found none", "data.layout=classes"]),
-        (_level_too_high, ["'sd15', 'sdxl' all hold the folders 'fake', 'real'", "fake/sd15"]),
+        (_level_too_high, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'", "fake/sd15"]),
         (_two_levels_too_high, ["found only 'cats'", "images/cats the folder you mean"]),
-        (_classes_above_splits, ["all hold the folders 'train', 'val'", "train/fake"]),
-        (_level_too_high_in_splits, ["train", "'sd', 'xl' all hold the folders 'a', 'b'"]),
+        (_classes_above_splits, ["hold the same folders 'train', 'val'", "train/fake"]),
+        (_level_too_high_in_splits, ["train", "'sd', 'xl' hold the same folders 'a', 'b'"]),
+        (_splits_in_names, ["'fake_train' and 'fake_val'", "val/fake in", "layout=classes"]),
+        (_splits_before_names, ["'trainFake' and 'valFake'", "val/Fake", "layout=classes"]),
+        (_generators, ["'biggan', 'stargan' hold", "'0_r', '1_f'", "0_r/biggan in place of big"]),
+        (_generators_of_several, ["'cyclegan', 'stylegan' hold", "'0_r', '1_f'", "of …/0_r"]),
+        (_loose_beside_generators, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'"]),
+        (_generator_lacks_one, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'"]),
+        (_versions, ["'v1', 'v2' hold", "'train', 'val'; make one of 'v1', 'v2' data.root;"]),
+        (_folds, ["if 'a', 'b' are the classes, put them first, as in a/fold1 in place of fold1"]),
+        (_annotated, ["train: expected", "'images', 'labels' look like images and their annot"]),
+        (_other_case, ["val: class 'real' is 'Real' in train/, and only case"]),
+        (_no_images, ["class 'fake': expected images, but", "not images ('fake/0.npy')"]),
         (_linked_class, ["images/fake: is a link to a folder", "cp -rL"]),
         (_linked_folder, ["images/real/loop: is a link to a folder", "cp -rL"]),
         (_all_leaks, ["'fake' has no usable image in val/"]),
@@ -464,7 +555,7 @@ def test_folders_that_are_classes_without_being_told(run: Run, folders: tuple[st
 
 def test_classes_with_the_same_subfolders_if_told(run: Run) -> None:
     run.fill("real/indoor", "real/outdoor", "fake/indoor", "fake/outdoor")
-    assert "all hold the folders 'indoor', 'outdoor'" in user_error(run)
+    assert "hold the same folders 'indoor', 'outdoor'" in user_error(run)
     assert set(run(layout="classes")[0]["label"]) == {"real", "fake"}
 
 
@@ -516,7 +607,7 @@ def test_the_manifest_tells_group_source_and_family(
         table["path"] == "real/3.png", ["group", "source", "family"]
     ].values.tolist() == [["scene 3", "camera", "f3"]]
     assert metrics["sources"] == {"camera": 40}
-    assert "1 of 41 rows of manifest.csv name no usable image" in capsys.readouterr().err
+    assert "rows of manifest.csv that name no usable image: 1 of 41" in capsys.readouterr().err
 
 
 def test_further_columns_of_the_manifest_are_kept_where_they_can_tell(run: Run) -> None:
@@ -546,6 +637,8 @@ def test_further_columns_of_the_manifest_are_kept_where_they_can_tell(run: Run) 
         "path,source\nreal\\1.png,camera\n",
         "path,source\n./real/1.png,camera\n",
         "path,source\r\nreal/1.png,camera\r\n",
+        "Path,SOURCE\nreal/1.png,camera\n",
+        "#by hand\n# of, three, cells\npath,source\n# a note\n#\nreal/1.png,camera\n",
     ],
 )
 def test_a_manifest_as_people_write_it(run: Run, text: str) -> None:
@@ -554,6 +647,28 @@ def test_a_manifest_as_people_write_it(run: Run, text: str) -> None:
     table, _ = run()
     assert table.loc[table["source"] == "camera", "path"].tolist() == ["real/1.png"]
     assert read_table(run.attributes, ("id",))["id"].tolist() == table["id"].tolist()
+
+
+def test_a_row_of_a_folder_that_begins_with_a_hash(run: Run) -> None:
+    run.fill("#1", "#2")
+    manifest(run, "path,source\n#1/1.png,camera\n")
+    assert run()[1]["sources"] == {"": 15, "camera": 1}
+
+
+def test_what_is_not_read_of_a_manifest_is_said(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake")
+    manifest(run, "path,Split,source\nreal/1.png,val,camera\n")
+    run()
+    err = capsys.readouterr().err
+    assert err.count("'split' settles neither class nor split") == 1
+    assert "is not read" not in err
+    (run.info / "manifest.csv").unlink()
+    (run.info / "manifest.xlsx").touch()
+    (run.root / "manifest.csv").touch()
+    run()
+    err = capsys.readouterr().err
+    assert f"{run.info}/manifest.xlsx is not read; a manifest is {run.info}/manifest.csv" in err
+    assert f"{run.root}/manifest.csv is not read" in err
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -624,8 +739,8 @@ def test_a_pattern_that_finds_nothing(run: Run, pattern: str) -> None:
     [
         ("file,group\nreal/1.png,x\n", "expected a column 'path'"),
         ("path;group\nreal/1.png;x\n", "separated by commas"),
-        ("path\nreal/1.png\nreal/1.png\n", "repeat a path ('real/1.png'"),
-        ("path\nimages/real/1.png\n", "none of its 1 rows"),
+        ("path\nreal/1.png\nreal/1.png\n", "more name 'real/1.png'"),
+        ("path\nimages/real/1.png\n", "no row of it names"),
         ("", "found nothing"),
         ("path,source\nreal/1.png,a,b\n", "more cells than the first"),
         ("path,source,source\n", "names 'source' twice"),

@@ -204,8 +204,12 @@ def test_too_few_groups_name_the_distance() -> None:
 
 def test_a_group_that_holds_much_of_a_class_is_named() -> None:
     images = table(20, label=["a"] * 10 + ["b"] * 10, group=["g"] * 3 + [str(n) for n in range(17)])
-    (line,) = dominant_groups(images)
+    (line,) = dominant_groups(images, np.array([[0, 1]]))
     assert "3 of the 10 images of class 'a'" in line
     assert images["path"][0] in line
     assert "split.near_duplicate_distance" in line
-    assert dominant_groups(images.assign(group=images["id"])) == []
+    none = np.empty((0, 2), int)
+    (line,) = dominant_groups(images, none)
+    assert "correct the manifest" in line
+    assert "near_duplicate_distance" not in line
+    assert dominant_groups(images.assign(group=images["id"]), none) == []
