@@ -1,5 +1,6 @@
 """Show what a branch changed: one page that opens without a network, and Markdown for a review."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ NEEDED = (
 )
 TEMPLATES = Path(__file__).parent
 PAGE, MARKDOWN = "index.html", "diff.md"
-HEADING = "What changed since "
+SEAL = "<!-- SHA-256 of this page and diff.md: "
 
 
 class Side(NamedTuple):
@@ -94,29 +95,36 @@ def compare(root: Path, base: str, target: Path) -> str:
     )
     markdown = render(TEMPLATES / "branch.md", context)
     with atomic_folder(place) as folder:
-        write_text(folder / PAGE, page)
+        write_text(folder / PAGE, page + seal(page, markdown))
         write_text(folder / MARKDOWN, markdown)
     return markdown
 
 
 def place_of_pages(target: Path) -> Path:
     """Return the folder that ``--out`` names, if `compare` may write there."""
-    kind = f"an empty folder or an earlier comparison ({PAGE}, {MARKDOWN})"
+    kind = f"an empty folder or an earlier comparison as it was written ({PAGE}, {MARKDOWN})"
     return place_to_write(target, "--out", holds_own_pages, kind)
 
 
 def holds_own_pages(folder: Path) -> bool:
-    """Say whether ``folder`` is empty or holds what `compare` wrote and nothing else."""
+    """Say whether ``folder`` is empty or holds what `compare` wrote, unchanged, and no more."""
     if not folder.is_dir():
         return False
     names = names_below(folder)
     if not names:
         return True
-    starts = {PAGE: f"<h1>{HEADING}", MARKDOWN: f"## {HEADING}"}
-    return names == set(starts) and all(
-        (folder / name).is_file() and start in (folder / name).read_text("utf-8", "replace")
-        for name, start in starts.items()
+    if names != {PAGE, MARKDOWN} or not all((folder / name).is_file() for name in names):
+        return False
+    page, markdown = (
+        (folder / n).read_bytes().decode("utf-8", "replace") for n in (PAGE, MARKDOWN)
     )
+    body, start, _ = page.rpartition(SEAL)
+    return bool(start) and page == body + seal(body, markdown)
+
+
+def seal(page: str, markdown: str) -> str:
+    """Return the comment at the end of ``page`` that tells whether anybody changed either since."""
+    return f"{SEAL}{hashlib.sha256(f'{page}{markdown}'.encode()).hexdigest()} -->\n"
 
 
 def require_fresh(folder: Path, name: str) -> None:

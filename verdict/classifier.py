@@ -1,6 +1,7 @@
 """A trained classifier outside the pipeline: from its file to probabilities and heat maps."""
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,10 @@ class Classifier(nn.Module):
         except BadImageError as error:
             raise UserError(f"{path}: {error}; give a whole image file") from None
         return torch.from_numpy(square.copy())
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode, whatever ``mode``: in training mode the figures are others."""
+        return super().train(False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities ``[N,K]`` and the margin's signed Grad-CAM maps ``[N,h,w]``.
@@ -82,7 +87,13 @@ def load_classifier(path: Path | str) -> Classifier:
     ``probabilities, maps = classifier(classifier.prepare("cat.jpg")[None])``.
 
     Raises:
-        UserError: the file is no classifier of this program.
+        UserError: there is no such file, or it is no classifier of this program.
     """
     path = Path(path)
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise UserError(
+            f"{path}: expected a classifier of this pipeline, found {found}; name its file, or "
+            "run `dvc repro` (or `dvc pull`) so that models/classifier.safetensors is there"
+        )
     return Classifier(read_classifier(path), Prepare(**read_preprocessing(path))).eval()

@@ -13,6 +13,7 @@ from verdict.classifier import Classifier
 
 OUTPUTS = ("probabilities", "maps")
 ABOUT = ("classes", "preprocessing")
+PRODUCER = "twincam"
 
 
 def export_onnx(classifier: Classifier, path: Path) -> None:
@@ -37,6 +38,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
     )
     assert program is not None
     model = program.model_proto
+    model.producer_name = PRODUCER
     values = (classifier.classes, classifier.preprocessing.model_dump())
     about = dict(zip(ABOUT, values, strict=True))
     onnx.helper.set_model_props(
@@ -52,11 +54,12 @@ def place_of_onnx(target: Path) -> Path:
 
 
 def is_own_onnx(file: Path) -> bool:
-    """Say whether ``file`` is ONNX with the metadata that `export_onnx` writes."""
+    """Say whether ``file`` is ONNX with the producer and just the metadata of `export_onnx`."""
     if not file.is_file():
         return False
     try:
         model = onnx.load(file, format="protobuf", load_external_data=False)
     except DecodeError:
         return False
-    return {prop.key for prop in model.metadata_props} >= set(ABOUT)
+    keys = sorted(prop.key for prop in model.metadata_props)
+    return model.producer_name == PRODUCER and keys == sorted(ABOUT)

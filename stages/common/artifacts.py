@@ -148,8 +148,21 @@ def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """Read what `write_metrics` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read what `write_metrics` wrote.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        metrics = None
+    if not isinstance(metrics, dict):
+        raise UserError(
+            f"{path}: expected JSON as a stage writes it, found something else; "
+            "remove it and run `dvc repro`"
+        )
+    return metrics
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -162,9 +162,12 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
         sets, origin = {"": ARCHITECTURES[network.arch].imagenet()}, "model.weights=imagenet"
     else:
         if not path.is_file():
+            tracked = path.with_name(f"{path.name}.dvc")
+            pull = f"run `dvc pull {path}`, " if tracked.is_file() else ""
             raise UserError(
                 f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
-                "(a file of torch.save or safetensors); give its path, "
+                "(a file of torch.save or safetensors), found "
+                f"{'no file' if path.exists() else 'nothing'} there; {pull}give its path, "
                 "or set model.weights=imagenet or none"
             )
         sets, origin = tensor_sets(path), str(path)

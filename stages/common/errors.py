@@ -17,7 +17,8 @@ def one_line(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"no space left to write{place}; free some disk and run again (nothing was lost)"
     if isinstance(error, FileNotFoundError):
-        return f"not found{place}; run `dvc repro` (or `dvc pull`) so that it is there"
+        missing = error.filename or error
+        return f"not found: {missing}; run `dvc repro` (or `dvc pull`) so that it is there"
     return f"{error.strerror or error}{place}; put that right and run again"
 
 

@@ -63,6 +63,18 @@ DATA = {
 """What a file may ask to call as a part of its data; a stand-in answers."""
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""Begins the small text that Git LFS puts in a file's place."""
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7-Zip",
+}
+"""Programs that pack files, by what their files begin with."""
+
+
 class WouldRunError(Exception):
     """A pickle asks to call something that is no data; the message is its name."""
 
@@ -133,21 +145,12 @@ def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
 
 def _content(path: Path) -> Any:
     with path.open("rb") as file:
-        head = file.read(9)
+        head = file.read(len(LFS_POINTER))
     try:
-        if head[8:] == b"{":
+        if other := _other_kind(path, head):
+            raise UserError(f"{path}: expected a state dict, got {other}")
+        if head[8:9] == b"{":
             return load_file(path)
-        if head[:4] == b"PK\3\4" and any(
-            name.endswith("/constants.pkl") for name in zipfile.ZipFile(path).namelist()
-        ):
-            raise UserError(
-                f"{path}: expected a state dict, got a TorchScript archive; "
-                "save `model.state_dict()` of the model it was made from"
-            )
-        if tarfile.is_tarfile(path):
-            raise UserError(
-                f"{path}: expected a state dict, got a tar archive; unpack it, name the file in it"
-            )
         return _unpickled(path)
     except WouldRunError as error:
         raise UserError(
@@ -165,6 +168,28 @@ def _content(path: Path) -> Any:
         f"{path}: not readable as a state dict ({kind if head else 'an empty file'}); "
         "save `model.state_dict()` with torch.save or safetensors"
     )
+
+
+def _other_kind(path: Path, head: bytes) -> str:
+    """Say what stands in place of weights in the file that begins with ``head``, and the way out.
+
+    Empty for what may be weights.
+    """
+    if head == LFS_POINTER:
+        return "the pointer of Git LFS in its place; run `git lfs pull`"
+    if path.suffix == ".dvc":
+        weights = path.with_suffix("")
+        return f"DVC's record of one; run `dvc pull {path}` and name {weights}"
+    if head[:4] == b"PK\3\4":
+        names = zipfile.ZipFile(path).namelist()
+        if any(name.endswith("/constants.pkl") for name in names):
+            return "a TorchScript archive; save `model.state_dict()` of the model it was made from"
+        if not any(name.endswith("data.pkl") for name in names):
+            return "a zip archive; unpack it, name the file in it"
+    if tarfile.is_tarfile(path):
+        return "a tar archive; unpack it, name the file in it"
+    packed = (kind for magic, kind in PACKED.items() if head.startswith(magic))
+    return next((f"a file packed by {kind}; unpack it, name what comes out" for kind in packed), "")
 
 
 def _unpickled(path: Path) -> Any:
@@ -287,7 +312,9 @@ def _match(place: str, names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
     tensors, misshapen = {}, []
     for name in own.keys() & names.keys():
         given, expected = names[name], own[name]
-        if given.shape == expected.shape and (
+        if special := _special(given):
+            misshapen.append(f"{name} is {special}, expected {_shape(expected)}")
+        elif given.shape == expected.shape and (
             given.is_floating_point() or not expected.is_floating_point()
         ):
             tensors[name] = given.to(expected.dtype)
@@ -300,6 +327,15 @@ def _match(place: str, names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
         [n for n in names if n.split(".")[0] in tops and n not in own and n not in counters],
         sorted(misshapen),
     )
+
+
+def _special(tensor: Tensor) -> str:
+    """Say why the numbers of ``tensor`` cannot be had like those of an array; empty if they can."""
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.is_meta:
+        return "without its numbers (a tensor on the device meta)"
+    return "" if tensor.layout == torch.strided else "sparse"
 
 
 def _shape(tensor: Tensor) -> str:

@@ -9,7 +9,7 @@ from stages.common.errors import run_stage
 from stages.common.folders import listed, require_no_links
 from stages.common.messages import warn
 from stages.common.near_duplicates import hash_text
-from stages.common.params import read_params, require_settings
+from stages.common.params import holds_settings, read_params, require_settings
 from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, gaps_of_test, read_contents
 from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
     """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
     flags = parser().parse_args(argv)
     params = read_params(flags.params, Params)
-    if (made_with := flags.info / "settings.json").exists():
+    if holds_settings(made_with := flags.info / "rendered_with.json", params.synthesize):
         require_settings(made_with, params.synthesize, "synthesize")
     require_no_links(flags.info)
     entries, loose, splits = find_files(flags.root, params.data.layout)

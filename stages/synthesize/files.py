@@ -56,7 +56,7 @@ def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) ->
             rows += future.result()
     rows.sort(key=lambda row: (row["group"], row["source"]))
     write_table(info / "manifest.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
-    write_settings(info / "settings.json", settings)
+    write_settings(info / "rendered_with.json", settings)
     parts = pd.DataFrame({"value": list(LABEL.values()), "name": list(LABEL)})
     write_table(info / "parts.csv", parts)
 

@@ -84,6 +84,13 @@ def test_names_come_back_as_they_were(names: list[str], tmp_path: Path) -> None:
     assert read_texts(tmp_path / "t.csv")["coat"].tolist() == names
 
 
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"[1]", b"\xff", b"[" * 100_000])
+def test_damaged_metrics_are_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "preprocessing.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"preprocessing\.json: expected JSON .*dvc repro"):
+        read_metrics(tmp_path / "preprocessing.json")
+
+
 def test_arrays_come_back_memory_mapped_and_others_are_named(tmp_path: Path) -> None:
     write_array(tmp_path / "a.npy", np.arange(6.0).reshape(2, 3)[:, ::-1])
     array = read_array(tmp_path / "a.npy")

@@ -190,6 +190,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     network = create("resnet18", ("a", "b"), HALF)
     with pytest.raises(UserError, match=r"model\.weights_file is"):
         load_pretrained(network, "file", tmp_path / "missing.pth")
+    (tmp_path / "missing.pth.dvc").touch()
+    for path, words in {"missing.pth": "dvc pull", ".": "no file there", "x": "nothing"}.items():
+        with pytest.raises(UserError, match=words):
+            load_pretrained(network, "file", tmp_path / path)
 
 
 def test_a_classifier_with_weights_that_are_not_finite_is_refused(

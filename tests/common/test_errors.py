@@ -27,6 +27,7 @@ def ends_with(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple
         (OSError(errno.ENOSPC, "No space left on device", "models/x"), "no space left to write"),
         (FileNotFoundError(errno.ENOENT, "No such file", "data/x.npy"), "not found: data/x.npy"),
         (PermissionError(errno.EACCES, "Permission denied", "data"), "Permission denied: data"),
+        (FileNotFoundError("No such file: /nope"), "not found: No such file: /nope"),
         (MemoryError(), "out of memory"),
     ],
 )

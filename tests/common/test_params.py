@@ -20,7 +20,7 @@ from stages.common.params import (
 )
 from stages.common.settings import BLOCKS, Prepare
 from stages.split import params as split
-from tests.conftest import ROOT, run_in
+from tests.conftest import ROOT, run_in, user_error
 
 
 class Inner(Block):
@@ -35,7 +35,7 @@ class Params(Block):
     inner: Inner
 
 
-GOOD = "seed: 0\nname: x\ninner: {rate: 1e-4, kind: a, count: 3}\nother: {anything: 1}\n"
+GOOD = "seed: 0\nname: x\ninner: {rate: 1e-4, kind: a, count: 3}\n"
 
 
 def read(tmp_path: Path, text: str) -> Params:
@@ -43,7 +43,7 @@ def read(tmp_path: Path, text: str) -> Params:
     return read_params(tmp_path / "params.yaml", Params)
 
 
-def test_reads_its_blocks_and_leaves_others(tmp_path: Path) -> None:
+def test_reads_its_blocks(tmp_path: Path) -> None:
     params = read(tmp_path, GOOD)
     assert (params.seed, params.inner.rate, params.inner.kind) == (0, 1e-4, "a")
 
@@ -61,11 +61,17 @@ def test_reads_its_blocks_and_leaves_others(tmp_path: Path) -> None:
         (("name: x", "name: 007"), ["name is 7", "in quotes"]),
         (("name: x", "name: true"), ["name is True", "in quotes"]),
         (("name: x", "name: 2024-01-31"), ["name is datetime.date(2024, 1, 31)", "in quotes"]),
-        (("name: x", "name: [a]"), ["name is ['a']", "valid string"]),
+        (("name: x", "name: [a]"), ["name is ['a']", "allowed: text"]),
+        (("name: x", "name:"), ["name is empty (null)", "a path"]),
+        (("inner: {rate: 1e-4, kind: a, count: 3}", "inner: 3"), ["inner is 3", "a block of"]),
         ((", count: 3", ""), ["inner.count is missing"]),
         (("seed: 0\n", ""), ["seed is missing"]),
         ((GOOD, "- a\n"), ["expected a mapping"]),
         ((GOOD, "a: [\n"), ["not YAML"]),
+        ((GOOD, "# nothing\n"), ["it is empty", "git checkout"]),
+        (("seed: 0\n", "<<<<<<< HEAD\nseed: 0\n=======\nseed: 1\n>>>>>>> b\n"), ["line 1", "Git"]),
+        (("seed: 0\n", "seed: 0\nsede: 1\n"), ["sede is not a known parameter"]),
+        (("seed: 0\n", "seed: 0\n1: 1\n"), ["1 is not a known parameter"]),
     ],
 )
 def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
@@ -110,6 +116,46 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
     YAML().dump(document, tmp_path / "params.yaml")
     with pytest.raises(UserError, match=f"{change} is {words!r}; allowed"):
         read_params(tmp_path / "params.yaml", split.Params)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("protopnet", None, ["protopnet is missing"]),
+        ("protopnet", "protopnets", ["protopnets is not a known", "protopnet is missing"]),
+        ("seed", "Seed", ["Seed is not a known", "seed is missing"]),
+    ],
+)
+def test_the_first_stage_finds_a_block_that_is_missing_or_misspelt(
+    was: str, now: str | None, words: list[str], tmp_path: Path
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    block = document.pop(was)
+    if now:
+        document[now] = block
+    YAML().dump(document, tmp_path / "params.yaml")
+    message = user_error(read_params, path=tmp_path / "params.yaml", model=split.Params)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "words"),
+    [
+        ("explain", "methods", [], "a list that is not empty"),
+        ("explain", "methods", "knn", "a list, in square brackets"),
+        ("prepare", "harmonise", 1, "true or false"),
+        ("model", "weights_file", None, "a path"),
+    ],
+)
+def test_what_is_allowed_is_said_in_plain_words(
+    block: str, key: str, value: object, words: str, tmp_path: Path
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document[block][key] = value
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=words) as caught:
+        read_params(tmp_path / "params.yaml", split.Params)
+    assert "valid" not in str(caught.value)
 
 
 def test_blocks_are_counted_as_the_networks_are_cut() -> None:

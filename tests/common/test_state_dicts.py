@@ -1,9 +1,12 @@
 """Weights as people save them are read where nothing is ambiguous, and refused in one line else."""
 
 import argparse
+import gzip
+import lzma
 import os
 import pickle
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,3 +207,48 @@ def test_files_that_hold_no_weights_are_refused(
     assert message.startswith(f"{path}: ")
     assert not any(word in message for word in ("weights_only", "trusted", "PytorchStreamReader"))
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("special", "words"),
+    [
+        (lambda tensor: tensor.to_sparse(), "is sparse"),
+        (lambda tensor: tensor[None].to_sparse_csr(), "is sparse"),
+        (lambda tensor: tensor.to("meta"), "without its numbers"),
+        (lambda tensor: torch.nested.nested_tensor([tensor, tensor]), "nested"),
+    ],
+)
+def test_tensors_that_hold_no_plain_numbers_are_named(
+    special: Callable[[Tensor], Tensor], words: str, tmp_path: Path
+) -> None:
+    name = "layer1.0.bn1.weight"
+    message = refused({**state(), name: special(state()[name])}, tmp_path / "weights.pth")
+    assert name in message
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("w.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+        ("w.pth.dvc", b"outs:\n- md5: 1\n  path: w.pth\n", "dvc pull"),
+        ("w.pth", gzip.compress(b"weights"), "packed by gzip; unpack it"),
+        ("w.pth", lzma.compress(b"weights"), "packed by xz; unpack it"),
+    ],
+)
+def test_what_stands_in_the_place_of_weights_says_the_way_to_them(
+    name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    network = create("resnet18", ("a", "b"), HALF)
+    assert words in user_error(load_pretrained, network=network, weights="file", path=path)
+
+
+def test_weights_in_a_zip_archive_are_to_be_unpacked(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "w.pth")
+    path = tmp_path / "w.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(tmp_path / "w.pth", "w.pth")
+    network = create("resnet18", ("a", "b"), HALF)
+    assert "unpack it" in user_error(load_pretrained, network=network, weights="file", path=path)

@@ -5,14 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from sharing.branch import compare, place_of_pages
+from sharing.branch import compare, place_of_pages, seal
 from tests.conftest import user_error
 
 
 def earlier(folder: Path) -> None:
     folder.mkdir()
-    (folder / "index.html").write_text("<html><h1>What changed since main</h1></html>")
-    (folder / "diff.md").write_text("\n## What changed since main (0123456789)\n")
+    page, markdown = "<h1>What changed since main</h1>\n", "## What changed since main\n"
+    (folder / "index.html").write_text(page + seal(page, markdown))
+    (folder / "diff.md").write_text(markdown)
+
+
+def earlier_with_a_line(folder: Path) -> None:
+    earlier(folder)
+    with (folder / "diff.md").open("a") as file:
+        file.write("My notes.\n")
+
+
+def earlier_with_a_title(folder: Path) -> None:
+    earlier(folder)
+    page = (folder / "index.html").read_text()
+    (folder / "index.html").write_text(page.replace("main", "my thesis"))
+
+
+def earlier_with_an_end(folder: Path) -> None:
+    earlier(folder)
+    with (folder / "index.html").open("a") as file:
+        file.write("<p>My notes</p>")
 
 
 def with_notes(folder: Path) -> None:
@@ -45,7 +64,18 @@ def file(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [with_notes, own_site, same_names, leftover_of_mine, link_to_mine, file]
+    "make",
+    [
+        with_notes,
+        earlier_with_a_line,
+        earlier_with_a_title,
+        earlier_with_an_end,
+        own_site,
+        same_names,
+        leftover_of_mine,
+        link_to_mine,
+        file,
+    ],
 )
 def test_what_is_not_its_own_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
     target = tmp_path / "docs"

@@ -756,11 +756,19 @@ def test_a_wrong_manifest(run: Run, text: str, said: str) -> None:
 def test_images_rendered_with_other_settings_are_refused(run: Run) -> None:
     run.fill("real", "fake")
     made = {"seed": 0, "pairs": 2, "image_size": 96, "shortcut": "none"}
-    (run.info / "settings.json").write_text(json.dumps(made))
+    (run.info / "rendered_with.json").write_text(json.dumps(made))
     message = user_error(run)
     assert "made with image_size=96, but params.yaml says image_size=64" in message
     assert "dvc repro --force synthesize" in message
-    (run.info / "settings.json").write_text(json.dumps({**made, "image_size": 64}))
+    (run.info / "rendered_with.json").write_text(json.dumps({**made, "image_size": 64}))
+    run()
+
+
+@pytest.mark.parametrize("name", ["settings.json", "rendered_with.json"])
+@pytest.mark.parametrize("text", ["[1]", "{", '{"labels": []}'])
+def test_such_a_file_of_another_program_is_ignored(run: Run, name: str, text: str) -> None:
+    run.fill("real", "fake")
+    (run.info / name).write_text(text)
     run()
 
 

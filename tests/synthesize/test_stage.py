@@ -23,7 +23,7 @@ def run(folder: Path, **changes: object) -> Path:
     folder.mkdir(exist_ok=True)
     settings = {"seed": 0, "pairs": 3, "image_size": 64, "shortcut": "none", **changes}
     lines = "".join(f"  {key}: {value}\n" for key, value in settings.items())
-    (folder / "params.yaml").write_text(f"synthesize:\n{lines}other: {{left: alone}}\n")
+    (folder / "params.yaml").write_text(f"synthesize:\n{lines}")
     main(command(folder))
     return folder
 
@@ -55,7 +55,7 @@ def test_same_bytes_whatever_the_number_of_workers(plain: Path, tmp_path: Path) 
 def test_more_pairs_keep_the_earlier_ones(plain: Path, tmp_path: Path) -> None:
     more = contents(run(tmp_path, pairs=5))
     before = contents(plain)
-    assert json.loads(before.pop("info/settings.json"))["image_size"] == 64
+    assert json.loads(before.pop("info/rendered_with.json"))["image_size"] == 64
     for name, content in before.items():
         assert more[name].startswith(content) if name.endswith(".csv") else more[name] == content
 

@@ -8,21 +8,43 @@ from typing import cast
 import onnx
 import pytest
 
+from stages.common.backbones import HALF, create
+from stages.common.settings import Prepare
 from tests.conftest import user_error
 from verdict.__main__ import main
-from verdict.classifier import Classifier
+from verdict.classifier import Classifier, load_classifier
 from verdict.export import export_onnx, place_of_onnx
 
+OWN = {"classes": "[]", "preprocessing": "{}"}
 
-def write_onnx(path: Path, about: dict[str, str]) -> None:
+
+def write_onnx(path: Path, about: dict[str, str], producer: str = "twincam") -> None:
     graph = onnx.helper.make_graph([], "graph", [], [])
     model = onnx.helper.make_model(graph)
     onnx.helper.set_model_props(model, about)
+    model.producer_name = producer
     path.write_bytes(model.SerializeToString())
 
 
 def others_model(path: Path) -> None:
     write_onnx(path, {"author": "me"})
+
+
+def others_model_with_classes(path: Path) -> None:
+    write_onnx(path, OWN, "pytorch")
+
+
+def own_model_with_more(path: Path) -> None:
+    write_onnx(path, {**OWN, "author": "me"})
+
+
+def link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def links_in_a_circle(path: Path) -> None:
+    path.symlink_to(path.parent / "other")
+    (path.parent / "other").symlink_to(path)
 
 
 def text(path: Path) -> None:
@@ -52,7 +74,20 @@ def link_to_mine(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.json"])
 @pytest.mark.parametrize(
-    "make", [others_model, text, empty_file, folder, pipe, leftover_of_mine, link_to_mine]
+    "make",
+    [
+        others_model,
+        others_model_with_classes,
+        own_model_with_more,
+        text,
+        empty_file,
+        folder,
+        pipe,
+        leftover_of_mine,
+        link_to_mine,
+        link_to_itself,
+        links_in_a_circle,
+    ],
 )
 def test_what_is_not_its_own_stays(make: Callable[[Path], None], name: str, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -71,10 +106,45 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 
 def test_nothing_and_an_earlier_export_are_written_over(tmp_path: Path) -> None:
     place_of_onnx(tmp_path / "new.onnx")
-    write_onnx(tmp_path / "old.onnx", {"classes": "[]", "preprocessing": "{}"})
+    write_onnx(tmp_path / "old.onnx", OWN)
     place_of_onnx(tmp_path / "old.onnx")
     (tmp_path / "link").symlink_to(tmp_path / "old.onnx")
     place_of_onnx(tmp_path / "link")
+    (tmp_path / "dangling").symlink_to(tmp_path / "below" / "new.onnx")
+    assert place_of_onnx(tmp_path / "dangling") == tmp_path / "below" / "new.onnx"
+
+
+@pytest.mark.parametrize("folder", ["file.txt", "loop"])
+def test_a_place_below_what_is_no_folder_is_refused_first(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").touch()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    path = tmp_path / folder / "new.onnx"
+    line = user_error(export_onnx, classifier=cast(Classifier, None), path=path)
+    assert f"{folder}: expected a folder" in line
+
+
+def test_a_pipe_behind_a_link_of_the_system_is_refused() -> None:
+    end, other = os.pipe()
+    try:
+        line = user_error(place_of_onnx, target=Path(f"/dev/fd/{other}"))
+    finally:
+        os.close(end)
+        os.close(other)
+    assert "found something else" in line
+
+
+def test_what_is_no_file_of_a_classifier_is_named(tmp_path: Path) -> None:
+    for path, found in ((tmp_path, "a folder"), (tmp_path / "nope", "nothing")):
+        line = user_error(load_classifier, path=path)
+        assert f"{path}: expected a classifier of this pipeline, found {found}" in line
+
+
+def test_a_classifier_stays_in_evaluation_mode() -> None:
+    network = create("resnet18", ("a", "b"), HALF)
+    network.module.eval()
+    preprocessing = Prepare(image_size=64, harmonise=True, jpeg_quality=85)
+    classifier = Classifier(network, preprocessing).train()
+    assert not any(module.training for module in classifier.modules())
 
 
 def test_the_projects_classifier_is_found_from_below(
@@ -86,5 +156,4 @@ def test_the_projects_classifier_is_found_from_below(
     assert "expected the project's folder" in user_error(main, argv=words)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "dvc.yaml").touch()
-    with pytest.raises(FileNotFoundError, match=str(tmp_path / "models" / "classifier")):
-        main(words)
+    assert str(tmp_path / "models" / "classifier") in user_error(main, argv=words)
