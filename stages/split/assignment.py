@@ -166,6 +166,6 @@ def check_covered(images: pd.DataFrame, labels: list[str], splits: list[str], gi
                     "different pictures"
                 )
             raise UserError(
-                f"class {label!r} has no image in {split}: its {len(mine)} images form {groups} "
-                f"groups that stay together, too few for {', '.join(splits)}; {cure}"
+                f"class {label!r} has no image in {split}; images: {len(mine)}, "
+                f"independent groups: {groups}, needed: one each for {', '.join(splits)}; {cure}"
             )

@@ -399,7 +399,7 @@ def _all_leaks(run: Run) -> None:
         (_train_lacks, ["'drawn' is not in train/"]),
         (_test_unknown, ["'drawn' is not in train/"]),
         (_train_of_one, ["train", "two or more", "only 'real'"]),
-        (_too_few, ["has no image in", "1 images form 1 groups", "add images"]),
+        (_too_few, ["has no image in", "images: 1, independent groups: 1", "add images"]),
         (_two_spellings, ["'val', 'validation'", "all look like the split 'val'"]),
         (_train_and_test, ["val/ is missing", "'test', 'train'", "data.layout=classes"]),
         (_unlabelled_splits, ["training", "found none", "data.layout=classes"]),

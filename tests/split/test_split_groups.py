@@ -198,7 +198,7 @@ def test_too_few_groups_name_the_distance() -> None:
     message = user_error(
         check_covered, images=kept, labels=["a", "b"], splits=["train", "val"], given=False
     )
-    assert "its 3 images form 1 groups" in message
+    assert "images: 3, independent groups: 1" in message
     assert "split.near_duplicate_distance" in message
 
 
