@@ -141,13 +141,14 @@ def _check_names(path: Path, document: dict[str, Any], model: type[Block]) -> No
     known = [name for other in (model, *models_of_stages()) for name in other.model_fields]
     wrong = [_unknown(str(name)) for name in document if name not in known]
     if document.keys() & known - model.model_fields.keys():
-        wrong += [_missing(name) for name in dict.fromkeys(known) if name not in document]
+        missing = [name for name in dict.fromkeys(known) if name not in document]
+        wrong += [_missing(", ".join(missing))] if missing else []
     if wrong:
         raise UserError(f"{path}: {'; '.join(wrong)}")
 
 
-def _missing(key: str) -> str:
-    return f"{key} is missing; add it (`git diff` or presets/default.yaml show its place)"
+def _missing(keys: str) -> str:
+    return f"{keys} is missing; add it (`git diff` or presets/default.yaml show its place)"
 
 
 def _unknown(key: str) -> str:

@@ -131,6 +131,13 @@ def verdicts(table: pd.DataFrame) -> dict[str, dict[str, str]]:
     }
 
 
+def block_of(params: Path, name: str) -> Path:
+    """Write the block ``name`` of ``params`` to a file of its own."""
+    file = params.with_name(f"{name}.yaml")
+    file.write_text(json.dumps({name: json.loads(params.read_text())[name]}))
+    return file
+
+
 @pytest.mark.parametrize("harmonised", [True, False])
 def test_as_is_gives_the_logits_of_the_embeddings(
     run: Run, tmp_path: Path, harmonised: bool
@@ -150,7 +157,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
     prepare(
         [
-            f"--params={tmp_path / 'params.yaml'}",
+            f"--params={block_of(run.params, 'prepare')}",
             *places,
             *arrays,
             f"--preprocessing={run.preprocessing}",
@@ -158,7 +165,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     )
     embed(
         [
-            f"--params={run.params}",
+            f"--params={block_of(run.params, 'run')}",
             arrays[0],
             places[2],
             f"--model={run.model}",
