@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stages.common.params import Block
 from stages.common.settings import Synthesize
@@ -19,6 +19,13 @@ class Data(Block):
     max_pixels: int = Field(ge=1)
     max_bad_fraction: float = Field(ge=0, le=1)
     source_pattern: re.Pattern[str] | None
+
+    @field_validator("root", "info")
+    @classmethod
+    def _passes_a_shell_unchanged(cls, value: str) -> str:
+        if set(value) & set('"$`\\\n'):
+            raise ValueError("a path without double quotes, $, ` and backslashes; rename the folder")
+        return value
 
 
 class Split(Block):
