@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stages.common.errors import UserError
-from stages.common.folders import is_sidecar, listed, subfolders, visible, walk
+from stages.common.folders import listed, subfolders, visible, walk
 from stages.prepare.masks import mask_of
 
 _MASKS_TOO = ("groundtruth", "gt", "annotation", "segmentation", "segmentationmask")
@@ -99,6 +99,9 @@ def _opened(file: Path) -> Image.Image:
     return image
 
 
+_TABLES = {".csv", ".json", ".md", ".txt", ".xml", ".yaml"}
+
+
 def misnamed(info: Path) -> list[str]:
     """Return a line for all in ``info`` that looks like a kind of map but is not read as one.
 
@@ -113,7 +116,9 @@ def misnamed(info: Path) -> list[str]:
         (name, kinds.get(re.sub(r"[\W_]", "", name.casefold()).rstrip("s"))) for name in folders
     ]
     files = [
-        file for file in visible(info) if file.name not in folders and not is_sidecar(file.name)
+        file
+        for file in visible(info)
+        if file.name not in folders and file.suffix.lower() not in _TABLES
     ]
     return [
         *(

@@ -24,7 +24,9 @@ class Data(Block):
     @classmethod
     def _passes_a_shell_unchanged(cls, value: str) -> str:
         if set(value) & set('"$`\\\n'):
-            raise ValueError("a path without double quotes, $, ` and backslashes; rename the folder")
+            raise ValueError(
+                "a path without double quotes, $, ` and backslashes; rename the folder"
+            )
         return value
 
 

@@ -29,8 +29,10 @@ LOAD = """
 import sys
 from torchvision.models import ResNet18_Weights
 ResNet18_Weights.IMAGENET1K_V1.value.url = sys.argv[1]
+from stages.common import backbones
 from stages.common.backbones import HALF, create, load_pretrained
 from pathlib import Path
+backbones.RESNET18_SHA256 = sys.argv[2]
 network = create("resnet18", ("a", "b"), HALF)
 load_pretrained(network, "imagenet", Path("none"))
 print(float(network.module.conv1.weight.sum()))
@@ -158,7 +160,7 @@ def test_workers_that_need_the_same_weights_at_once_all_get_them(tmp_path: Path)
     with http_read_only(served) as storage:
         workers = [
             subprocess.Popen(
-                [sys.executable, "-c", LOAD, f"{storage.url}/resnet18-{digest}.pth"],
+                [sys.executable, "-c", LOAD, f"{storage.url}/resnet18-{digest}.pth", digest],
                 cwd=ROOT,
                 env={"TORCH_HOME": str(home), "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,

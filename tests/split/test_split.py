@@ -469,7 +469,10 @@ def test_ctrl_c_ends_the_run_and_leaves_the_old_outputs(
         ({"max_bad_fraction": 1.1}, "data.max_bad_fraction"),
         ({"source_pattern": "fake/("}, "data.source_pattern is 'fake/('; allowed: a valid regular"),
         ({"source_pattern": 3}, "data.source_pattern"),
-        ({"root": "data/ca$h"}, "data.root is 'data/ca$h'; allowed: a path without double quotes, $"),
+        (
+            {"root": "data/ca$h"},
+            "data.root is 'data/ca$h'; allowed: a path without double quotes, $",
+        ),
         ({"info": 'my "own"'}, "data.info"),
     ],
 )
