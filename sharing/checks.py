@@ -108,13 +108,13 @@ def misplaced(folder: Path) -> str | None:
 def other_graph(folder: Path) -> str | None:
     """Say which documents show a graph that is none of `graphs`."""
     shown = shown_graphs(folder)
+    if not shown:
+        return None
     wrong = set(shown)
-    for graph in graphs(folder) if shown else ():
+    for graph in graphs(folder):
         wrong -= {name for name in wrong if one_spaced(graph) in shown[name]}
         if not wrong:
             return None
-    if not wrong:
-        return None
     return f"another graph than that of dvc.yaml in {listed(wrong)}; paste `dvc dag --md` there"
 
 
