@@ -15,7 +15,7 @@ check: $(VENV)/.dev
 	ruff check .
 	ruff format --check .
 	mypy
-	python -m sharing check
+	twincam check
 
 # Takes about eight hours, after `make repro`; DATA is a folder with cats-ddpm, cats-sd and oxford-cats.
 evidence: $(VENV)/.run
@@ -28,32 +28,33 @@ evidence: $(VENV)/.run
 	$(if $(DATA),python -m benchmarks.prototypes $(DATA))
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
-	$(if $(DATA),python -m benchmarks.traces $(DATA))
+	$(if $(DATA),python -m benchmarks.forensics $(DATA))
 
 preset: $(VENV)/.run
-	python -m presets $(NAME)
+	twincam preset $(NAME)
 
 # Models and reports; with ALL=1 the images and embeddings, too.
 pull: $(VENV)/.run
-	python -m sharing pull $(if $(ALL),--all)
+	twincam pull $(if $(ALL),--all)
 
 push: $(VENV)/.run
-	python -m sharing push
+	twincam push
 
 # What changed since a branch, tag or commit: diff/index.html and diff/diff.md.
 diff: $(VENV)/.run
-	python -m sharing diff $(or $(BASE),main)
+	twincam diff $(or $(BASE),main)
 
 # The experiments of this commit with what they vary and reach, and their means over the seeds.
 COLUMNS := Experiment|State|seed|(synthesize|data|split|prepare|model|train|explain|protopnet)\.
 COLUMNS := $(COLUMNS)|reports/(evaluate|protopnet).json:(val|test).accuracy$$|(val|test).roc_auc
 experiments: $(VENV)/.run
 	@dvc exp show --md --only-changed --drop '(?!$(COLUMNS)).*'
-	python -m sharing experiments --over $(or $(OVER),seed)
+	twincam experiments --over $(or $(OVER),seed)
 
 $(VENV)/.run: requirements.txt constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.txt
+	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run

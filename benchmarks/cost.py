@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from stages.common.artifacts import read_array
-from stages.common.classifier import read_classifier, see
-from stages.common.determinism import make_torch_deterministic
-from stages.common.fitting import BATCH
-from stages.common.gradcam import margin_maps
-from stages.common.params import read_params
 from stages.embed.params import Params
 from stages.explain.heatmaps import METHODS, heat_maps
+from stages.params import read_params
+from twincam.determinism import make_torch_deterministic
+from twincam.explanations.gradcam import margin_maps
+from twincam.files.arrays import read_array
+from twincam.models.classifier import read_classifier
+from twincam.models.forward import BATCH, see
 
 ROUNDS, IMAGES = 30, 1000
 QUICK = [method for method in METHODS if method not in ("integrated_gradients", "occlusion")]

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.runs import clone, experiment, results, share
-from stages.common.artifacts import read_array, read_table
-from stages.common.ranking import rank_correlations
-from stages.common.statistics import bootstrap_mean
 from stages.explain.heatmaps import METHODS
 from stages.faithfulness.controls import CONTROLS
+from twincam.files.arrays import read_array
+from twincam.files.tables import read_table
+from twincam.statistics.intervals import bootstrap_mean
+from twincam.statistics.ranking import rank_correlations
 
 FIGURES = ("deletion", "insertion", "road", "average_drop", "increase")
 TARGETS = ("explain", "faithfulness")

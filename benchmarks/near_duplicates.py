@@ -13,15 +13,11 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from sklearn.datasets import load_digits
 
-from stages.common.figures import font
-from stages.common.images import decode
-from stages.common.near_duplicates import (
-    connected,
-    near_duplicates,
-    near_pairs,
-    perceptual_hash,
-)
 from stages.split.groups import components
+from twincam.figures.text import font
+from twincam.images.decoding import decode
+from twincam.near_duplicates.hashes import near_pairs, perceptual_hash
+from twincam.near_duplicates.search import connected, near_duplicates
 
 DISTANCE = 10
 PHOTOGRAPHS = {

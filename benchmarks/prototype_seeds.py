@@ -12,15 +12,15 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.runs import clone, experiment
-from stages.common.backbones import receptive_field
-from stages.common.classifier import read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.params import read_params
+from stages.params import read_params
 from stages.protopnet.interpretability import kept_figures, top_prototypes
 from stages.protopnet.params import Params
 from stages.protopnet.quality import family_figures
 from stages.protopnet.scene import read_scene
 from stages.protopnet.training import Fitted, fit_prototypes
+from twincam.determinism import make_torch_deterministic
+from twincam.models.classifier import read_classifier
+from twincam.models.network import receptive_field
 
 
 def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:

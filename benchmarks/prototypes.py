@@ -17,23 +17,24 @@ import pandas as pd
 import torch
 
 from benchmarks.runs import clone, experiment, results, run, share
-from stages.common.artifacts import class_names, read_array, read_split, read_table
-from stages.common.backbones import Network, receptive_field
-from stages.common.classifier import logits_of
-from stages.common.determinism import generator, make_torch_deterministic
-from stages.common.params import read_params
-from stages.common.refits import Measure, Measured, Refit, refit
-from stages.common.settings import Trained
-from stages.common.setup import initial_network
-from stages.common.statistics import mean_with_interval, paired_difference, stratified_draws
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
+from stages.params import read_params
 from stages.protopnet.baselines import k_means_logits, logistic_logits
 from stages.protopnet.decisions import last_layer
 from stages.protopnet.guards import duplicates_guard, live_by_class
 from stages.protopnet.locality import effective_fields
 from stages.protopnet.params import Params, ProtoPNet
 from stages.protopnet.training import fit_last_layer, fit_prototypes, logits
+from twincam.determinism import generator, make_torch_deterministic
+from twincam.files.arrays import read_array
+from twincam.files.tables import class_names, read_split, read_table
+from twincam.models.forward import logits_of
+from twincam.models.network import Network, receptive_field
+from twincam.models.weights import initial_network
+from twincam.statistics.intervals import mean_with_interval, paired_difference, stratified_draws
+from twincam.training.params import Trained
+from twincam.training.refits import Measure, Measured, Refit, refit
 
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")

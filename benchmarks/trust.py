@@ -12,8 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.runs import clone, experiment, lay_out_sources, results, share
-from presets.__main__ import FOLDER, leaves
+from benchmarks.runs import ROOT, clone, experiment, lay_out_sources, results, share
+from twincam.app.presets import leaves
 
 OTHERS = "data/others"
 JPEG = "50"
@@ -32,7 +32,7 @@ TITLES = {
 
 def settings(preset: str) -> dict[str, Any]:
     """Return the parameters that ``preset`` sets, by their dotted names."""
-    file = FOLDER / f"{preset}.yaml"
+    file = ROOT / "presets" / f"{preset}.yaml"
     return {".".join(path): value for path, value in leaves(YAML(typ="safe").load(file))}
 
 
@@ -90,7 +90,7 @@ def main() -> None:
         for seed in args.seeds:
             for preset in ("default", "robust"):
                 folds = {"crossval.folds": 5 if seed == args.seeds[0] else 0}
-                changes = {**settings(preset), **data, **folds, "evaluate.external": OTHERS}
+                changes = {**settings(preset), **data, **folds, "data.external": OTHERS}
                 changes |= {"seed": seed, "audit.permutations": 20}
                 seconds = experiment(folder, changes, "evaluate", "robustness")
                 for table, cells in rows_of(f"{preset}, seed {seed}", folder, seconds):

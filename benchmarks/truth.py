@@ -17,21 +17,24 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from benchmarks.runs import share
-from stages.common.artifacts import read_array, read_metrics, read_split
-from stages.common.classifier import embed, logits_of, read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.gradcam import margin_classes
-from stages.common.images import harmonise, warp
-from stages.common.params import read_params
-from stages.common.statistics import bootstrap_mean
-from stages.common.twins import nearest, unit
 from stages.embed.params import Params
 from stages.explain.counterfactuals import defect_figures, flip_figures, region_figures
 from stages.explain.finding import Scene, find_swaps
 from stages.explain.heatmaps import METHODS, heat_maps
 from stages.explain.truth import coverage, heat_figures
+from stages.params import read_params
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
+from twincam.determinism import make_torch_deterministic
+from twincam.explanations.gradcam import margin_classes
+from twincam.explanations.twins import nearest, unit
+from twincam.files.arrays import read_array
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import read_split
+from twincam.images.harmonising import harmonise, warp
+from twincam.models.classifier import read_classifier
+from twincam.models.forward import embed, logits_of
+from twincam.statistics.intervals import bootstrap_mean
 
 SIZE = 224
 PARTS = ("tail", "ears", "eyes", "nose", "whiskers", "legs", "mouth")

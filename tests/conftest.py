@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common.errors import UserError
+from twincam.files.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, dict[str, object]] = {
@@ -21,7 +21,7 @@ TINY: dict[str, dict[str, object]] = {
     "audit": {"permutations": 20},
     "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
     "crossval": {"folds": 2},
-    "holdout": {"at_most": 1},
+    "leave_one_source_out": {"max_sources": 1},
     "robustness": {"images": 8},
     "explain": {"twins": 3, "correct_panels": 2, "influence_refits": 4},
     "faithfulness": {"images": 4},

@@ -3,16 +3,17 @@
 import numpy as np
 import torch
 
-from stages.common.backbones import HALF, Network, create
-from stages.common.determinism import make_torch_deterministic
-from stages.common.settings import Training
+from twincam.determinism import make_torch_deterministic
+from twincam.models.architectures import HALF
+from twincam.models.network import Network, create
+from twincam.training.params import Training
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 LABELS = torch.tensor([0, 1] * 6)
 SETTINGS = Training(
     unfreeze_from=3,
     views=3,
-    variations=["flip", "crop", "compress", "blur"],
+    augmentations=["flip", "crop", "compress", "blur"],
     epochs=3,
     batch_size=5,
     optimizer="adamw",
@@ -20,7 +21,7 @@ SETTINGS = Training(
     weight_decay=0.01,
     schedule="cosine",
     label_smoothing=0.1,
-    activations_max_gb=1.0,
+    activation_cache_gb=1.0,
 )
 
 

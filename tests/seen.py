@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.common.embedded import Embedded
+from twincam.models.embedded import Embedded
 
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.normal(size=(3, 8))

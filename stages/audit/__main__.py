@@ -1,6 +1,5 @@
 """Measure how well the classes can be told apart without looking at what the images show."""
 
-import argparse
 import io
 import sys
 from functools import partial
@@ -17,30 +16,18 @@ from stages.audit.figures import leaks_picture, shortcuts_figure
 from stages.audit.metadata import as_features, read_metadata
 from stages.audit.params import Params
 from stages.audit.shortcuts import audit, in_words, too_few
-from stages.common.artifacts import (
-    class_names,
-    read_array,
-    read_metrics,
-    read_split,
-    write_metrics,
-    write_table,
-)
-from stages.common.errors import UserError, run_stage
-from stages.common.figures import save_figure, save_picture, sentence_picture
-from stages.common.images import decode, in_order
-from stages.common.params import read_params, require_settings
+from stages.params import read_params
+from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.files.arrays import read_array
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import UserError, run_stage
+from twincam.files.metrics import read_metrics, write_metrics
+from twincam.files.params import require_settings
+from twincam.files.tables import class_names, read_split, write_table
+from twincam.images.decoding import decode
+from twincam.images.parallel import in_order
 
 SHOWN_LEAKS = 24
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.audit", description=__doc__)
-    for flag in ("params", "root", "split", "split-json", "images", "preprocessing"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("metrics", "scores", "figure", "leaks-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
 
 
 def describe_file(root: Path, path: str) -> dict[str, Any]:
@@ -80,16 +67,29 @@ def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "root",
+        "split",
+        "split-json",
+        "images",
+        "preprocessing",
+        "metrics",
+        "scores",
+        "figure",
+        "leaks-png",
+    )
     params = read_params(args.params, Params)
     split, squares = read_split(args.split), read_array(args.images)
     classes = class_names(split)
-    require_settings(args.preprocessing, params.prepare, "prepare")
+    require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
     metrics: dict[str, Any] = {}
     scores = [pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])]
     if reason := too_few(split):
-        print(f"audit: left out: {reason}", file=sys.stderr)
-        metrics["left_out"] = reason
+        print(f"audit: skipped: {reason}", file=sys.stderr)
+        metrics["skipped"] = reason
         save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
     else:
         described = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.common.figures import (
+from twincam.figures.drawing import (
     AGAINST,
     FOR,
     MUTED,

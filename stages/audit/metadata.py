@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, JpegImagePlugin
 
-from stages.common.formats import FORMATS
+from twincam.images.formats import FORMATS
 
 LUMINANCE = np.array(
     [

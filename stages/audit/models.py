@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from stages.common.determinism import derived_seed, generator
-from stages.common.ranking import mean_auc
-from stages.common.statistics import share_with_interval
+from twincam.determinism import derived_seed, generator
+from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.ranking import mean_auc
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Inverse strengths of the logistic regressions' L2 penalty, chosen by folds of train."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.common.params import Block
-from stages.common.settings import Prepare
+from twincam.files.params import Block
+from twincam.images.params import Prepare
 
 
 class Audit(Block):

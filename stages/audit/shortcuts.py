@@ -15,7 +15,7 @@ from stages.audit.models import (
     score,
     used_feature,
 )
-from stages.common.messages import INDEPENDENT
+from twincam.files.messages import INDEPENDENT
 
 FEWEST_SCORED, FEWEST_TRAINED = 12, 5
 """With fewer images in val, or of a class in train, one image decides: nothing is said."""

@@ -1,51 +1,49 @@
 """Score every training image by a model that did not train on it."""
 
-import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import (
-    class_names,
-    read_array,
-    read_split,
-    write_metrics,
-    write_table,
-)
-from stages.common.errors import run_stage
-from stages.common.figures import save_picture, sentence_picture
-from stages.common.messages import warn
-from stages.common.params import read_params
-from stages.common.refits import refitted
 from stages.crossval.figures import contradicted_picture
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import contradicted, summarise
 from stages.crossval.twins import empty_table, fidelity_table, measure
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.crossval", description=__doc__)
-    for flag in ("params", "images", "split", "weights-file", "checkpoints"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("out-of-fold", "twins", "metrics", "contradicted", "contradicted-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
+from stages.params import read_params
+from twincam.figures.drawing import save_picture, sentence_picture
+from twincam.files.arrays import read_array
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.tables import class_names, read_split, write_table
+from twincam.training.refits import refitted
 
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "images",
+        "split",
+        "weights-file",
+        "checkpoints",
+        "out-of-fold",
+        "twins",
+        "metrics",
+        "contradicted",
+        "contradicted-png",
+    )
     params = read_params(args.params, Params)
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
     if reason := too_few(train, params.crossval):
-        warn("crossval", f"left out: {reason}")
+        warn("crossval", f"skipped: {reason}")
         write_table(
             args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
         )
@@ -55,7 +53,7 @@ def main(argv: list[str]) -> None:
             pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
         )
         save_picture(args.contradicted_png, sentence_picture(f"Not measured: {reason}."))
-        write_metrics(args.metrics, {"left_out": reason})
+        write_metrics(args.metrics, {"skipped": reason})
         return
     divided = divide(train, params.crossval, params.seed)
     labels = split["label"].map(classes.index).to_numpy()

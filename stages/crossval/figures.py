@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import MUTED, PAPER, fitted, sentence_picture, write_line
+from twincam.figures.drawing import MUTED, PAPER, sentence_picture, write_line
+from twincam.figures.text import fitted
 
 TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
 NAME = 80

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from stages.common.determinism import derived_seed
-from stages.common.messages import INDEPENDENT
-from stages.common.refits import Refit
 from stages.crossval.params import Crossval
+from twincam.determinism import derived_seed
+from twincam.files.messages import INDEPENDENT
+from twincam.training.refits import Refit
 
 
 def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:

@@ -2,8 +2,8 @@
 
 from pydantic import Field, field_validator
 
-from stages.common.params import Block
-from stages.common.settings import Trained
+from twincam.files.params import Block
+from twincam.training.params import Trained
 
 
 class Crossval(Block):

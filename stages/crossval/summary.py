@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.ranking import mean_auc
-from stages.common.statistics import (
+from twincam.statistics.intervals import (
     logit_interval,
     majority_share,
     share_with_interval,
     stratified_draws,
 )
+from twincam.statistics.ranking import mean_auc
 
 
 def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from stages.common.backbones import Network
-from stages.common.classifier import embed
-from stages.common.refits import Measured, Refit
-from stages.common.twins import SPACES, comparable, fidelity, similarities
+from twincam.explanations.twins import SPACES, comparable, fidelity, similarities
+from twincam.models.forward import embed
+from twincam.models.network import Network
+from twincam.training.refits import Measured, Refit
 
 KEPT = ("agrees", "disagreement", "margin", "neighbours_margin", "chance_margin")
 

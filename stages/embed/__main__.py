@@ -1,36 +1,21 @@
 """Run every image through the classifier once and keep what later stages live on."""
 
-import argparse
-from pathlib import Path
-
-from stages.common.artifacts import (
-    EVALUATED_SPLITS,
-    atomic_folder,
-    read_array,
-    read_split,
-    write_array,
-    write_table,
-)
-from stages.common.backbones import device
-from stages.common.classifier import check_images, read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.errors import run_stage
-from stages.common.params import read_params
 from stages.embed.inference import embed
 from stages.embed.params import Params
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.embed", description=__doc__)
-    for flag in ("params", "images", "split", "model", "embeddings"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
+from stages.params import read_params
+from twincam.determinism import make_torch_deterministic
+from twincam.files.arrays import read_array, write_array
+from twincam.files.atomic import atomic_folder
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
+from twincam.models.classifier import check_images, read_classifier
+from twincam.models.network import device
 
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(argv, __doc__, "params", "images", "split", "model", "embeddings")
     params = read_params(args.params, Params)
     split = read_split(args.split)
     make_torch_deterministic(0, "embed", threads=params.run.threads)

@@ -3,10 +3,9 @@
 import numpy as np
 from tqdm import tqdm
 
-from stages.common.backbones import Network
-from stages.common.classifier import see
-from stages.common.fitting import BATCH, batches
-from stages.common.gradcam import margin_maps
+from twincam.explanations.gradcam import margin_maps
+from twincam.models.forward import BATCH, batches, see
+from twincam.models.network import Network
 
 
 def embed(

@@ -1,7 +1,7 @@
 """The parameters of ``embed``."""
 
-from stages.common.params import Block
-from stages.common.settings import Run
+from twincam.determinism import Run
+from twincam.files.params import Block
 
 
 class Params(Block):

@@ -1,27 +1,7 @@
 """Score the classifier on the evaluated splits and on other sources, with intervals."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
-from stages.common.artifacts import (
-    EVALUATED_SPLITS,
-    class_names,
-    read_finite,
-    read_logits,
-    read_metrics,
-    read_split,
-    read_table,
-    write_metrics,
-    write_table,
-)
-from stages.common.deliveries import read_deliveries
-from stages.common.errors import run_stage
-from stages.common.figures import save_figure
-from stages.common.messages import warn_unless_class
-from stages.common.params import read_params
-from stages.common.predictions import misclassified, predictions
 from stages.evaluate.external import external_predictions
 from stages.evaluate.figures import (
     confusion_figure,
@@ -42,35 +22,57 @@ from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.words import in_words, knows
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.evaluate", description=__doc__)
-    for flag in ("params", "split", "embeddings", "audit-scores", "out-of-fold"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("deliveries", "traces", "holdout"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("metrics", "predictions", "external-predictions", "misclassified"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("roc", "risk-coverage"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("confusion-png", "roc-png", "reliability-png", "risk-coverage-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
+from stages.params import read_params
+from twincam.figures.drawing import save_figure
+from twincam.files.arrays import read_finite
+from twincam.files.command_line import parse_flags
+from twincam.files.deliveries import read_deliveries
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn_unless_class
+from twincam.files.metrics import read_metrics, write_metrics
+from twincam.files.predictions import misclassified, predictions
+from twincam.files.tables import (
+    EVALUATED_SPLITS,
+    class_names,
+    read_logits,
+    read_split,
+    read_table,
+    write_table,
+)
 
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "split",
+        "embeddings",
+        "audit-scores",
+        "out-of-fold",
+        "deliveries",
+        "traces",
+        "leave-one-source-out",
+        "metrics",
+        "predictions",
+        "external-predictions",
+        "misclassified",
+        "roc",
+        "risk-coverage",
+        "confusion-png",
+        "roc-png",
+        "reliability-png",
+        "risk-coverage-png",
+    )
     params = read_params(args.params, Params)
     split = read_split(args.split)
     classes = class_names(split)
-    warn_unless_class("evaluate", params.authentic, classes)
+    warn_unless_class("evaluate", params.real_class, classes)
     audit = read_table(args.audit_scores)
     deliveries = read_deliveries(args.deliveries)
     traces = read_table(args.traces)
-    evidence = Evidence(deliveries, traced_ids(traces), params.authentic)
+    evidence = Evidence(deliveries, traced_ids(traces), params.real_class)
     out_of_fold = read_logits(args.out_of_fold)
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits = read_finite(args.embeddings / "logits.npy")[chosen].astype(np.float64)
@@ -83,7 +85,7 @@ def main(argv: list[str]) -> None:
 
     roc_curves, risk_curves = roc(own.table, classes), risk_coverage(own.table)
     for path, table in ((args.predictions, own.table), (args.external_predictions, others.table)):
-        write_table(path, table.assign(in_words=in_words(table, params.authentic)))
+        write_table(path, table.assign(in_words=in_words(table, params.real_class)))
     write_table(args.misclassified, misclassified(own.table))
     write_table(args.roc, roc_curves)
     write_table(args.risk_coverage, risk_curves)
@@ -98,7 +100,7 @@ def main(argv: list[str]) -> None:
     save_figure(args.risk_coverage_png, risk_coverage_figure(risk_curves, figures))
     external = external_figures(others, learned, classes)
     trained = split[split["split"] == "train"]
-    known = knows(trained, params.authentic, read_metrics(args.holdout), external)
+    known = knows(trained, params.real_class, read_metrics(args.leave_one_source_out), external)
     elsewhere = {"external": external} if external else {}
     write_metrics(args.metrics, {**figures, **elsewhere, "knows": known})
 

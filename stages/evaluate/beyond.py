@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from stages.common.determinism import generator
-from stages.common.statistics import logit_interval, share_with_interval
+from twincam.determinism import generator
+from twincam.statistics.intervals import logit_interval, share_with_interval
 
 PER_STRATUM, FEWEST_PAIRS, DRAWS = 10, 25, 500
 

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from stages.common.determinism import generator
-from stages.common.statistics import percentile_interval, stratified_draws, wilson
+from twincam.determinism import generator
+from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
 
 FEWEST, SIMULATIONS = 20, 2000
 LARGEST_TEMPERATURE = 20.0
@@ -173,10 +173,10 @@ def calibration(
     """
     n = len(truth)
     if n < FEWEST:
-        return {"left_out": f"{n} images, {FEWEST} are needed", "n": n}
+        return {"skipped": f"{n} images, {FEWEST} are needed", "n": n}
     before = {"n": n, "bins": bins_of(n), "before": calibration_figures(logits, truth, seed)}
     if temperature is None:
-        return {"left_out": reason, **before}
+        return {"skipped": reason, **before}
     after = calibration_figures(logits / temperature, truth, seed)
     return {
         **before,

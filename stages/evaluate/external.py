@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.deliveries import untouched_external
-from stages.common.predictions import predictions
-from stages.common.statistics import share_with_interval
+from twincam.files.deliveries import untouched_external
+from twincam.files.predictions import predictions
+from twincam.statistics.intervals import share_with_interval
 
 NO_GUARANTEE = "none: nothing of this source was seen when the thresholds were set"
 

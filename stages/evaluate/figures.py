@@ -7,14 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from stages.common.figures import (
-    AGAINST,
-    FOR,
-    beside_plot,
-    legend_beside,
-    legend_width,
-    new_figure,
-)
+from twincam.figures.drawing import AGAINST, FOR, legend_beside, legend_width, new_figure
+from twincam.figures.text import beside_plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.messages import warn
 from stages.evaluate.beyond import beyond_shortcuts
 from stages.evaluate.calibration import (
     FEWEST,
@@ -26,6 +25,7 @@ from stages.evaluate.prediction_sets import (
 )
 from stages.evaluate.scores import scores
 from stages.evaluate.selective import selective_figures
+from twincam.files.messages import warn
 
 
 class Learned(NamedTuple):
@@ -45,12 +45,12 @@ class Evidence(NamedTuple):
     """What else was found about images: their deliveries, and the ids of those with traces.
 
     ``traced`` is None where no traces were looked for; they bear on what is taken for the class
-    ``authentic``.
+    ``real_class``.
     """
 
     deliveries: pd.DataFrame
     traced: frozenset[str] | None
-    authentic: str | None
+    real_class: str | None
 
 
 class Judged(NamedTuple):
@@ -73,9 +73,9 @@ def learn(scored: pd.DataFrame, classes: Sequence[str], alpha: float) -> Learned
     temperature, no_temperature = fit_temperature(scored, classes)
     limits, no_limits = thresholds(scored, classes, alpha)
     if no_temperature:
-        warn("evaluate", f"temperature left out: {no_temperature}")
+        warn("evaluate", f"temperature skipped: {no_temperature}")
     if no_limits:
-        warn("evaluate", f"prediction sets left out: {no_limits}")
+        warn("evaluate", f"prediction sets skipped: {no_limits}")
     return Learned(temperature, no_temperature, limits, no_limits, alpha)
 
 
@@ -89,7 +89,7 @@ def judge(
     """Return the verdicts on N images.
 
     Args:
-        table: from `stages.common.predictions.predictions`.
+        table: from `twincam.files.predictions.predictions`.
         logits: ``[N,K]``, of the same images.
         learned: from `learn`.
         evidence: what else was found about them.
@@ -101,14 +101,14 @@ def judge(
     flips = flips_by_delivery(table, evidence.deliveries, classes)
     doubted = None
     if evidence.traced is not None:
-        genuine = table["predicted"] == evidence.authentic
+        genuine = table["predicted"] == evidence.real_class
         doubted = (genuine & table["id"].isin(evidence.traced)).to_numpy()
     verdicts = with_verdicts(table, calibrated, sets, flips, doubted, classes)
     return Judged(verdicts, logits, sets, flips)
 
 
 def traced_ids(traces: pd.DataFrame) -> frozenset[str] | None:
-    """Return the ids with traces in ``data/traces.csv``; None where none were looked for."""
+    """Return the ids with traces in ``data/forensics.csv``; None where none were looked for."""
     if traces.empty:
         return None
     return frozenset(traces.loc[traces["traced"].astype(bool), "id"])
@@ -125,7 +125,7 @@ def split_figures(
     )
     if "before" not in calibrated:
         name = table["split"].iloc[0]
-        warn("evaluate", f"calibration of {name} left out: {calibrated['left_out']}")
+        warn("evaluate", f"calibration of {name} skipped: {calibrated['skipped']}")
     return {
         **scores(table, classes, seed),
         **beyond_shortcuts(table, audit, classes, seed),

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
-from stages.common.deliveries import AS_IS
-from stages.common.predictions import join_names
-from stages.common.statistics import share_with_interval
 from stages.evaluate.calibration import log_loss, logits_and_truth, truth_of
+from twincam.files.deliveries import AS_IS
+from twincam.files.predictions import join_names
+from twincam.statistics.intervals import share_with_interval
 
 UNSURE, FOUND = "unsure", "found"
 GUARANTEE = (
@@ -103,7 +103,7 @@ def with_verdicts(
     ``unsure`` is True where the set is not the predicted label alone, any delivery flips it or
     traces speak against it. (A set may hold another class alone: then it contradicts the
     prediction.) ``verdict`` says it to a reader: the predicted label or `UNSURE`, which a class may
-    be called, too. Sets and flips are written by `stages.common.predictions.join_names`.
+    be called, too. Sets and flips are written by `twincam.files.predictions.join_names`.
 
     Args:
         table: predictions of N images.
@@ -147,7 +147,7 @@ def unsure_figures(
 
     ``share`` is that of unsure verdicts, of which ``by_set``, ``by_delivery`` and, where they were
     looked for, ``by_traces`` say the causes (an image may have several; without sets the others
-    alone decide, and ``left_out`` says why);
+    alone decide, and ``skipped`` says why);
     ``accuracy_sure`` is of the others. ``coverage`` is the share of sets that
     hold the true class, to be read beside ``nominal``, also by class; ``deliveries`` the share of
     verdicts that each delivery flips. All shares with 95 % Wilson intervals.
@@ -164,7 +164,7 @@ def unsure_figures(
     delivered = {name: flips[name].dropna().to_numpy() for name in flips}
     known = flips.notna().any(axis=1).to_numpy()
     if sets is None and not known.any():
-        return {"n": len(table), "left_out": f"{reason}; and no delivery was judged"}
+        return {"n": len(table), "skipped": f"{reason}; and no delivery was judged"}
     found: dict[str, Any] = {
         "n": len(table),
         **share_with_interval("share", ~sure),
@@ -180,7 +180,7 @@ def unsure_figures(
         },
     }
     if sets is None:
-        return {**found, "left_out": reason}
+        return {**found, "skipped": reason}
     held = sets[np.arange(len(sets)), truth_of(table, classes)]
     return {
         **found,

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from stages.common.ranking import average_precision, mean_auc
-from stages.common.statistics import (
+from twincam.statistics.intervals import (
     logit_interval,
     majority_share,
     mean_of_shares,
     share_with_interval,
     stratified_draws,
 )
+from twincam.statistics.ranking import average_precision, mean_auc
 
 
 def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
     that no image bears on is None.
 
     Args:
-        table: from `stages.common.predictions.predictions`, of one split.
+        table: from `twincam.files.predictions.predictions`, of one split.
         classes: the labels.
         seed: of the bootstrap.
     """

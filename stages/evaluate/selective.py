@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.statistics import percentile_interval, stratified_draws, wilson
+from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
 
 
 def selective_risks(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -9,25 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.predictions import split_names
 from stages.evaluate.prediction_sets import FOUND, UNSURE
+from twincam.files.predictions import split_names
 
 
-def in_words(table: pd.DataFrame, authentic: str | None) -> list[str]:
+def in_words(table: pd.DataFrame, real_class: str | None) -> list[str]:
     """Return what can be said of each image.
 
     Args:
         table: ``predicted, set, flips, traces, unsure`` of N images.
-        authentic: the class of genuine images; None where there is none.
+        real_class: the class of genuine images; None where there is none.
     """
     return [
-        _unsure(row) if row["unsure"] else _sure(row["predicted"], authentic)
+        _unsure(row) if row["unsure"] else _sure(row["predicted"], real_class)
         for row in table[["predicted", "set", "flips", "traces", "unsure"]].to_dict("records")
     ]
 
 
-def _sure(predicted: str, authentic: str | None) -> str:
-    if predicted == authentic:
+def _sure(predicted: str, real_class: str | None) -> str:
+    if predicted == real_class:
         return "no trace of the generators seen in training"
     return f"looks like the {predicted} images seen in training"
 
@@ -47,37 +47,37 @@ def _unsure(row: Mapping[Hashable, Any]) -> str:
 
 def knows(
     train: pd.DataFrame,
-    authentic: str | None,
-    holdout: Mapping[str, Any],
+    real_class: str | None,
+    leave_one_source_out: Mapping[str, Any],
     external: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return what the model has seen, and how it judges what it has not, in sentences.
 
     Args:
         train: ``label, source`` of the training images.
-        authentic: as in `in_words`.
-        holdout: ``reports/holdout.json``.
+        real_class: as in `in_words`.
+        leave_one_source_out: ``reports/leave_one_source_out.json``.
         external: the figures of other sources, by source.
     """
     classes = sorted(train["label"].unique())
-    if authentic not in classes:
+    if real_class not in classes:
         return (
             f"The model knows the classes {', '.join(classes)} as its training images show them, "
             "and nothing else."
         )
-    generated = train[train["label"] != authentic]
+    generated = train[train["label"] != real_class]
     named = sorted(generated.loc[generated["source"] != "", "source"].unique())
     seen = ", ".join(named) or f"those behind the class {', '.join(generated['label'].unique())}"
     sentences = [f"Generators seen in training: {seen}."]
-    for label, found in holdout.get("macro", {}).items():
-        if label != authentic:
+    for label, found in leave_one_source_out.get("macro", {}).items():
+        if label != real_class:
             sentences.append(
                 f"Of {found['n']} {label} images of {found['sources']} sources, each left out of "
                 f"training in turn, {_share(found, 'recall', 'recall_')} were recognised."
             )
     for source, found in external.items():
         for label, one in found["per_class"].items():
-            if label != authentic:
+            if label != real_class:
                 sentences.append(
                     f"Of {one['n']} {label} images of {source}, which took no part in training, "
                     f"{_share(one, 'recall', '')} were recognised."

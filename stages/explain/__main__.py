@@ -1,33 +1,10 @@
 """Explain every evaluated prediction: heat maps, twins, influence, counterfactuals."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.common.artifacts import (
-    EVALUATED_SPLITS,
-    atomic_folder,
-    class_names,
-    read_array,
-    read_finite,
-    read_split,
-    read_table,
-    read_texts,
-    write_array,
-    write_metrics,
-    write_table,
-)
-from stages.common.backbones import device
-from stages.common.classifier import check_images, read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.embedded import Embedded
-from stages.common.errors import run_stage
-from stages.common.figures import save_picture, shows_place
-from stages.common.messages import warn
-from stages.common.params import read_params
-from stages.common.twins import nearest
 from stages.explain.cases import (
     Run,
     case_of,
@@ -64,12 +41,35 @@ from stages.explain.panels import draw_panel
 from stages.explain.params import Explain, Params
 from stages.explain.sheets import errors_sheet, peaks_sheet
 from stages.explain.truth import heat_figures
+from stages.params import read_params
+from twincam.determinism import make_torch_deterministic
+from twincam.explanations.maps import shows_place
+from twincam.explanations.twins import nearest
+from twincam.figures.drawing import save_picture
+from twincam.files.arrays import read_array, read_finite, write_array
+from twincam.files.atomic import atomic_folder
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.tables import (
+    EVALUATED_SPLITS,
+    class_names,
+    read_split,
+    read_table,
+    read_texts,
+    write_table,
+)
+from twincam.models.classifier import check_images, read_classifier
+from twincam.models.embedded import Embedded
+from twincam.models.network import device
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.explain", description=__doc__)
-    for flag in (
+def main(argv: list[str]) -> None:
+    """Run the stage."""
+    args = parse_flags(
+        argv,
+        __doc__,
         "params",
         "split",
         "attributes",
@@ -78,20 +78,19 @@ def parser() -> argparse.ArgumentParser:
         "marks",
         "model",
         "embeddings",
-    ):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("clip-folder", "out-of-fold-twins", "predictions", "evaluated"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("heatmaps", "swapped", "shared", "metrics", "twins", "panels"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("peaks-png", "errors-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
-
-
-def main(argv: list[str]) -> None:
-    """Run the stage."""
-    args = parser().parse_args(argv)
+        "clip-folder",
+        "out-of-fold-twins",
+        "predictions",
+        "evaluated",
+        "heatmaps",
+        "swapped",
+        "shared",
+        "metrics",
+        "twins",
+        "panels",
+        "peaks-png",
+        "errors-png",
+    )
     params = read_params(args.params, Params)
     scene = read_scene(args, params)
     truth, marks = (

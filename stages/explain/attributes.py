@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.statistics import bootstrap_mean
-from stages.common.twins import ASKED, nearest
+from twincam.explanations.twins import ASKED, nearest
+from twincam.statistics.intervals import bootstrap_mean
 
 
 def shared_at(

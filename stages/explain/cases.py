@@ -9,20 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.artifacts import (
-    EVALUATED_SPLITS,
-    class_names,
-    read_array,
-    read_finite,
-    read_metrics,
-    read_split,
-    read_table,
-)
-from stages.common.determinism import generator
-from stages.common.draws import in_turn
-from stages.common.errors import UserError
-from stages.common.gradcam import margin_classes, margins
 from stages.explain.panels import Case, Tile
+from twincam.determinism import generator
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.files.arrays import read_array, read_finite
+from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
+from twincam.statistics.sampling import in_turn
 
 KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual")
 Found = tuple[np.ndarray, np.ndarray]

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stages.common.backbones import device, not_finite
-from stages.common.errors import UserError
-from stages.common.fitting import BATCH, batches
+from twincam.files.errors import UserError
+from twincam.models.forward import BATCH, batches
+from twincam.models.network import device
+from twincam.models.weights import not_finite
 
 FOLDER = "folder"
 

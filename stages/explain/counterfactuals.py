@@ -14,10 +14,14 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import hypergeom
 
-from stages.common.determinism import generator
-from stages.common.figures import shows_place
-from stages.common.statistics import median_with_interval, paired_difference, share_with_interval
 from stages.explain.truth import targets
+from twincam.determinism import generator
+from twincam.explanations.maps import shows_place
+from twincam.statistics.intervals import (
+    median_with_interval,
+    paired_difference,
+    share_with_interval,
+)
 
 Judge = Callable[[np.ndarray], np.ndarray]
 """The network: bytes ``[B,S,S,3]`` to logits ``[B,K]``."""

@@ -6,12 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.backbones import Network
-from stages.common.classifier import embed, logits_of, see
-from stages.common.embedded import Embedded
-from stages.common.fitting import BATCH, batches
-from stages.common.statistics import share_with_interval
-from stages.common.twins import SPACES, comparable, features_cosine, similarities
 from stages.explain.counterfactuals import (
     Swap,
     defect_figures,
@@ -23,6 +17,11 @@ from stages.explain.neighbours import at
 from stages.explain.retrieval import retrieval, thumbnails
 from stages.explain.shared import shared_heat
 from stages.explain.truth import heat_figures
+from twincam.explanations.twins import SPACES, comparable, features_cosine, similarities
+from twincam.models.embedded import Embedded
+from twincam.models.forward import BATCH, batches, embed, logits_of, see
+from twincam.models.network import Network
+from twincam.statistics.intervals import share_with_interval
 
 MAPS, CLIP = "maps", "clip"
 

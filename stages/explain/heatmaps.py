@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages.common.backbones import Network, device, normalise
-from stages.common.fitting import BATCH, batches
-from stages.common.gradcam import margin_classes
 from stages.explain.params import Method
+from twincam.explanations.gradcam import margin_classes
+from twincam.models.forward import BATCH, batches
+from twincam.models.network import Network, device, normalise
 
 STEPS = 32
 """Of the path that integrated gradients follow."""
@@ -29,7 +29,7 @@ def heat_maps(
     The margin is that of ``logits``: between the class predicted there and its runner-up.
 
     Args:
-        network: in evaluation mode, on `stages.common.backbones.device`; left as it is.
+        network: in evaluation mode, on `twincam.models.network.device`; left as it is.
         images: bytes ``[N,S,S,3]``, N at least 1.
         logits: ``[N,K]`` of the same images.
         method: integrated gradients sum over squares of 8 pixels at 224, occlusion slides a

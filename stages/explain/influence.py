@@ -22,11 +22,11 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from scipy.stats import binom
 
-from stages.common.draws import draw_in_turn
-from stages.common.gradcam import margin_classes
-from stages.common.ranking import rank_correlations
-from stages.common.statistics import mean_with_interval, share_with_interval
-from stages.common.twins import nearest
+from twincam.explanations.gradcam import margin_classes
+from twincam.explanations.twins import nearest
+from twincam.statistics.intervals import mean_with_interval, share_with_interval
+from twincam.statistics.ranking import rank_correlations
+from twincam.statistics.sampling import draw_in_turn
 
 RIDGE = 1e-3
 """Strength of the penalty."""

@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.embedded import Embedded
-from stages.common.twins import (
-    SPACES,
-    fidelity,
-    fidelity_figures,
-    most_faithful,
-    nearest,
-)
 from stages.explain.attributes import shared_at
 from stages.explain.cases import Found
 from stages.explain.counterfactuals import semifactuals
+from twincam.explanations.twins import SPACES, fidelity, fidelity_figures, most_faithful, nearest
+from twincam.models.embedded import Embedded
 
 DEFAULT = "features_cosine"
 

@@ -8,19 +8,10 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation
 
-from stages.common.figures import (
-    AGAINST,
-    FOR,
-    INK,
-    MUTED,
-    PAPER,
-    fitted,
-    heat_overlay,
-    shows_place,
-    wrapped,
-    write_line,
-)
 from stages.explain.counterfactuals import cell_pixels, paste_cells
+from twincam.explanations.maps import shows_place
+from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, heat_overlay, write_line
+from twincam.figures.text import fitted, wrapped
 
 BIG, TILE, GAP, CAPTION = 224, 112, 16, 38
 TITLE = 24

@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.common.params import Block
-from stages.common.settings import BLOCKS, Model, Run
+from twincam.determinism import Run
+from twincam.files.params import Block
+from twincam.models.params import BLOCKS, Model
 
 Method = Literal[
     "gradcam",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stages.common.statistics import mean_with_interval, paired_difference, share_with_interval
+from twincam.statistics.intervals import mean_with_interval, paired_difference, share_with_interval
 
 THUMBNAIL = 16
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.common.embedded import Embedded
-from stages.common.gradcam import margin_classes, margin_rows
-from stages.common.twins import unit
+from twincam.explanations.gradcam import margin_classes, margin_rows
+from twincam.explanations.twins import unit
+from twincam.models.embedded import Embedded
 
 WITHOUT_MAP = ("features_euclidean", "clip")
 """A distance does not split into cells, nor does what another network sees."""
@@ -22,7 +22,7 @@ def shared_heat(query: Embedded, twin: Embedded, weight: np.ndarray, space: str)
         query: N images with maps.
         twin: their twins, N images; with maps for ``maps``.
         weight: of the head, ``[K,C]``.
-        space: a key of `stages.common.twins.SPACES`, or ``clip``.
+        space: a key of `twincam.explanations.twins.SPACES`, or ``clip``.
     """
     n, _, height, width = query.maps.shape
     cells = height * width

@@ -6,16 +6,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import (
-    INK,
-    PAPER,
-    fitted,
-    heat_overlay,
-    sentence_picture,
-    shows_place,
-    write_line,
-)
 from stages.explain.truth import peaks
+from twincam.explanations.maps import shows_place
+from twincam.figures.drawing import INK, PAPER, heat_overlay, sentence_picture, write_line
+from twincam.figures.text import fitted
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
 CROP = 56 / 224

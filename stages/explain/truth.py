@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from stages.common.figures import centred_map, resize_map, shows_place
-from stages.common.statistics import mean_with_interval, paired_difference, share_with_interval
+from twincam.explanations.maps import centred_map, resize_map, shows_place
+from twincam.statistics.intervals import mean_with_interval, paired_difference, share_with_interval
 
 TOLERANCE = 15 / 224
 HALF = 0.5

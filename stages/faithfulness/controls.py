@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from stages.common.determinism import generator
-from stages.common.draws import draw_in_turn
-from stages.common.figures import centred_map
+from twincam.determinism import generator
+from twincam.explanations.maps import centred_map
+from twincam.statistics.sampling import draw_in_turn
 
 BLIND = ("centre", "noise")
 """Controls that are the same whatever the maps show."""

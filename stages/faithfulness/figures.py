@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from stages.common.figures import FOR, new_figure
 from stages.faithfulness.controls import CONTROLS
 from stages.faithfulness.measures import BASELINES, KINDS
+from twincam.figures.drawing import FOR, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

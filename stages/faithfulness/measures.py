@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stages.common.backbones import Network, pool
-from stages.common.determinism import generator
-from stages.common.fitting import BATCH, batches
-from stages.common.gradcam import margin_classes, margins
 from stages.faithfulness.controls import BLIND, CONTROLS, controls
 from stages.faithfulness.imputation import NOISE, impute
 from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
+from twincam.determinism import generator
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.models.forward import BATCH, batches
+from twincam.models.network import Network, pool
 
 Judge = Callable[[Tensor], Tensor]
 """Normalised inputs ``[B,3,S,S]`` to logits ``[B,K]``."""

@@ -8,10 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.common.artifacts import read_array
-from stages.common.backbones import Network, device, normalise
-from stages.common.errors import UserError
-from stages.common.gradcam import margin_classes, margins
 from stages.faithfulness.controls import partners
 from stages.faithfulness.measures import judge_of, measure_all
 from stages.faithfulness.sanity import gradcam_maps, same_maps, sanity_scores
@@ -22,6 +18,10 @@ from stages.faithfulness.summary import (
     scores_of,
     series_metrics,
 )
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.files.arrays import read_array
+from twincam.files.errors import UserError
+from twincam.models.network import Network, device, normalise
 
 
 def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
@@ -53,7 +53,7 @@ def compare_methods(
     """Return every method's metrics, and the points of its curves.
 
     Args:
-        network: in evaluation mode, on `stages.common.backbones.device`.
+        network: in evaluation mode, on `twincam.models.network.device`.
         images: bytes ``[M,S,S,3]``, read a batch at a time.
         split: the N rows of ``data/split.csv`` to measure, indexed by their row in ``images``.
         logits: ``[N,K]``.

@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from stages.common.figures import resize_map
+from twincam.explanations.maps import resize_map
 
 BLUR = 10 / 224
 """Deviation of the Gaussian, as a share of the image's side."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stages.common.params import Block
-from stages.common.settings import Run
+from twincam.determinism import Run
+from twincam.files.params import Block
 
 
 class Faithfulness(Block):

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stages.common import corruptions
-from stages.common.backbones import Network
-from stages.common.classifier import see
-from stages.common.determinism import derived_seed, generator
-from stages.common.fitting import BATCH, batches
-from stages.common.gradcam import margin_maps
-from stages.common.ranking import rank_correlations
 from stages.faithfulness.summary import Score
+from twincam import corruptions
+from twincam.determinism import derived_seed, generator
+from twincam.explanations.gradcam import margin_maps
+from twincam.models.forward import BATCH, batches, see
+from twincam.models.network import Network
+from twincam.statistics.ranking import rank_correlations
 
 GREY_LEVELS, DRAWS = 2, 2
 """How strong the noise is, of 255, and how often it is drawn."""
@@ -91,7 +90,7 @@ def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.n
     """Return the maps ``[N,h,w]`` that ``network`` gives the margin of ``logits`` ``[N,K]``.
 
     Args:
-        network: in evaluation mode, on `stages.common.backbones.device`.
+        network: in evaluation mode, on `twincam.models.network.device`.
         squares: gives the N images.
         logits: name the two classes of each margin; another network's or another image's do.
     """

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.determinism import generator
-from stages.common.gradcam import margins
-from stages.common.statistics import share_with_interval
 from stages.faithfulness.controls import CONTROLS
 from stages.faithfulness.measures import BASELINES, FRACTIONS, KINDS, Measured
+from twincam.determinism import generator
+from twincam.explanations.gradcam import margins
+from twincam.statistics.intervals import share_with_interval
 
 BETTER = {
     "deletion": -1,

@@ -1,35 +1,37 @@
 """Bring every image, and its masks, to one square; into few large arrays."""
 
-import argparse
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
-from stages.common.artifacts import read_split
-from stages.common.errors import run_stage
-from stages.common.folders import listed
-from stages.common.images import in_order
-from stages.common.messages import warn
-from stages.common.params import read_params, write_settings
+from stages.params import read_params
 from stages.prepare.maps import KINDS, misnamed, perhaps_inverted, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
 from stages.prepare.stream import npy_rows
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    flags = argparse.ArgumentParser(prog="python -m stages.prepare", description=__doc__)
-    for flag in ("--params", "--root", "--info", "--split"):
-        flags.add_argument(flag, type=Path, required=True)
-    for flag in ("--images", *(f"--{kind}" for kind in KINDS), "--preprocessing"):
-        flags.add_argument(flag, type=Path, required=True)
-    return flags
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.folders import listed
+from twincam.files.messages import warn
+from twincam.files.params import write_settings
+from twincam.files.tables import read_split
+from twincam.images.parallel import in_order
 
 
 def main(argv: list[str]) -> None:
     """Write images and maps as arrays, and how the images were prepared."""
-    flags = parser().parse_args(argv)
+    flags = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "root",
+        "info",
+        "split",
+        "images",
+        "masks",
+        "parts",
+        "marks",
+        "preprocessing",
+    )
     settings = read_params(flags.params, Params).prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
     there = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
@@ -64,7 +66,7 @@ def main(argv: list[str]) -> None:
             warn("prepare", f"{len(blank)} of the {kind} are empty in the square: {listed(blank)}")
     count_masks = sum(job.maps["masks"] is not None for job in jobs)
     warn("prepare", *filter(None, [perhaps_inverted(full, count_masks)]))
-    write_settings(flags.preprocessing, settings)
+    write_settings(flags.preprocessing, settings.model_dump())
 
 
 if __name__ == "__main__":

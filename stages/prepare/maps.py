@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from stages.common.errors import UserError
-from stages.common.folders import listed, subfolders, visible, walk
 from stages.prepare.masks import mask_of
+from twincam.files.errors import UserError
+from twincam.files.folders import listed, subfolders, visible, walk
 
 _MASKS_TOO = ("groundtruth", "gt", "annotation", "segmentation", "segmentationmask")
 """Other words for masks, without what separates their parts and without a plural's s."""

@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_erosion
 
-from stages.common.bit_depth import full_scale
-from stages.common.errors import UserError
+from twincam.files.errors import UserError
+from twincam.images.bit_depth import full_scale
 
 SHADES = 16
 """Distinct values up to which they can stand for classes."""

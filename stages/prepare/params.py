@@ -1,7 +1,7 @@
 """The parameters of this stage."""
 
-from stages.common.params import Block
-from stages.common.settings import Prepare
+from twincam.files.params import Block
+from twincam.images.params import Prepare
 
 
 class Params(Block):

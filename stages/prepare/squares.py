@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.errors import UserError
-from stages.common.images import BadImageError, Decoded, decode, harmonise, warp
-from stages.common.settings import Prepare
 from stages.prepare.maps import KINDS, check_size, map_files
+from twincam.files.errors import UserError
+from twincam.images.decoding import BadImageError, Decoded, decode
+from twincam.images.harmonising import harmonise, warp
+from twincam.images.params import Prepare
 
 
 class Job(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common.artifacts import atomic_path
+from twincam.files.atomic import atomic_path
 
 
 @contextmanager

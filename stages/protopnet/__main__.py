@@ -1,22 +1,11 @@
 """Learn a prototype network from the classifier: this looks like that."""
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from stages.common.artifacts import atomic_folder, read_finite, write_metrics, write_table
-from stages.common.backbones import device, receptive_field
-from stages.common.classifier import check_images, read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.errors import UserError, run_stage
-from stages.common.figures import save_picture
-from stages.common.messages import warn_unless_class
-from stages.common.params import read_params
-from stages.common.predictions import predictions
-from stages.common.statistics import median_with_interval
+from stages.params import read_params
 from stages.protopnet.baselines import k_means_logits
 from stages.protopnet.decisions import choose_shown
 from stages.protopnet.locality import effective_fields
@@ -31,27 +20,45 @@ from stages.protopnet.scene import Scene, read_scene
 from stages.protopnet.sheets import draw_sheets
 from stages.protopnet.summary import guard_figures, model_figures
 from stages.protopnet.training import fit_prototypes
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.protopnet", description=__doc__)
-    for flag in ("params", "split", "images", "masks", "marks", "parts"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("classifier", "embeddings", "model", "metrics", "predictions"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("prototypes", "sheets", "decisions"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
+from twincam.determinism import make_torch_deterministic
+from twincam.figures.drawing import save_picture
+from twincam.files.arrays import read_finite
+from twincam.files.atomic import atomic_folder
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import UserError, run_stage
+from twincam.files.messages import warn_unless_class
+from twincam.files.metrics import write_metrics
+from twincam.files.predictions import predictions
+from twincam.files.tables import write_table
+from twincam.models.classifier import check_images, read_classifier
+from twincam.models.network import device, receptive_field
+from twincam.statistics.intervals import median_with_interval
 
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "split",
+        "images",
+        "masks",
+        "marks",
+        "parts",
+        "classifier",
+        "embeddings",
+        "model",
+        "metrics",
+        "predictions",
+        "prototypes",
+        "sheets",
+        "decisions",
+    )
     params = read_params(args.params, Params)
     settings, seed = params.protopnet, params.seed
     scene = read_scene(args.split, args.images, args.masks, args.marks, args.parts)
-    warn_unless_class("protopnet", params.authentic, scene.classes)
+    warn_unless_class("protopnet", params.real_class, scene.classes)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     network = read_classifier(args.classifier)
     check_images(args.classifier, scene.images)

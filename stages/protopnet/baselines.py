@@ -6,9 +6,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from stages.common.backbones import Network
 from stages.protopnet.params import ProtoPNet
 from stages.protopnet.training import best_similarities, fit_last_layer, logits, placed, project
+from twincam.models.network import Network
 
 STRENGTH = 1.0
 """Inverse strength of the logistic regression's squared penalty, scikit-learn's default."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.statistics import (
+from twincam.statistics.intervals import (
     mcnemar,
     mean_with_interval,
     paired_difference,

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.determinism import generator
-from stages.common.statistics import bootstrap_mean, stratified_draws
 from stages.protopnet.model import PrototypeNet
+from twincam.determinism import generator
+from twincam.statistics.intervals import bootstrap_mean, stratified_draws
 
 TOP = 3
 """Prototypes shown one by one; the others are summed."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stages.common.corruptions import blur
-from stages.common.determinism import generator
 from stages.protopnet.controls import beside_unbounded
+from twincam.corruptions import blur
+from twincam.determinism import generator
 
 Judge = Callable[[np.ndarray], np.ndarray]
 """The network: bytes ``[B,S,S,3]`` to logits ``[B,K]``."""

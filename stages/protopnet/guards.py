@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.statistics import mcnemar, paired_difference
+from twincam.statistics.intervals import mcnemar, paired_difference
 
 Guard = dict[str, Any]
 """``broken`` (bool), a ``sentence`` that says what was found, and the figures it rests on."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.determinism import generator
-from stages.common.statistics import median_with_interval
-from stages.common.twins import unit
 from stages.protopnet.controls import beside, beside_unbounded
+from twincam.determinism import generator
+from twincam.explanations.twins import unit
+from twincam.statistics.intervals import median_with_interval
 
 CARRIED = 0.9
 """Share of the points that count as the decision."""

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from stages.common.backbones import Network, device, normalise
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.patches import cell_centre
+from twincam.models.network import Network, device, normalise
 
 HELD = 0.5
 """Share of the gradient that the effective field holds."""

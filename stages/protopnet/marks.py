@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from stages.common.determinism import generator
 from stages.protopnet.scene import Scene
+from twincam.determinism import generator
 
 MOST = 200
 """Pictures of a class that are changed, drawn by seed where there are more."""

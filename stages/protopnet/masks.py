@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.statistics import share_with_interval
 from stages.protopnet.controls import beside
 from stages.protopnet.parts import BOX, NEAREST, box_sums
+from twincam.statistics.intervals import share_with_interval
 
 
 def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from stages.common.artifacts import write_bytes
-from stages.common.backbones import Network
+from twincam.files.atomic import write_bytes
+from twincam.models.network import Network
 
 INITIAL_POINTS = 20.0
 """Logit of a class whose prototypes all match perfectly, before the last layer is refitted."""

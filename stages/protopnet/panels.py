@@ -8,11 +8,12 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.special import softmax
 
-from stages.common.figures import INK, MUTED, PAPER, font, write_line
 from stages.protopnet.decisions import Account, account, last_layer
 from stages.protopnet.patches import COLOURS, Patch, cell_centre, cut_out, draw_frames
 from stages.protopnet.scene import Scene
 from stages.protopnet.training import Fitted
+from twincam.figures.drawing import INK, MUTED, PAPER, write_line
+from twincam.figures.text import font
 
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
 TEXT = 290

@@ -4,8 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stages.common.params import Block
-from stages.common.settings import BLOCKS, Model, Run, Views
+from twincam.determinism import Run
+from twincam.files.params import Block
+from twincam.models.params import BLOCKS, Model
+from twincam.training.params import Views
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
@@ -49,7 +51,7 @@ class Params(Block):
     seed: int
     run: Run
     model: Model
-    authentic: str | None
+    real_class: str | None
     protopnet: ProtoPNet
 
     @model_validator(mode="after")

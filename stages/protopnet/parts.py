@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.determinism import generator
 from stages.protopnet.controls import beside
+from twincam.determinism import generator
 
 BOX = 32 / 224
 """Side of the box around a cell's centre, in sides of the image."""

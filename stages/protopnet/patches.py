@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.common.figures import INK, PAPER, font
+from twincam.figures.drawing import INK, PAPER
+from twincam.figures.text import font
 
 Box = tuple[int, int, int, int]
 Colour = tuple[int, int, int]

@@ -9,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from stages.common.determinism import derived_seed, generator
-from stages.common.errors import UserError
+from twincam.determinism import derived_seed, generator
+from twincam.files.errors import UserError
 
 MAX_PATCHES = 25_000
 MAX_IMAGES = 1000

@@ -6,9 +6,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stages.common.backbones import Network
-from stages.common.corruptions import jpeg, noise
-from stages.common.determinism import generator
 from stages.protopnet.deletion import deletion_figures
 from stages.protopnet.interpretability import (
     distinctiveness,
@@ -27,6 +24,9 @@ from stages.protopnet.training import (
     similarity_maps,
     strongest,
 )
+from twincam.corruptions import jpeg, noise
+from twincam.determinism import generator
+from twincam.models.network import Network
 
 MOST = 200
 """Evaluated images that are looked at, drawn by seed where there are more."""
@@ -44,7 +44,7 @@ def quality_figures(
     """Return the figures of `interpretability`, `parts`, `masks` and `deletion`, group by group.
 
     Of prototypes that give points, on the evaluated images; ``families`` on the training images.
-    A group that the data cannot answer says so under ``left_out``.
+    A group that the data cannot answer says so under ``skipped``.
 
     Args:
         scene: the images.
@@ -109,7 +109,7 @@ def quality_figures(
     }
     for name, (figure, reason) in _NEEDS.items():
         if figure not in groups[name]:
-            groups[name]["left_out"] = reason
+            groups[name]["skipped"] = reason
     return {"n": len(rows), "prototypes": len(live), **groups}
 
 

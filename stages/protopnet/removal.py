@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.backbones import Network
-from stages.common.errors import UserError
-from stages.common.statistics import mcnemar, paired_difference, share_with_interval
 from stages.protopnet.marks import changed_pictures
 from stages.protopnet.params import Params, ProtoPNet, Removal
 from stages.protopnet.scene import Scene
 from stages.protopnet.training import Fitted, best_similarities, fit_last_layer, logits
+from twincam.files.errors import UserError
+from twincam.models.network import Network
+from twincam.statistics.intervals import mcnemar, paired_difference, share_with_interval
 
 
 def require_removable(remove: Sequence[Removal], count: int) -> None:

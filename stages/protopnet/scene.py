@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import EVALUATED_SPLITS, class_names, read_array, read_split
+from twincam.files.arrays import read_array
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 
 
 class Scene(NamedTuple):

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.common.figures import FOR, INK, MUTED, PAPER, fitted, write_line
 from stages.protopnet.parts import BOX
 from stages.protopnet.patches import Patch, cell_centre, cut_out, field_box
 from stages.protopnet.prototypes import Near
 from stages.protopnet.scene import Scene
+from twincam.figures.drawing import FOR, INK, MUTED, PAPER, write_line
+from twincam.figures.text import fitted
 
 SOURCE, TILE, GAP, SHOWN = 236, 104, 14, 5
 LINE, HEADING, CAPTION = 18, 22, 22

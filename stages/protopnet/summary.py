@@ -57,7 +57,7 @@ def model_figures(
         fitted: the network after the removals asked for.
         classifier: its logits of the evaluated images, ``[V,K]``.
         k_means: those of prototypes without learning, ``[V,K]``.
-        params: seed, removals, and which class is ``authentic``.
+        params: seed, removals, and which class is ``real_class``.
     """
     truth, seed = scene.truth, params.seed
     where = scene.split["split"].to_numpy()[scene.watched]
@@ -78,7 +78,7 @@ def model_figures(
         "prototypes": prototype_figures(fitted, scene.classes),
         "comparison": comparison_figures(truth, classifier, models, seed),
         "evidence": {
-            name: {**found, "authentic": name == params.authentic}
+            name: {**found, "real_class": name == params.real_class}
             for name, found in evidence.items()
         },
     }

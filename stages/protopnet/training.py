@@ -9,11 +9,6 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from stages.common.backbones import Network, device, not_finite
-from stages.common.determinism import derived_seed, generator
-from stages.common.errors import UserError
-from stages.common.fitting import BATCH, Inputs, batches, run_blocks, varied_inputs
-from stages.common.messages import warn
 from stages.protopnet.last_layer import refit
 from stages.protopnet.losses import (
     anchor_loss,
@@ -32,6 +27,13 @@ from stages.protopnet.placement import (
     sample_patches,
     whitening,
 )
+from twincam.determinism import derived_seed, generator
+from twincam.files.errors import UserError
+from twincam.files.messages import warn
+from twincam.models.forward import BATCH, batches, run_blocks
+from twincam.models.network import Network, device
+from twincam.models.weights import not_finite
+from twincam.training.activations import Inputs, varied_inputs
 
 
 @dataclass(frozen=True)

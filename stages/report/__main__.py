@@ -1,13 +1,13 @@
 """Put every result into one page that opens without a network."""
 
-import argparse
-from pathlib import Path
-
-from stages.common.artifacts import EVALUATED_SPLITS, read_metrics, read_table, write_text
-from stages.common.errors import run_stage
-from stages.common.figures import save_figure
-from stages.common.pages import data_uri, render
 from stages.report.page import PAGE, fitting_figure, panels_of
+from twincam.figures.drawing import save_figure
+from twincam.figures.pages import data_uri, render
+from twincam.files.atomic import write_text
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import EVALUATED_SPLITS, read_table
 
 METRICS = (
     "split",
@@ -16,9 +16,9 @@ METRICS = (
     "crossval",
     "evaluate",
     "robustness",
-    "deliver",
-    "holdout",
-    "traces",
+    "stability",
+    "leave_one_source_out",
+    "forensics",
     "explain",
     "faithfulness",
     "protopnet",
@@ -33,37 +33,24 @@ PICTURES = (
     "risk_coverage",
     "robustness",
     "flips",
-    "holdout",
-    "traces",
+    "leave_one_source_out",
+    "forensics",
     "peaks",
     "errors",
     "faithfulness",
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.report", description=__doc__)
-    names = [f"{name}-json" for name in METRICS] + [
-        f"{name.replace('_', '-')}-png" for name in PICTURES
-    ]
-    names += [
-        "history",
-        "predictions",
-        "misclassified",
-        "prototypes",
-        "panels",
-        "sheets",
-        "decisions",
-    ]
-    for flag in (*names, "page", "fitting-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
-
-
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        *(f"{name.replace('_', '-')}-json" for name in METRICS),
+        *(f"{name.replace('_', '-')}-png" for name in PICTURES),
+        *("history", "predictions", "misclassified", "prototypes", "panels", "sheets"),
+        *("decisions", "page", "fitting-png"),
+    )
     metrics = {name: read_metrics(getattr(args, f"{name}_json")) for name in METRICS}
     predictions = read_table(args.predictions)
     wrong = read_table(args.misclassified)["id"]

@@ -16,7 +16,7 @@ def panels_of(folder: Path, ids: Sequence[str]) -> list[Path]:
 
 def fitting_figure(history: pd.DataFrame) -> Any:
     """Draw loss and accuracy of training and validation over the epochs."""
-    from stages.common.figures import new_figure
+    from twincam.figures.drawing import new_figure
 
     figure = new_figure(8.4, 3.2)
     for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):

@@ -1,45 +1,30 @@
 """Measure what re-compression, blur, scaling, cropping, noise and light cost the classifier."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.common.artifacts import (
-    class_names,
-    read_array,
-    read_split,
-    write_metrics,
-    write_table,
-)
-from stages.common.backbones import device
-from stages.common.classifier import check_images, read_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.errors import run_stage
-from stages.common.figures import save_figure, save_picture, sentence_picture
-from stages.common.messages import warn
-from stages.common.params import read_params
+from stages.params import read_params
 from stages.robustness.figures import Card, curves_figure, flips_picture, in_words
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
 from stages.robustness.measures import COLUMNS, as_metrics, curve, figures, first_flips
 from stages.robustness.params import Params
+from twincam.determinism import make_torch_deterministic
+from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.files.arrays import read_array
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.tables import class_names, read_split, write_table
+from twincam.models.classifier import check_images, read_classifier
+from twincam.models.network import device
 
 SHOWN = 24
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.robustness", description=__doc__)
-    for flag in ("params", "split", "images", "model"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("metrics", "curve", "figure", "flips-png"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
 
 
 def draw_flips(
@@ -72,7 +57,18 @@ def draw_flips(
 
 def main(argv: list[str]) -> None:
     """Run the stage; the pictures show ``test`` where there is one, else ``val``."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "split",
+        "images",
+        "model",
+        "metrics",
+        "curve",
+        "figure",
+        "flips-png",
+    )
     params = read_params(args.params, Params)
     split, images, seed = read_split(args.split), read_array(args.images), params.seed
     classes = class_names(split)
@@ -81,8 +77,8 @@ def main(argv: list[str]) -> None:
     check_images(args.model, images)
     network.module.to(device())
     chosen, reasons = choose(split, params.robustness.images, seed)
-    warn("robustness", *(f"left out: {reason}" for reason in reasons))
-    metrics: dict[str, Any] = {"left_out": "; ".join(reasons)} if reasons else {}
+    warn("robustness", *(f"skipped: {reason}" for reason in reasons))
+    metrics: dict[str, Any] = {"skipped": "; ".join(reasons)} if reasons else {}
     tables = []
     for name, rows in chosen.items():
         tried = split.iloc[rows]
@@ -95,7 +91,7 @@ def main(argv: list[str]) -> None:
         save_figure(args.figure, curves_figure(table, clean, name))
         save_picture(args.flips_png, draw_flips(tried, images[rows], logits, classes, seed))
     if not tables:
-        sentence = sentence_picture(f"Not measured: {metrics['left_out']}.")
+        sentence = sentence_picture(f"Not measured: {metrics['skipped']}.")
         save_picture(args.figure, sentence)
         save_picture(args.flips_png, sentence)
     write_table(args.curve, pd.concat(tables) if tables else pd.DataFrame(columns=COLUMNS))

@@ -8,17 +8,17 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.special import softmax
 
-from stages.common.figures import (
+from stages.robustness.ladders import LADDERS
+from twincam.figures.drawing import (
     AGAINST,
     FOR,
     MUTED,
     PAPER,
-    fitted,
     new_figure,
     sentence_picture,
     write_line,
 )
-from stages.robustness.ladders import LADDERS
+from twincam.figures.text import fitted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

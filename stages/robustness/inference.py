@@ -5,12 +5,11 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from stages.common.artifacts import EVALUATED_SPLITS
-from stages.common.backbones import Network
-from stages.common.classifier import logits_of
-from stages.common.determinism import generator
-from stages.common.fitting import BATCH, batches
 from stages.robustness.ladders import CONDITIONS, Condition
+from twincam.determinism import generator
+from twincam.files.tables import EVALUATED_SPLITS
+from twincam.models.forward import BATCH, batches, logits_of
+from twincam.models.network import Network
 
 FEWEST = 12
 """In a split of fewer images one of them decides: nothing is said."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from stages.common import corruptions
+from twincam import corruptions
 
 Corruption = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from stages.common.statistics import mean_with_interval, share_with_interval
 from stages.robustness.ladders import CONDITIONS
+from twincam.statistics.intervals import mean_with_interval, share_with_interval
 
 FIGURES = [
     "n",

@@ -1,15 +1,8 @@
 """List, check, group and divide the images."""
 
-import argparse
 from functools import partial
-from pathlib import Path
 
-from stages.common.artifacts import write_metrics, write_table
-from stages.common.errors import run_stage
-from stages.common.folders import listed, require_no_links
-from stages.common.messages import warn
-from stages.common.near_duplicates import hash_text
-from stages.common.params import holds_settings, read_params, require_settings
+from stages.params import read_params
 from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, gaps_of_test, read_contents
 from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
@@ -19,6 +12,14 @@ from stages.split.names import look_alikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.folders import listed, require_no_links
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.params import holds_settings, require_settings
+from twincam.files.tables import write_table
+from twincam.near_duplicates.hashes import hash_text
 
 COLUMNS = ["id", "path", "label", "split", "group", "source", "family"]
 COLUMNS += ["sha256", "phash", "width", "height", "format", "bytes"]
@@ -26,17 +27,9 @@ COLUMNS += ["sha256", "phash", "width", "height", "format", "bytes"]
 say = partial(warn, "split")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    flags = argparse.ArgumentParser(prog="python -m stages.split", description=__doc__)
-    for flag in ("--params", "--root", "--info", "--split", "--attributes", "--metrics"):
-        flags.add_argument(flag, type=Path, required=True)
-    return flags
-
-
 def main(argv: list[str]) -> None:
     """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
-    flags = parser().parse_args(argv)
+    flags = parse_flags(argv, __doc__, "params", "root", "info", "split", "attributes", "metrics")
     params = read_params(flags.params, Params)
     if holds_settings(made_with := flags.info / "rendered_with.json", params.synthesize):
         require_settings(made_with, params.synthesize, "synthesize")

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.determinism import derived_seed
-from stages.common.errors import UserError
 from stages.split.groups import components, group_names
 from stages.split.layout import SPLITS
 from stages.split.params import Split
+from twincam.determinism import derived_seed
+from twincam.files.errors import UserError
 
 
 def divide(

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.errors import UserError
-from stages.common.folders import is_sidecar, listed
-from stages.common.images import BadImageError, check_name, decode, image_id, in_order, printable
-from stages.common.near_duplicates import perceptual_hash
 from stages.split.listing import Entry
+from twincam.files.errors import UserError
+from twincam.files.folders import is_sidecar, listed
+from twincam.images.decoding import BadImageError, check_name, decode, image_id, printable
+from twincam.images.parallel import in_order
+from twincam.near_duplicates.hashes import perceptual_hash
 
 
 class Contents(NamedTuple):

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.common.images import in_order
-from stages.common.near_duplicates import connected, near_duplicates, read_small
+from twincam.images.parallel import in_order
+from twincam.near_duplicates.copies import read_small
+from twincam.near_duplicates.search import connected, near_duplicates
 
 
 def near_pairs_of(root: Path, images: pd.DataFrame, distance: int) -> np.ndarray:

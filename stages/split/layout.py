@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from stages.common.errors import UserError
-from stages.common.folders import is_sidecar, listed, subfolders, visible
 from stages.split.names import looks
+from twincam.files.errors import UserError
+from twincam.files.folders import is_sidecar, listed, subfolders, visible
 
 SPLITS = ("train", "val", "test")
 Layout = Literal["auto", "classes"]

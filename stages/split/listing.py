@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.common.errors import UserError
-from stages.common.folders import visible, walk
 from stages.split.layout import Layout, find_classes
+from twincam.files.errors import UserError
+from twincam.files.folders import visible, walk
 
 
 class Entry(NamedTuple):

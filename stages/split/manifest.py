@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from stages.common.errors import UserError
-from stages.common.folders import listed, visible
+from twincam.files.errors import UserError
+from twincam.files.folders import listed, visible
 
 FACTS = ("group", "source", "family")
 KNOWN = ("path", *FACTS, "partner", "id")

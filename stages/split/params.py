@@ -1,13 +1,12 @@
 """The parameters of this stage."""
 
 import re
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from stages.common.params import Block
-from stages.common.settings import Synthesize
 from stages.split.layout import Layout
+from twincam.files.params import Block
 
 
 class Data(Block):
@@ -16,11 +15,12 @@ class Data(Block):
     root: str
     layout: Layout
     info: str
+    external: str
     max_pixels: int = Field(ge=1)
     max_bad_fraction: float = Field(ge=0, le=1)
     source_pattern: re.Pattern[str] | None
 
-    @field_validator("root", "info")
+    @field_validator("root", "info", "external")
     @classmethod
     def _passes_a_shell_unchanged(cls, value: str) -> str:
         if set(value) & set('"$`\\\n'):
@@ -48,6 +48,6 @@ class Split(Block):
 class Params(Block):
     """The blocks this stage uses."""
 
-    synthesize: Synthesize
+    synthesize: dict[str, Any]
     data: Data
     split: Split

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from stages.common.errors import UserError
+from twincam.files.errors import UserError
 
 
 def with_sources(images: pd.DataFrame, pattern: re.Pattern[str] | None) -> pd.DataFrame:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from stages.common.artifacts import write_table
-from stages.common.params import write_settings
-from stages.common.settings import Shortcut, Synthesize
 from stages.synthesize.canvas import LABEL
+from stages.synthesize.params import Shortcut, Synthesize
 from stages.synthesize.render import Pair, render_pair
+from twincam.files.params import write_settings
+from twincam.files.tables import write_table
 
 FOLDERS = ("images/real", "images/fake", "info/masks/fake", "info/parts/real", "info/parts/fake")
 COLUMNS = (
@@ -56,7 +56,7 @@ def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) ->
             rows += future.result()
     rows.sort(key=lambda row: (row["group"], row["source"]))
     write_table(info / "manifest.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
-    write_settings(info / "rendered_with.json", settings)
+    write_settings(info / "rendered_with.json", settings.model_dump())
     parts = pd.DataFrame({"value": list(LABEL.values()), "name": list(LABEL)})
     write_table(info / "parts.csv", parts)
 

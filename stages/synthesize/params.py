@@ -1,10 +1,24 @@
-"""The parameters of the stage."""
+"""The parameters of ``synthesize``."""
 
-from stages.common.params import Block
-from stages.common.settings import Synthesize
+from typing import Literal
+
+from pydantic import Field
+
+from twincam.files.params import Block
+
+Shortcut = Literal["none", "global", "local"]
+
+
+class Synthesize(Block):
+    """Block ``synthesize``: how many pairs to render, how large, which shortcut to plant."""
+
+    seed: int = Field(ge=0)
+    pairs: int = Field(ge=2, le=100_000)
+    image_size: int = Field(ge=64, le=1024)
+    shortcut: Shortcut
 
 
 class Params(Block):
-    """What this stage reads from ``params.yaml``."""
+    """What ``synthesize`` reads of ``params.yaml``."""
 
     synthesize: Synthesize

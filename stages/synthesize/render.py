@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stages.common.settings import Shortcut
 from stages.synthesize.backdrop import backdrop, light_of
 from stages.synthesize.body import LIMBS, feet, limb_layer, tail_curve, tail_layer
 from stages.synthesize.canvas import (
@@ -34,6 +33,7 @@ from stages.synthesize.face import (
 from stages.synthesize.fields import View
 from stages.synthesize.fur import Light
 from stages.synthesize.marks import plant_mark
+from stages.synthesize.params import Shortcut
 from stages.synthesize.scene import Scene, draw_scene
 
 Picture = NDArray[np.uint8]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stages.common.determinism import generator
 from stages.synthesize.coats import COATS, Coat, Colour
+from twincam.determinism import generator
 
 POSES = ("sitting", "lying", "standing", "portrait")
 BACKDROPS = ("window", "sofa", "garden", "evening", "books", "pastel")

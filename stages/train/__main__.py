@@ -1,44 +1,43 @@
 """Fine-tune the classifier on the training split."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
 
-from stages.common.artifacts import (
-    class_names,
-    read_array,
-    read_split,
-    write_metrics,
-    write_table,
-)
-from stages.common.classifier import save_classifier
-from stages.common.determinism import make_torch_deterministic
-from stages.common.errors import run_stage
-from stages.common.fitting import fit, gone_astray, varied_inputs
-from stages.common.messages import warn
-from stages.common.params import read_params, require_settings
-from stages.common.setup import initial_network, run_key
+from stages.params import read_params
 from stages.train.params import Params
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of this stage."""
-    arguments = argparse.ArgumentParser(prog="stages.train", description=__doc__)
-    for flag in ("params", "images", "preprocessing", "split", "weights-file", "checkpoints"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    for flag in ("model", "history", "metrics"):
-        arguments.add_argument(f"--{flag}", type=Path, required=True)
-    return arguments
+from twincam.determinism import make_torch_deterministic
+from twincam.files.arrays import read_array
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.params import require_settings
+from twincam.files.tables import class_names, read_split, write_table
+from twincam.models.classifier import save_classifier
+from twincam.models.weights import initial_network
+from twincam.training.activations import varied_inputs
+from twincam.training.checkpoints import run_key
+from twincam.training.fitting import fit, gone_astray
 
 
 def main(argv: list[str]) -> None:
     """Run the stage."""
-    args = parser().parse_args(argv)
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "images",
+        "preprocessing",
+        "split",
+        "weights-file",
+        "checkpoints",
+        "model",
+        "history",
+        "metrics",
+    )
     params = read_params(args.params, Params)
-    require_settings(args.preprocessing, params.prepare, "prepare")
+    require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
     make_torch_deterministic(params.seed, "train", threads=params.run.threads)

@@ -1,6 +1,7 @@
 """The parameters of ``train``."""
 
-from stages.common.settings import Prepare, Trained
+from twincam.images.params import Prepare
+from twincam.training.params import Trained
 
 
 class Params(Trained):

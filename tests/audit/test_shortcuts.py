@@ -9,9 +9,9 @@ import pytest
 
 from stages.audit.__main__ import require_below
 from stages.audit.shortcuts import audit, in_words, too_few
-from stages.common.artifacts import read_metrics
-from stages.common.errors import UserError
 from tests.conftest import change_params, run_in
+from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics
 
 CLASSES = ["fake", "real"]
 

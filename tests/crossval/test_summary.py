@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.common.statistics import wilson
 from stages.crossval.figures import contradicted_picture
 from stages.crossval.summary import contradicted, summarise
+from twincam.statistics.intervals import wilson
 
 CLASSES = ["fake", "real"]
 

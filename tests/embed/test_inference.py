@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from stages.common.backbones import HALF, create, normalise
-from stages.common.gradcam import margins
 from stages.embed.inference import embed
+from twincam.explanations.gradcam import margins
+from twincam.models.architectures import HALF
+from twincam.models.network import create, normalise
 
 
 def test_one_pass_gives_logits_features_and_maps_that_belong_together() -> None:

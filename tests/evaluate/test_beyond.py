@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.ranking import auc
 from stages.evaluate.beyond import beyond, beyond_shortcuts, conditional_auc, strata_of
+from twincam.statistics.ranking import auc
 
 CLASSES = ["fake", "real"]
 

@@ -163,12 +163,12 @@ def test_a_worse_and_an_idle_temperature_are_told_apart() -> None:
 
 def test_what_is_missing_is_left_out_and_what_is_not_remains() -> None:
     without = calibration(*drawn(30), None, "no scores", 0)
-    assert without["left_out"] == "no scores"
+    assert without["skipped"] == "no scores"
     assert without["before"]["ece"] > 0
     assert "after" not in without
     few = calibration(*drawn(FEWEST - 1), 1.5, "", 0)
-    assert set(few) == {"left_out", "n"}
-    assert f"{FEWEST} are needed" in few["left_out"]
+    assert set(few) == {"skipped", "n"}
+    assert f"{FEWEST} are needed" in few["skipped"]
 
 
 def test_reliability_bins_add_up_and_expect_their_confidence() -> None:

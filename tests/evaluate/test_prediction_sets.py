@@ -177,7 +177,7 @@ def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
     assert (found["n_sure"], found["accuracy_sure"]) == (3, pytest.approx(2 / 3))
     assert found["by_set"] == found["share"] == 0.4
     assert found["guarantee"].startswith("approximate")
-    assert "left_out" not in found
+    assert "skipped" not in found
 
 
 def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() -> None:
@@ -188,7 +188,7 @@ def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() ->
     assert bare["set"].tolist() == ["", ""]
     assert bare["calibrated"].isna().all()
     found = unsure_figures(bare, None, flips, CLASSES, 0.05, "too few")
-    assert (found["left_out"], found["share"]) == ("too few", 0.5)
+    assert (found["skipped"], found["share"]) == ("too few", 0.5)
     assert "coverage" not in found
     none = flips_by_delivery(table, NOTHING, CLASSES)
     assert "share" not in unsure_figures(bare, None, none, CLASSES, 0.05, "too few")

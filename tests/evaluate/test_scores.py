@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score as sklearn_f1
 
-from stages.common.predictions import misclassified, predictions
-from stages.common.statistics import wilson
 from stages.evaluate.scores import f1_score, roc, scores
+from twincam.files.predictions import misclassified, predictions
+from twincam.statistics.intervals import wilson
 
 CLASSES = ["fake", "real"]
 

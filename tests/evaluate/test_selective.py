@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common.statistics import wilson
 from stages.evaluate.selective import risk_coverage, selective_figures, selective_risks
+from twincam.statistics.intervals import wilson
 
 
 def rows(confidence: np.ndarray, right: np.ndarray, split: str = "val") -> pd.DataFrame:

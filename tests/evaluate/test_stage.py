@@ -8,16 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common.artifacts import (
-    read_metrics,
-    read_table,
-    write_array,
-    write_metrics,
-    write_table,
-)
-from stages.common.errors import UserError
-from stages.common.predictions import split_names
 from stages.evaluate.__main__ import main
+from twincam.files.arrays import write_array
+from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics, write_metrics
+from twincam.files.predictions import split_names
+from twincam.files.tables import read_table, write_table
 
 CLASSES = ("fake", "real")
 DELIVERIES = ["as is", "JPEG 40", "half size"]
@@ -28,7 +24,7 @@ INPUTS = {
     "audit-scores": "audit_scores.csv",
     "out-of-fold": "out_of_fold.csv",
     "deliveries": "deliveries.csv",
-    "holdout": "holdout.json",
+    "leave_one_source_out": "leave_one_source_out.json",
     "traces": "traces.csv",
 }
 OUTPUTS = {
@@ -79,10 +75,11 @@ def make_inputs(
     write_table(folder / "audit_scores.csv", audit)
     traced = evaluated.assign(score=0.0, traced=evaluated["id"] == "external-unknown-000")
     write_table(folder / "traces.csv", traced[[*columns[:5], "score", "traced"]])
-    write_metrics(folder / "holdout.json", {"not_measured": "holdout.at_most is 0"})
-    (folder / "params.yaml").write_text(
-        "seed: 0\nauthentic: real\nevaluate: {alpha: 0.1, external: data/none}\n"
+    write_metrics(
+        folder / "leave_one_source_out.json",
+        {"skipped": "leave_one_source_out.max_sources is 0"},
     )
+    (folder / "params.yaml").write_text("seed: 0\nreal_class: real\nevaluate: {alpha: 0.1}\n")
 
 
 Results = tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]
@@ -218,14 +215,14 @@ def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
     inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {}, ("1_fake", "Real"))
-    for authentic, lines in (("real", 1), ("null", 0), ("Real", 0)):
-        params = (inputs / "params.yaml").read_text().replace("real", authentic)
+    for real_class, lines in (("real", 1), ("null", 0), ("Real", 0)):
+        params = (inputs / "params.yaml").read_text().replace("real", real_class)
         (tmp_path / "params.yaml").write_text(params)
         _, own, _ = run(tmp_path)
         said = capsys.readouterr().err.splitlines()
-        assert sum("authentic is 'real'" in line for line in said) == lines
+        assert sum("real_class is 'real'" in line for line in said) == lines
         plain = own["in_words"].str.contains("looks like the Real images").any()
-        assert plain == (authentic != "Real")
+        assert plain == (real_class != "Real")
 
 
 def renamed(tree: Any, named: dict[str, str]) -> Any:
@@ -244,18 +241,18 @@ def test_few_images_are_left_out_by_name_and_nothing_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {})
-    params = "seed: 0\nauthentic: real\nevaluate: {alpha: 0.05, external: x}\n"
+    params = "seed: 0\nreal_class: real\nevaluate: {alpha: 0.05}\n"
     (tmp_path / "params.yaml").write_text(params)
     metrics, own, others = run(tmp_path)
     assert "external" not in metrics
     assert others.empty
-    assert "20 are needed" in metrics["val"]["calibration"]["left_out"]
-    assert "19 are needed" in metrics["val"]["unsure"]["left_out"]
+    assert "20 are needed" in metrics["val"]["calibration"]["skipped"]
+    assert "19 are needed" in metrics["val"]["unsure"]["skipped"]
     assert metrics["val"]["unsure"]["share"] is not None
     assert (own["set"] == "").all()
     said = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("evaluate: prediction sets left out: ") for line in said)
-    assert any(line.startswith("evaluate: calibration of val left out: ") for line in said)
+    assert any(line.startswith("evaluate: prediction sets skipped: ") for line in said)
+    assert any(line.startswith("evaluate: calibration of val skipped: ") for line in said)
 
 
 def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path) -> None:
@@ -265,21 +262,21 @@ def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path
         table.write_text(table.read_text().splitlines()[0] + "\n")
     metrics, own, _ = run(tmp_path)
     calibration = metrics["val"]["calibration"]
-    assert "0 training images have out-of-fold scores" in calibration["left_out"]
+    assert "0 training images have out-of-fold scores" in calibration["skipped"]
     assert calibration["before"]["ece"] > 0
-    assert set(metrics["val"]["unsure"]) == {"n", "left_out"}
+    assert set(metrics["val"]["unsure"]) == {"n", "skipped"}
     assert own["verdict"].tolist() == own["predicted"].tolist()
 
 
 @pytest.mark.parametrize(
     ("block", "said"),
     [
-        ("{alpha: 0.05, external: x, alfa: 1}", "evaluate.alfa is not a known parameter"),
-        ("{alpha: 1.5, external: x}", "evaluate.alpha is 1.5"),
-        ("{alpha: 0.05}", "evaluate.external is missing"),
+        ("{alpha: 0.05, alfa: 1}", "evaluate.alfa is not a known parameter"),
+        ("{alpha: 1.5}", "evaluate.alpha is 1.5"),
+        ("{}", "evaluate.alpha is missing"),
     ],
 )
 def test_wrong_parameters_are_named(tmp_path: Path, block: str, said: str) -> None:
-    (tmp_path / "params.yaml").write_text(f"seed: 0\nauthentic: real\nevaluate: {block}\n")
+    (tmp_path / "params.yaml").write_text(f"seed: 0\nreal_class: real\nevaluate: {block}\n")
     with pytest.raises(UserError, match=said):
         run(tmp_path)

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from stages.common.predictions import join_names
 from stages.evaluate.words import in_words, knows
+from twincam.files.predictions import join_names
 
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
 
@@ -13,7 +13,7 @@ def said(
     held: str,
     flips: str,
     verdict: str,
-    authentic: str | None = "real",
+    real_class: str | None = "real",
     traces: str = "",
 ) -> str:
     row = {
@@ -23,14 +23,14 @@ def said(
         "traces": traces,
         "unsure": verdict == "unsure",
     }
-    return in_words(pd.DataFrame([row]), authentic)[0]
+    return in_words(pd.DataFrame([row]), real_class)[0]
 
 
 def test_the_authentic_class_is_never_affirmed() -> None:
     assert said("real", "real", "", "real") == "no trace of the generators seen in training"
     assert "real" not in said("real", "real", "", "real")
     assert said("fake", "fake", "", "fake") == "looks like the fake images seen in training"
-    assert said("real", "real", "", "real", authentic=None) == (
+    assert said("real", "real", "", "real", real_class=None) == (
         "looks like the real images seen in training"
     )
 
@@ -48,13 +48,13 @@ def test_unsure_says_why() -> None:
 
 
 def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured() -> None:
-    nothing = knows(TRAIN, "real", {"not_measured": "off"}, {})
+    nothing = knows(TRAIN, "real", {"skipped": "off"}, {})
     assert "gan, sd15" in nothing
     assert "camera" not in nothing
     assert "not measured" in nothing
     recall = {"recall": 0.5, "recall_low": 0.4, "recall_high": 0.6, "n": 100, "sources": 2}
-    holdout = {"macro": {"fake": recall, "real": {**recall, "recall": 0.99}}}
-    measured = knows(TRAIN, "real", holdout, {})
+    leave_one_source_out = {"macro": {"fake": recall, "real": {**recall, "recall": 0.99}}}
+    measured = knows(TRAIN, "real", leave_one_source_out, {})
     assert "Of 100 fake images of 2 sources" in measured
     assert "50.0 % (40.0 to 60.0)" in measured
     assert "99" not in measured

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.common.statistics import paired_difference
 from stages.explain.counterfactuals import (
     DRAWS,
     Swap,
@@ -21,6 +20,7 @@ from stages.explain.counterfactuals import (
     semifactuals,
     touched,
 )
+from twincam.statistics.intervals import paired_difference
 
 SUBSETS = np.array(list(product([False, True], repeat=6))).reshape(-1, 2, 3)
 

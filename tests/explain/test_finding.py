@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common.classifier import embed
-from stages.common.embedded import Embedded
 from stages.explain.finding import (
     Scene,
     all_similarities,
@@ -18,6 +16,8 @@ from stages.explain.finding import (
 )
 from stages.explain.neighbours import choose_space, find_semifactuals, out_of_fold_figures
 from tests.fitted import IMAGES, network
+from twincam.models.embedded import Embedded
+from twincam.models.forward import embed
 
 QUERY, TRAIN = np.arange(8, 12), np.arange(8)
 
@@ -83,7 +83,7 @@ def test_similarities_and_shared_maps_do_not_depend_on_batches(
 def test_too_many_images_are_not_compared_by_cells(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stages.common.twins.PAIRS", 10)
+    monkeypatch.setattr("twincam.explanations.twins.PAIRS", 10)
     known = known_images(scene)
     assert len(known.maps) == 0
     assert "maps" not in all_similarities(scene, known)

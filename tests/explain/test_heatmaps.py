@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from stages.common.classifier import see
-from stages.common.gradcam import margin_maps, margins
 from stages.explain.heatmaps import METHODS, heat_maps
 from stages.explain.params import Method
 from tests.fitted import IMAGES, network
+from twincam.explanations.gradcam import margin_maps, margins
+from twincam.models.forward import see
 
 LAST = 4
 NETWORK = network()

@@ -9,8 +9,6 @@ import torch
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from stages.common.draws import draw_in_turn
-from stages.common.ranking import rank_correlations
 from stages.explain import influence
 from stages.explain.influence import (
     RIDGE,
@@ -28,6 +26,8 @@ from stages.explain.influence import (
     second_order,
     within_labels,
 )
+from twincam.statistics.ranking import rank_correlations
+from twincam.statistics.sampling import draw_in_turn
 
 
 class Problem(NamedTuple):

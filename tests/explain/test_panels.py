@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common.figures import heat_overlay
 from stages.explain.panels import Case, Tile, draw_panel
+from twincam.figures.drawing import heat_overlay
 
 
 def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:

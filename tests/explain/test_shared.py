@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stages.common.embedded import Embedded
-from stages.common.twins import SPACES
 from stages.explain.shared import shared_heat
 from tests.seen import WEIGHT, embedded
+from twincam.explanations.twins import SPACES
+from twincam.models.embedded import Embedded
 
 QUERY, TWIN = embedded(5), embedded(5)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.common.figures import resize_map
 from stages.faithfulness.imputation import impute
+from twincam.explanations.maps import resize_map
 
 
 def photographs(count: int, size: int) -> torch.Tensor:

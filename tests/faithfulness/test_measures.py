@@ -10,8 +10,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from stages.common.figures import resize_map
-from stages.common.gradcam import margin_classes, margins
 from stages.faithfulness import measures
 from stages.faithfulness.measures import (
     BASELINES,
@@ -25,6 +23,8 @@ from stages.faithfulness.measures import (
 )
 from stages.faithfulness.orders import count_of, kept_shares, pixel_ranks
 from stages.faithfulness.summary import CONTROLS, metrics_of, scores_of
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.explanations.maps import resize_map
 
 SIZE, CELLS, COUNT = 24, 6, 12
 IDS = np.array([f"{n:03}" for n in range(COUNT)])

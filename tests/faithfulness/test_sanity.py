@@ -7,10 +7,6 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from stages.common.backbones import HALF, Network, create
-from stages.common.classifier import see
-from stages.common.gradcam import margin_maps, margin_rows
-from stages.common.ranking import rank_correlations
 from stages.faithfulness.sanity import (
     cosines,
     gradcam_maps,
@@ -20,6 +16,11 @@ from stages.faithfulness.sanity import (
     sanity_scores,
 )
 from tests.fitted import IMAGES, network
+from twincam.explanations.gradcam import margin_maps, margin_rows
+from twincam.models.architectures import HALF
+from twincam.models.forward import see
+from twincam.models.network import Network, create
+from twincam.statistics.ranking import rank_correlations
 
 IDS = np.array([f"{n:03}" for n in range(len(IMAGES))])
 STEPS = ["head", "block_4", "block_3", "block_2", "block_1", "block_0"]

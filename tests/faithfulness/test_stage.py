@@ -9,15 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from stages.common.artifacts import read_metrics, read_table, write_array, write_table
-from stages.common.classifier import save_classifier, see
-from stages.common.gradcam import margin_maps
 from stages.faithfulness import methods
 from stages.faithfulness.__main__ import main
 from stages.faithfulness.controls import CONTROLS
 from stages.faithfulness.summary import BETTER, COLUMNS
 from tests.conftest import user_error
 from tests.fitted import IMAGES, network
+from twincam.explanations.gradcam import margin_maps
+from twincam.files.arrays import write_array
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import read_table, write_table
+from twincam.models.classifier import save_classifier
+from twincam.models.forward import see
 
 FLAGS = {
     "params": "params.yaml",
@@ -115,16 +118,16 @@ def test_nothing_measured_still_writes_every_output(
 ) -> None:
     most(folder, images)
     metrics = run(folder)
-    assert set(metrics) == {"left_out"}
-    assert reason in metrics["left_out"]
-    assert capsys.readouterr().err == f"faithfulness: left out: {metrics['left_out']}\n"
+    assert set(metrics) == {"skipped"}
+    assert reason in metrics["skipped"]
+    assert capsys.readouterr().err == f"faithfulness: skipped: {metrics['skipped']}\n"
     assert list(read_table(folder / "m.csv").columns) == COLUMNS
     assert Image.open(folder / "m.png").height < 100
 
 
 def test_maps_of_one_cell_are_not_measured(folder: Path) -> None:
     write_array(folder / "heat" / "gradcam.npy", np.ones((len(EVALUATED), 1, 1), np.float32))
-    assert run(folder) == {"left_out": "the heat maps have one cell and show no place"}
+    assert run(folder) == {"skipped": "the heat maps have one cell and show no place"}
 
 
 def test_maps_of_other_images_and_no_maps_end_in_one_line(folder: Path) -> None:

@@ -1,17 +1,20 @@
 """Every stage that reads images and a classifier refuses a pair that does not belong together."""
 
-import argparse
 import importlib
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
-from stages.common.artifacts import write_array, write_metrics, write_table
-from stages.common.classifier import save_classifier
 from tests.conftest import ROOT, change_params, user_error
 from tests.fitted import IMAGES, network
+from twincam.files.arrays import write_array
+from twincam.files.metrics import write_metrics
+from twincam.files.tables import write_table
+from twincam.models.classifier import save_classifier
 
 PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
 
@@ -35,21 +38,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def arguments(parser: argparse.ArgumentParser, folder: Path) -> list[str]:
+def arguments(stage: str, folder: Path) -> list[str]:
     """Return a value for each flag: the file in ``folder`` that begins with its name, if any."""
+    command = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"][stage]["cmd"]
     found = []
-    for action in parser._actions:
-        flag = {"model": "classifier"}.get(action.dest, action.dest)
-        if action.required:
-            file = next(folder.glob(f"{flag}*"), folder / flag)
-            found.append(f"{action.option_strings[0]}={'1000' if action.type is int else file}")
+    for name in re.findall(r"--([\w-]+)", command):
+        flag = {"model": "classifier"}.get(name, name.replace("-", "_"))
+        file = next(folder.glob(f"{flag}*"), folder / flag)
+        number = name in ("max-pixels", "near-duplicate-distance")
+        found.append(f"--{name}={'1000' if number else file}")
     return found
 
 
 @pytest.mark.parametrize(
-    "stage", ["embed", "deliver", "robustness", "explain", "faithfulness", "protopnet"]
+    "stage", ["embed", "stability", "robustness", "explain", "faithfulness", "protopnet"]
 )
 def test_a_stage_refuses_images_of_another_size(folder: Path, stage: str) -> None:
     module = importlib.import_module(f"stages.{stage}.__main__")
-    message = user_error(module.main, argv=arguments(module.parser(), folder))
+    message = user_error(module.main, argv=arguments(stage, folder))
     assert f"{folder / 'classifier'}: learnt from images" in message

@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.common.artifacts import write_table
-from stages.common.images import decode, harmonise
 from stages.prepare.__main__ import main
 from stages.prepare.stream import npy_rows
 from tests.conftest import user_error
+from twincam.files.tables import write_table
+from twincam.images.decoding import decode
+from twincam.images.harmonising import harmonise
 
 RED, GREY = (255, 0, 0), (90, 90, 90)
 

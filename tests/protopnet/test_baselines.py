@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.special import expit
 
-from stages.common.backbones import Network
 from stages.protopnet.baselines import k_means_logits, logistic_logits
 from tests.protopnet.tiny import LABELS, SETTINGS, network, pictures
+from twincam.models.network import Network
 
 FEW = SETTINGS.model_copy(
     update={

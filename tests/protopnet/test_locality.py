@@ -2,9 +2,9 @@
 
 import pytest
 
-from stages.common.backbones import receptive_field
 from stages.protopnet.locality import effective_fields
 from tests.protopnet.tiny import STRIDE, fitted, pictures, trunk
+from twincam.models.network import receptive_field
 
 
 def test_half_of_the_gradient_lies_well_within_what_a_cell_can_see() -> None:

@@ -17,7 +17,7 @@ def known() -> dict[str, Any]:
 def test_prototypes_of_a_planted_patch_are_on_it_and_matter(known: dict[str, Any]) -> None:
     assert known["n"] == 16
     assert known["prototypes"] == 6
-    assert not any("left_out" in group for group in known.values() if isinstance(group, dict))
+    assert not any("skipped" in group for group in known.values() if isinstance(group, dict))
     on = known["on_masks"]
     assert on["on_mask_over_area"]["low"] > 0
     assert on["on_mask_over_other_image"]["low"] > 0
@@ -30,9 +30,9 @@ def test_prototypes_of_a_planted_patch_are_on_it_and_matter(known: dict[str, Any
 def test_without_maps_and_families_groups_say_why_they_are_left_out() -> None:
     found = quality_figures(scene(known=False), fitted(), trunk(), STRIDE, 0)
     for group in ("parts", "on_cat", "on_masks", "families"):
-        assert found[group]["left_out"]
+        assert found[group]["skipped"]
     for group in ("distinctiveness", "sparsity", "deletion", "jpeg"):
-        assert "left_out" not in found[group]
+        assert "skipped" not in found[group]
     assert "deletion_with_cat" not in found["deletion"]
 
 

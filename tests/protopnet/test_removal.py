@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from stages.common.errors import UserError
-from stages.common.settings import Model, Run
 from stages.protopnet.marks import erase, plant
 from stages.protopnet.params import Params, Removal
 from stages.protopnet.removal import (
@@ -16,6 +14,9 @@ from stages.protopnet.removal import (
 )
 from stages.protopnet.training import fit_prototypes
 from tests.protopnet.tiny import LABELS, ROWS, SETTINGS, fitted, network, pictures, scene, trunk
+from twincam.determinism import Run
+from twincam.files.errors import UserError
+from twincam.models.params import Model
 
 
 def removals(*ids: int) -> list[Removal]:
@@ -72,7 +73,7 @@ def test_fitting_does_not_depend_on_what_is_removed_after_it() -> None:
 def params(*ids: int) -> Params:
     settings = SETTINGS.model_copy(update={"remove": removals(*ids)})
     model = Model(arch="resnet18", weights="none", weights_file="data/none", normalisation="native")
-    return Params(seed=0, run=Run(threads=1), model=model, authentic="b", protopnet=settings)
+    return Params(seed=0, run=Run(threads=1), model=model, real_class="b", protopnet=settings)
 
 
 def test_the_cost_is_said_with_and_without_the_mark() -> None:

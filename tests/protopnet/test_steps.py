@@ -7,7 +7,6 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from stages.common.errors import UserError
 from stages.protopnet.last_layer import refit
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.placement import (
@@ -31,6 +30,7 @@ from stages.protopnet.training import (
 )
 from tests.conftest import user_error
 from tests.protopnet.tiny import LABELS, ROWS, SETTINGS, fitted, network, pictures
+from twincam.files.errors import UserError
 
 
 def test_each_loss_step_gives_every_prototype_a_gradient() -> None:

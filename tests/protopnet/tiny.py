@@ -5,19 +5,20 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from stages.common.backbones import HALF, Network, create
-from stages.common.determinism import make_torch_deterministic
 from stages.protopnet.params import ProtoPNet
 from stages.protopnet.scene import Scene
 from stages.protopnet.training import Fitted, fit_prototypes
+from twincam.determinism import make_torch_deterministic
+from twincam.models.architectures import HALF
+from twincam.models.network import Network, create
 
 SETTINGS = ProtoPNet(
     prototypes_per_class=3,
     after_block=2,
     channels=16,
     views=1,
-    variations=[],
-    activations_max_gb=1.0,
+    augmentations=[],
+    activation_cache_gb=1.0,
     warmup_epochs=3,
     joint_epochs=1,
     tied_epochs=2,

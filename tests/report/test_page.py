@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from jinja2 import Environment, FileSystemLoader
 
-from stages.common.artifacts import read_metrics, read_table
-from stages.common.pages import percent
-from stages.common.statistics import share_with_interval
 from stages.report.page import PAGE, panels_of
+from twincam.figures.pages import percent
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import read_table
+from twincam.statistics.intervals import share_with_interval
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.common.artifacts import read_metrics, read_table, write_array, write_table
-from stages.common.backbones import HALF, create
-from stages.common.classifier import save_classifier
-from stages.common.determinism import make_torch_deterministic
 from stages.robustness import inference
 from stages.robustness.__main__ import main
 from stages.robustness.figures import flips_picture
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
 from stages.robustness.measures import COLUMNS
+from twincam.determinism import make_torch_deterministic
+from twincam.files.arrays import write_array
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import read_table, write_table
+from twincam.models.architectures import HALF
+from twincam.models.classifier import save_classifier
+from twincam.models.network import create
 
 
 def listing(**counts: int) -> pd.DataFrame:
@@ -103,9 +106,9 @@ def test_a_split_of_few_images_is_left_out_and_the_other_measured(
     monkeypatch.setattr(inference, "logits_of", brightness_only)
     prepare(folder, listing(train=4, val=10, test=12))
     metrics = run(folder)
-    assert set(metrics) == {"left_out", "test"}
-    assert metrics["left_out"] == "10 images in val; 12 are the fewest that say much"
-    assert capsys.readouterr().err == f"robustness: left out: {metrics['left_out']}\n"
+    assert set(metrics) == {"skipped", "test"}
+    assert metrics["skipped"] == "10 images in val; 12 are the fewest that say much"
+    assert capsys.readouterr().err == f"robustness: skipped: {metrics['skipped']}\n"
     assert set(read_table(folder / "m.csv")["n"]) == {12}
 
 
@@ -115,8 +118,8 @@ def test_nothing_measured_still_writes_every_output(
 ) -> None:
     prepare(folder, listing(train=4, val=val), most)
     metrics = run(folder)
-    assert set(metrics) == {"left_out"}
-    assert reason in metrics["left_out"]
+    assert set(metrics) == {"skipped"}
+    assert reason in metrics["skipped"]
     assert list(read_table(folder / "m.csv").columns) == COLUMNS
     assert Image.open(folder / "m.png").size == flips_picture([]).size
 

@@ -21,7 +21,7 @@ def branch(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     change_params(folder, {"train": {"epochs": 1, "learning_rate": 0.01}})
     run_in(folder, "dvc", "repro")
     commit(folder, "other")
-    run_in(folder, "python", "-m", "sharing", "diff", "main")
+    run_in(folder, "python", "-m", "twincam", "diff", "main")
     return folder
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_compared_ends_in_one_line(
     project: Path, change: dict[str, dict[str, object]], base: str, message: str
 ) -> None:
     change_params(project, change)
-    done = run_in(project, "python", "-m", "sharing", "diff", base, check=False)
+    done = run_in(project, "python", "-m", "twincam", "diff", base, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert message in line
@@ -106,7 +106,7 @@ def test_what_cannot_be_compared_ends_in_one_line(
 
 def test_outputs_in_no_cache_and_on_no_remote_are_asked_for(project: Path) -> None:
     shutil.rmtree(project / ".dvc" / "cache")
-    done = run_in(project, "python", "-m", "sharing", "diff", "main", check=False)
+    done = run_in(project, "python", "-m", "twincam", "diff", "main", check=False)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert "dvc remote add" in line

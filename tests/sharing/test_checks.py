@@ -13,7 +13,7 @@ from tests.conftest import change_params, commit, run_in
 
 def check(folder: Path) -> tuple[str, str]:
     """Return what is reported and the line that the check ends with, if any."""
-    done = run_in(folder, "python", "-m", "sharing", "check", check=False)
+    done = run_in(folder, "python", "-m", "twincam", "check", check=False)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == done.returncode
     return done.stdout, done.stderr.strip()

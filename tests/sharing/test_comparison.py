@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sharing.comparison import (
+from twincam.sharing.comparison import (
     Change,
     changes,
     join,
@@ -16,7 +16,7 @@ from sharing.comparison import (
     points,
     shown,
 )
-from stages.common.statistics import PairedComparison, compare_paired, mcnemar
+from twincam.statistics.intervals import PairedComparison, compare_paired, mcnemar
 
 
 def predictions(**columns: Sequence[object]) -> pd.DataFrame:

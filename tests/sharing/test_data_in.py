@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from stages.common.backbones import create
 from tests.conftest import change_params, commit, run_in
 from tests.sharing.servers import http_read_only
+from twincam.models.network import create
 
 
 def own_images(project: Path, folder: str) -> Path:
@@ -123,7 +123,7 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
 ) -> None:
     run_in(project, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "store"))
     commit(project, "remote")
-    run_in(project, "python", "-m", "sharing", "push")
+    run_in(project, "python", "-m", "twincam", "push")
     colleague = tmp_path / "colleague"
     run_in(tmp_path, "git", "clone", "--quiet", str(project), str(colleague))
     change_params(colleague, {"explain": {"correct_panels": 3}})

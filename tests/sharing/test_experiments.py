@@ -13,7 +13,10 @@ import pytest
 import torch
 from scipy.stats import ttest_1samp
 
-from sharing.experiments import (
+from tests.conftest import ROOT, commit, run_in, user_error
+from tests.sharing.servers import http_read_only
+from twincam.models.network import create
+from twincam.sharing.experiments import (
     FIGURES,
     by_setting,
     compare_experiments,
@@ -21,18 +24,17 @@ from sharing.experiments import (
     mean_interval,
     reaches,
 )
-from stages.common.backbones import create
-from tests.conftest import ROOT, commit, run_in, user_error
-from tests.sharing.servers import http_read_only
 
 LOAD = """
 import sys
 from torchvision.models import ResNet18_Weights
 ResNet18_Weights.IMAGENET1K_V1.value.url = sys.argv[1]
-from stages.common import backbones
-from stages.common.backbones import HALF, create, load_pretrained
+from twincam.models import architectures
+from twincam.models.architectures import HALF
+from twincam.models.network import create
+from twincam.models.weights import load_pretrained
 from pathlib import Path
-backbones.RESNET18_SHA256 = sys.argv[2]
+architectures.RESNET18_SHA256 = sys.argv[2]
 network = create("resnet18", ("a", "b"), HALF)
 load_pretrained(network, "imagenet", Path("none"))
 print(float(network.module.conv1.weight.sum()))

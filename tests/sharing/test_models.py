@@ -85,13 +85,13 @@ def repo(built: Path, tmp_path: Path) -> Iterator[Path]:
 def models(folder: Path, *words: str) -> str:
     root = str(Path(__file__).parents[2])
     return run_in(
-        folder, "env", f"PYTHONPATH={root}", "python", "-m", "sharing", "models", *words
+        folder, "env", f"PYTHONPATH={root}", "python", "-m", "twincam", "models", *words
     ).stdout
 
 
 def failure(folder: Path, *words: str) -> str:
     root = str(Path(__file__).parents[2])
-    command = ("env", f"PYTHONPATH={root}", "python", "-m", "sharing", "models", *words)
+    command = ("env", f"PYTHONPATH={root}", "python", "-m", "twincam", "models", *words)
     done = run_in(folder, *command, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()

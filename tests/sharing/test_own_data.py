@@ -7,9 +7,9 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from sharing.checks import BUILT_IN, graph_says, misplaced, other_graph
-from sharing.storage import tracked
 from tests.conftest import ROOT, change_params, clone_project, commit, run_in, user_error
+from twincam.sharing.checks import BUILT_IN, graph_says, misplaced, other_graph
+from twincam.sharing.storage import tracked
 
 
 @pytest.fixture(scope="module")

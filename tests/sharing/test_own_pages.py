@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sharing.branch import compare, place_of_pages, seal
 from tests.conftest import user_error
+from twincam.sharing.branch import compare, place_of_pages, seal
 
 
 def earlier(folder: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from sharing.transfer import pull, push
 from tests.conftest import commit, run_in, user_error
+from twincam.sharing.transfer import pull, push
 
 
 @pytest.fixture

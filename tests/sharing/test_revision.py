@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sharing.revision import clone_at, command, commit_of
 from tests.conftest import commit, run_in, user_error
+from twincam.sharing.revision import clone_at, command, commit_of
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common.classifier import read_classifier
 from tests.conftest import run_in
 from tests.sharing.servers import SECRET, SERVERS, Storage, damage, http_read_only
+from twincam.models.classifier import read_classifier
 
 
 def use(folder: Path, storage: Storage) -> None:
@@ -25,11 +25,11 @@ def clone_of(project: Path, folder: Path, storage: Storage) -> Path:
 
 
 def sharing(folder: Path, *words: str) -> str:
-    return run_in(folder, "python", "-m", "sharing", *words).stdout
+    return run_in(folder, "python", "-m", "twincam", *words).stdout
 
 
 def failure(folder: Path, *words: str) -> str:
-    done = run_in(folder, "python", "-m", "sharing", *words, check=False)
+    done = run_in(folder, "python", "-m", "twincam", *words, check=False)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert lines[-1].startswith("sharing: "), done.stderr

@@ -20,7 +20,7 @@ def test_commands_bring_compare_and_comment(project: Path, tmp_path: Path) -> No
     remote = str(tmp_path / "store")
     run_in(project, "dvc", "remote", "add", "--default", "storage", remote)
     commit(project, "remote")
-    run_in(project, "python", "-m", "sharing", "push")
+    run_in(project, "python", "-m", "twincam", "push")
     run_in(project, "git", "checkout", "--quiet", "-b", "other")
     change_params(project, {"explain": {"twins": 4}})
     run_in(project, "dvc", "repro", "explain")

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.common.artifacts import read_table
 from stages.split.__main__ import COLUMNS, main
 from tests.conftest import user_error
+from twincam.files.tables import read_table
 
 CATS = Path(__file__).parents[3] / "shared/data/cats-ddpm"
 TEXT = ("id", "path", "label", "split", "group", "source", "family", "sha256", "format")
@@ -45,6 +45,7 @@ class Run:
             "root": "x",
             "layout": "auto",
             "info": "y",
+            "external": "z",
             "max_pixels": 10_000,
             "max_bad_fraction": 0.5,
         }

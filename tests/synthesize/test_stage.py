@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.common.artifacts import read_table
-from stages.common.errors import UserError
-from stages.common.settings import Synthesize
 from stages.synthesize.__main__ import main
 from stages.synthesize.canvas import PARTS
 from stages.synthesize.files import write_pairs
+from stages.synthesize.params import Synthesize
+from twincam.files.errors import UserError
+from twincam.files.tables import read_table
 
 
 def run(folder: Path, **changes: object) -> Path:

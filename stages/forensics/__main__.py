@@ -1,0 +1,137 @@
+"""Look for traces of remaking in the finest detail; learned from photographs, without generators.
+
+What a photograph's detail looks like is learned from the training photographs and from the same
+photographs made again in generator-like ways. No generated image takes part, so that all are
+unknown alike.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.forensics.describing import Source, described, photographs
+from stages.forensics.figures import scores_figure
+from stages.forensics.model import FOLDS, cross_fit, mean_score
+from stages.forensics.params import Params
+from stages.forensics.remakes import fit_networks
+from stages.forensics.summary import COLUMNS, summarise, why_skipped
+from stages.forensics.thresholds import conformal, worst_source
+from stages.params import read_params
+from twincam.determinism import make_torch_deterministic
+from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.files.command_line import parse_flags
+from twincam.files.deliveries import read_deliveries, untouched_external
+from twincam.files.errors import run_stage
+from twincam.files.folders import is_sidecar, walk
+from twincam.files.messages import warn, warn_unless_class
+from twincam.files.metrics import write_metrics
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
+from twincam.near_duplicates.copies import copies_of
+
+ELSEWHERE = "photographs"
+"""The split of the images of ``forensics.photographs``."""
+
+
+def images_of(
+    args: argparse.Namespace, split: pd.DataFrame, real_class: str | None
+) -> pd.DataFrame:
+    """Return every image to judge, with its ``file``: photographs of training, then all others."""
+    own = split[
+        ((split["split"] == "train") & (split["label"] == real_class))
+        | split["split"].isin(EVALUATED_SPLITS)
+    ]
+    own = own.assign(file=[args.root / path for path in own["path"]])
+    external = untouched_external(read_deliveries(args.deliveries))
+    external = external.assign(file=[args.external / path for path in external["path"]])
+    files = photograph_files(args, split)
+    names = [path.relative_to(args.photographs).as_posix() for path in files]
+    elsewhere = pd.DataFrame({"id": names, "path": names, "file": files})
+    elsewhere = elsewhere.assign(split=ELSEWHERE, source=ELSEWHERE, label=real_class)
+    order = {"train": 0, ELSEWHERE: 1}
+    table = pd.concat([own, elsewhere, external], ignore_index=True)
+    return table.sort_values(
+        "split", key=lambda names: names.map(order).fillna(2), kind="stable", ignore_index=True
+    )
+
+
+def photograph_files(args: argparse.Namespace, split: pd.DataFrame) -> list[Path]:
+    """List ``forensics.photographs`` without captions and copies of the data set's images."""
+    found = [path for path, fault in walk(args.photographs) if not (fault or is_sidecar(path.name))]
+    copies = copies_of(args.root, split, found, args.near_duplicate_distance, args.max_pixels)
+    warn("forensics", *(f"left out {path}: a copy of {copies[path]}" for path in sorted(copies)))
+    return sorted(path for path in found if path not in copies)
+
+
+def learn_and_judge(
+    table: pd.DataFrame, rate: float, max_pixels: int, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return ``table`` with ``score`` and ``traced``, and the threshold with what set it."""
+    sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
+    known = (table["split"] == "train").to_numpy()
+    count = int(known.sum())
+    networks = fit_networks(photographs(sources[:count], max_pixels), seed)
+    judged, learned = described(sources[:count], networks, max_pixels, seed)
+    scores, models = cross_fit(learned, judged, table.loc[known, "group"].tolist(), seed)
+    if count < len(table):
+        others, _ = described(sources[count:], None, max_pixels, seed)
+        scores = np.concatenate([scores, mean_score(models, others)])
+    setting = table["split"].isin(["train", ELSEWHERE]).to_numpy()
+    names = table["split"].to_numpy(str)
+    threshold = worst_source(scores[setting], names[setting], rate)
+    found = {
+        "threshold": threshold,
+        "set_by": {
+            name: {"n": int((names == name).sum()), "threshold": conformal(own, rate)}
+            for name in np.unique(names[setting])
+            for own in [scores[names == name]]
+        },
+        "target_fpr": rate,
+    }
+    return table.assign(score=scores, traced=scores > threshold), found
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the stage."""
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "root",
+        "split",
+        "external",
+        "deliveries",
+        "photographs",
+        "traces",
+        "metrics",
+        "figure",
+        integers=(
+            "max-pixels",
+            "near-duplicate-distance",
+        ),
+    )
+    params = read_params(args.params, Params)
+    split, rate = read_split(args.split), params.forensics.target_fpr
+    trained = split[(split["split"] == "train") & (split["label"] == params.real_class)]
+    reason = why_skipped(trained, rate, FOLDS)
+    if reason:
+        if rate:
+            warn_unless_class("forensics", params.real_class, class_names(split))
+            warn("forensics", f"skipped: {reason}")
+        write_table(args.traces, pd.DataFrame(columns=COLUMNS))
+        write_metrics(args.metrics, {"skipped": reason})
+        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
+        return
+    make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
+    images = images_of(args, split, params.real_class)
+    table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
+    write_table(args.traces, table[COLUMNS])
+    write_metrics(args.metrics, {**found, **summarise(table)})
+    save_figure(args.figure, scores_figure(table, found["threshold"], params.real_class))
+
+
+if __name__ == "__main__":
+    run_stage(main, "forensics")

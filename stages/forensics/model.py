@@ -1,0 +1,75 @@
+"""A linear discriminant between photographs and photographs made again; it sees no generator."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold
+
+from stages.forensics.describing import LEARNED
+from stages.forensics.remakes import REMAKES
+from twincam.determinism import derived_seed
+
+FOLDS, PENALTY = 3, 10.0
+
+
+class Discriminant(NamedTuple):
+    """A linear score of standardised descriptions; ``centre`` and ``spread`` are ``[F]``."""
+
+    centre: np.ndarray
+    spread: np.ndarray
+    ridge: Ridge
+
+    def score(self, described: np.ndarray) -> np.ndarray:
+        """Return the mean score ``[N]`` of described views ``[N,V,F]``; larger: made again."""
+        flat = described.reshape(-1, described.shape[-1])
+        scores = self.ridge.predict((flat - self.centre) / self.spread)
+        return scores.reshape(described.shape[:2]).mean(axis=1)
+
+
+def fit(learned: np.ndarray) -> Discriminant:
+    """Fit ridge regression on -1 (photograph) and 1 (made again), with a stiff penalty.
+
+    Photographs weigh as much as all remakes, and each way of remaking as much as every other.
+
+    Args:
+        learned: described views ``[N,len(LEARNED),F]``.
+    """
+    made = np.array(LEARNED)
+    photographs = learned[:, made == ""].reshape(-1, learned.shape[-1])
+    centre, spread = photographs.mean(axis=0), photographs.std(axis=0) + 1e-6
+    views = learned.reshape(-1, learned.shape[-1])
+    kinds = np.tile(made, len(learned))
+    remade = kinds != ""
+    weights = np.where(remade, 0.5 / len(REMAKES), 0.5 / (made == "").sum()) * len(made)
+    ridge = Ridge(alpha=PENALTY * len(views), solver="cholesky")
+    ridge.fit((views - centre) / spread, np.where(remade, 1.0, -1.0), sample_weight=weights)
+    return Discriminant(centre, spread, ridge)
+
+
+def cross_fit(
+    learned: np.ndarray, judged: np.ndarray, groups: Sequence[object], seed: int
+) -> tuple[np.ndarray, list[Discriminant]]:
+    """Score every photograph by a model that has not seen it or its copies.
+
+    Args:
+        learned: of N photographs ``[N,len(LEARNED),F]``.
+        judged: of the same ``[N,V,F]``.
+        groups: ``[N]``, equal for copies; at least `FOLDS` different ones.
+        seed: of the folds.
+
+    Returns:
+        Scores ``[N]`` and the `FOLDS` models.
+    """
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=derived_seed(seed, "traces") % 2**32)
+    scores, models = np.zeros(len(learned)), []
+    for known, held_out in folds.split(learned, groups=groups):
+        models.append(fit(learned[known]))
+        scores[held_out] = models[-1].score(judged[held_out])
+    return scores, models
+
+
+def mean_score(models: Sequence[Discriminant], judged: np.ndarray) -> np.ndarray:
+    """Return the mean ``[N]`` over ``models`` of the scores of images that none has seen."""
+    return np.mean([model.score(judged) for model in models], axis=0)

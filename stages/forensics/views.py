@@ -1,0 +1,69 @@
+"""What is cut from an image before it is described: native, or with an equalised history."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from twincam.corruptions import jpeg
+
+SIDE, PATCH, QUALITY = 160, 224, 85
+"""Pixels of a view and of the patch it is cut from; JPEG quality that every view ends with."""
+
+FITTED = 256
+KERNELS = (
+    Image.Resampling.BOX,
+    Image.Resampling.BILINEAR,
+    Image.Resampling.HAMMING,
+    Image.Resampling.BICUBIC,
+    Image.Resampling.LANCZOS,
+)
+
+
+class Plan(NamedTuple):
+    """How a view comes about: ``scale`` native, fitted or random; ``recompress`` at random."""
+
+    scale: str
+    recompress: bool
+
+
+TRAINING, SCORING = Plan("random fitted", True), Plan("fitted", False)
+"""Of the stage: whatever the history of an image, its views are small, scaled down and encoded."""
+
+
+def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Image:
+    """Scale ``image`` as planned and cut a random square of up to `PATCH` pixels out of it.
+
+    Random scales make the shorter side anything between `SIDE` and its own length (fitted: and at
+    most `FITTED`), uniform in the logarithm. An image with less than `SIDE` pixels is enlarged.
+    """
+    short = min(image.size)
+    largest = min(short, FITTED) if "fitted" in plan.scale else short
+    target = float(largest)
+    if "random" in plan.scale and largest > SIDE:
+        target = float(np.exp(rng.uniform(np.log(SIDE), np.log(largest))))
+    kernel = KERNELS[int(rng.integers(len(KERNELS)))]
+    target = max(target, SIDE)
+    if round(target) != short:
+        kernel = kernel if "random" in plan.scale else Image.Resampling.LANCZOS
+        size = tuple(max(SIDE, round(side * target / short)) for side in image.size)
+        image = image.resize((size[0], size[1]), kernel)
+    side = min(PATCH, *image.size)
+    return _cut(image, side, rng)
+
+
+def finish(square: Image.Image, plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """Re-encode a patch once or twice and cut the view out of it: bytes ``[SIDE,SIDE,3]``.
+
+    Where planned, a first JPEG of quality 60-95 comes before the cut in one half of the cases, so
+    that its grid is not that of the last one. All views end as JPEG of quality `QUALITY`.
+    """
+    if plan.recompress and rng.random() < 0.5:
+        square = jpeg(square, int(rng.integers(60, 96)))
+    return np.asarray(jpeg(_cut(square, SIDE, rng), QUALITY))
+
+
+def _cut(image: Image.Image, side: int, rng: np.random.Generator) -> Image.Image:
+    left = int(rng.integers(0, image.width - side + 1))
+    top = int(rng.integers(0, image.height - side + 1))
+    return image.crop((left, top, left + side, top + side))

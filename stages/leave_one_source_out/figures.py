@@ -1,0 +1,58 @@
+"""Draw how well each source is recognised when training has not seen it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twincam.figures.drawing import AGAINST, FOR, legend_beside, new_figure
+from twincam.figures.text import beside_plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HATCHES = ("", "///", "...", "xxx", "ooo")
+BARS = 120
+"""More bars would be taller than a page shows."""
+COLOURS = (FOR / 255, AGAINST / 255, (0.1, 0.55, 0.4), (0.7, 0.65, 0.1), (0.5, 0.5, 0.5))
+
+
+def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
+    """Draw the recall of each source left out with its interval, one bar for each of its classes.
+
+    Of more than `BARS`, those of the lowest recall.
+
+    Args:
+        left_out: by source, ``per_class.<label>.{recall,recall_low,recall_high,n}``.
+    """
+    bars = [
+        (source, label, one)
+        for source, found in left_out.items()
+        for label, one in found["per_class"].items()
+    ]
+    lowest = sorted(range(len(bars)), key=lambda bar: bars[bar][2]["recall"])[:BARS]
+    bars = [bars[bar] for bar in sorted(lowest)]
+    labels = sorted({label for _, label, _ in bars})
+    handles = {}
+    figure = new_figure(8.4, 1.2 + 0.36 * len(bars))
+    axes = figure.subplots()
+    for number, label in enumerate(labels):
+        rows = [row for row, bar in enumerate(bars) if bar[1] == label]
+        recall, low, high = (
+            np.array([bars[row][2][key] for row in rows])
+            for key in ("recall", "recall_low", "recall_high")
+        )
+        error = np.maximum([recall - low, high - recall], 0)
+        colour = COLOURS[number % len(COLOURS)]
+        hatch = HATCHES[number // len(COLOURS) % len(HATCHES)]
+        handles[label] = axes.barh(
+            -np.array(rows), recall, 0.6, xerr=error, color=colour, hatch=hatch, capsize=3
+        )
+    shown = beside_plot([source for source, _, _ in bars])
+    known = beside_plot(labels)
+    axes.set_yticks(
+        -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
+    )
+    axes.set(xlim=(0, 1), xlabel="recall when left out of training")
+    legend_beside(axes, {known[label]: handle for label, handle in handles.items()})
+    return figure

@@ -1,0 +1,21 @@
+"""The parameters of ``leave_one_source_out``."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from twincam.files.params import Block
+from twincam.training.params import Trained
+
+
+class LeaveOneSourceOut(Block):
+    """Block ``leave_one_source_out``: what is left out of training in turn."""
+
+    by: Literal["source", "family"]
+    max_sources: int = Field(ge=0, le=1000)
+
+
+class Params(Trained):
+    """What ``leave_one_source_out`` reads of ``params.yaml``."""
+
+    leave_one_source_out: LeaveOneSourceOut

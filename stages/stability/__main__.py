@@ -1,0 +1,81 @@
+"""Send the evaluated images, and those of other sources, on their way and judge what arrives."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from stages.params import read_params
+from stages.stability.external import find_external, loose_external
+from stages.stability.judging import judge
+from stages.stability.params import Params
+from stages.stability.pictures import Picture, deliver
+from stages.stability.summary import summarise, tabulate
+from twincam.determinism import make_torch_deterministic
+from twincam.files.command_line import parse_flags
+from twincam.files.errors import run_stage
+from twincam.files.messages import warn
+from twincam.files.metrics import write_metrics
+from twincam.files.params import require_settings
+from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
+from twincam.images.parallel import in_order
+from twincam.models.classifier import check_preprocessing, read_classifier
+from twincam.models.network import device
+from twincam.near_duplicates.copies import copies_of
+
+
+def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
+    """Return the images of ``split`` that are evaluated, with their files below ``root``."""
+    rows = split[split["split"].isin(EVALUATED_SPLITS)]
+    told = [rows[name] for name in ("id", "path", "split", "source", "label")]
+    files = [root / path for path in rows["path"]]
+    return [Picture(*values) for values in zip(*told, files, rows["sha256"], strict=True)]
+
+
+def main(argv: list[str]) -> None:
+    """Write ``data/deliveries.csv`` and ``reports/stability.json``."""
+    args = parse_flags(
+        argv,
+        __doc__,
+        "params",
+        "root",
+        "split",
+        "external",
+        "model",
+        "preprocessing",
+        "deliveries",
+        "metrics",
+        integers=(
+            "max-pixels",
+            "near-duplicate-distance",
+        ),
+    )
+    params = read_params(args.params, Params)
+    require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
+    split = read_split(args.split)
+    make_torch_deterministic(0, "deliver", threads=params.run.threads)
+    network = read_classifier(args.model)
+    check_preprocessing(args.model, params.prepare.model_dump())
+    network.module.to(device())
+    external = find_external(args.external, network.classes)
+    if loose := loose_external(args.external):
+        warn("stability", f"{loose} files of {args.external} lie in no class folder; passed over")
+
+    known = dict(zip(split["sha256"], split["path"], strict=True))
+    files = [picture.file for picture in external if not picture.fault]
+    copies = copies_of(args.root, split, files, args.near_duplicate_distance, args.max_pixels)
+    send = partial(deliver, params.prepare, args.max_pixels, known, copies)
+    pictures = [*evaluated_pictures(split, args.root), *external]
+    arrivals = zip(pictures, in_order(send, pictures, "stability"), strict=True)
+    judged, logits, left_out = judge(network, arrivals)
+    warn("stability", *(f"left out {one.path}: {one.reason}" for one in left_out))
+
+    table = tabulate(judged, logits, network.classes)
+    leaks = [{"path": one.path, "because_of": one.because_of} for one in left_out if one.because_of]
+    bad = [{"path": one.path, "reason": one.reason} for one in left_out if not one.because_of]
+    write_table(args.deliveries, table)
+    write_metrics(args.metrics, {**summarise(table, network.classes), "bad": bad, "leaks": leaks})
+
+
+if __name__ == "__main__":
+    run_stage(main, "stability")

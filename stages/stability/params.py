@@ -1,0 +1,12 @@
+"""The parameters of ``deliver``."""
+
+from twincam.determinism import Run
+from twincam.files.params import Block
+from twincam.images.params import Prepare
+
+
+class Params(Block):
+    """What ``deliver`` reads of ``params.yaml``."""
+
+    run: Run
+    prepare: Prepare

@@ -1,0 +1,59 @@
+"""The closed form is Captum's Grad-CAM, and adds up to the margin."""
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam
+
+from twincam.explanations.gradcam import margin_classes, margin_maps, margins
+from twincam.models.architectures import HALF
+from twincam.models.network import Network, create, pool
+
+LAYER = {"efficientnet_lite0": "bn2", "resnet18": "layer4"}
+
+
+@pytest.fixture(params=sorted(LAYER))
+def case(request: pytest.FixtureRequest) -> tuple[Network, torch.Tensor]:
+    torch.manual_seed(1)
+    network = create(request.param, ("a", "b", "c"), HALF)
+    network.module.eval()
+    return network, torch.randn(3, 3, 96, 96)
+
+
+def closed_form(network: Network, inputs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    with torch.no_grad():
+        maps = network.blocks(inputs)
+        logits = network.head(pool(maps)).numpy()
+    return logits, margin_maps(maps.numpy(), network.head.weight.detach().numpy(), logits)
+
+
+def test_equals_captums(case: tuple[Network, torch.Tensor]) -> None:
+    network, inputs = case
+    logits, ours = closed_form(network, inputs)
+    predicted, rival = (torch.from_numpy(index) for index in margin_classes(logits))
+
+    def margin(images: torch.Tensor) -> torch.Tensor:
+        scores = network.module(images)
+        return (scores.gather(1, predicted[:, None]) - scores.gather(1, rival[:, None]))[:, 0]
+
+    layer = getattr(network.module, LAYER[network.arch])
+    theirs = LayerGradCam(margin, layer).attribute(inputs)[:, 0].detach().numpy()
+    cells = theirs[0].size
+    np.testing.assert_allclose(ours / cells, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
+
+
+def test_mean_plus_bias_is_the_margin(case: tuple[Network, torch.Tensor]) -> None:
+    network, inputs = case
+    logits, maps = closed_form(network, inputs)
+    predicted, rival = margin_classes(logits)
+    bias = network.head.bias.detach().numpy()
+    total = maps.mean(axis=(1, 2)) + bias[predicted] - bias[rival]
+    assert total == pytest.approx(margins(logits), rel=1e-4, abs=1e-6)
+
+
+def test_margin_is_of_the_two_best_and_never_negative() -> None:
+    logits = np.array([[1.0, 3.0, 2.5], [0.0, 0.0, -1.0]])
+    predicted, rival = margin_classes(logits)
+    assert predicted.tolist() == [1, 0]
+    assert rival.tolist() == [2, 1]
+    assert margins(logits).tolist() == [0.5, 0.0]

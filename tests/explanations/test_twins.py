@@ -1,0 +1,112 @@
+"""Neighbours in every space, filtered and not, and what their vote says."""
+
+import numpy as np
+import pytest
+from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
+
+from tests.seen import WEIGHT, embedded
+from twincam.explanations.twins import (
+    SPACES,
+    fidelity,
+    fidelity_figures,
+    most_faithful,
+    nearest,
+    vote,
+)
+from twincam.models.embedded import Embedded
+
+QUERY, KNOWN = embedded(6), embedded(20)
+
+
+def similarity(space: str) -> np.ndarray:
+    return SPACES[space](QUERY, KNOWN, WEIGHT)
+
+
+def test_cosine_and_euclid_are_scikit_learns() -> None:
+    pair = QUERY.features, KNOWN.features
+    assert similarity("features_cosine") == pytest.approx(cosine_similarity(*pair))
+    assert similarity("features_euclidean") == pytest.approx(-euclidean_distances(*pair))
+
+
+def test_contributions_weigh_each_side_by_its_own_predicted_row() -> None:
+    ours = similarity("contributions")
+    q, t = 2, 11
+    a = QUERY.features[q] * WEIGHT[QUERY.logits[q].argmax()]
+    b = KNOWN.features[t] * WEIGHT[KNOWN.logits[t].argmax()]
+    assert ours[q, t] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_the_control_weighs_both_sides_by_the_querys_margin() -> None:
+    ours = similarity("contributions_margin")
+    q, t = 3, 7
+    best, second = np.argsort(-QUERY.logits[q])[:2]
+    row = WEIGHT[best] - WEIGHT[second]
+    a, b = QUERY.features[q] * row, KNOWN.features[t] * row
+    assert ours[q, t] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_maps_match_each_cell_of_the_query_wherever_its_like_stands() -> None:
+    cells, others = (side.maps[0].reshape(8, 6).T for side in (QUERY, KNOWN))
+    expected = cosine_similarity(cells, others).max(axis=1).mean()
+    assert similarity("maps")[0, 0] == pytest.approx(expected)
+    mirrored = QUERY._replace(maps=QUERY.maps[:, :, ::-1, ::-1])
+    assert SPACES["maps"](QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
+
+
+def test_nearest_is_sorted_and_ties_go_to_the_earlier() -> None:
+    indices, values = nearest(np.array([[0.1, 0.9, 0.9, 0.5]]), 3)
+    assert indices.tolist() == [[1, 2, 3]]
+    assert values.tolist() == [[0.9, 0.9, 0.5]]
+
+
+def test_too_few_allowed_leave_gaps() -> None:
+    indices, values = nearest(np.array([[0.1, 0.9, 0.8]]), 2, np.array([[True, False, False]]))
+    assert indices.tolist() == [[0, -1]]
+    assert np.isnan(values[0, 1])
+
+
+def test_vote_is_the_majority_and_ties_go_to_the_nearest() -> None:
+    labels = np.array([[0, 1, 1], [2, 2, 0], [1, 0, 2], [1, 0, 0]])
+    assert vote(labels).tolist() == [1, 2, 1, 0]
+
+
+def on_a_line(places: list[float]) -> Embedded:
+    """Return images whose one feature is their margin between classes 1 and 0."""
+    at = np.array(places)[:, None]
+    return Embedded(np.zeros((0, 1, 1, 1)), at, np.hstack([np.zeros_like(at), at]))
+
+
+def test_neighbours_that_follow_the_model_are_told_from_those_that_do_not() -> None:
+    places = [-3.0, -2.5, -2.0, -1.5, -1.0, 1.0, 1.5, 2.0, 2.5, 3.0]
+    known, query = on_a_line(places), on_a_line([-2.0, 2.0, 2.2])
+    labels = np.array([0] * 5 + [1] * 5)
+    near = -np.abs(query.features - known.features.T)
+    follows = fidelity(near, query, known, labels)
+    assert follows["agrees"].all()
+    assert (follows["disagreement"] == 0).all()
+    assert follows["neighbours_margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.0])
+    assert follows["margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.2])
+    against = fidelity(-near, query, known, labels)
+    assert not against["agrees"].any()
+
+    wrong = np.array([False, False, True])
+    figures = {
+        name: fidelity_figures(table, wrong, 0)
+        for name, table in (("near", follows), ("far", against), ("contributions", follows))
+    }
+    assert figures["near"]["margin_mae"] == pytest.approx(0.2 / 3)
+    assert figures["near"]["margin_mae_chance"] == pytest.approx(6.2 / 3)
+    assert figures["near"]["disagreement_auroc"] == 0.5
+    assert most_faithful(figures) == "near"
+    assert most_faithful({"contributions": figures["near"], "far": figures["far"]}) == "far"
+    assert "disagreement_auroc" not in fidelity_figures(follows, np.zeros(3, bool), 0)
+
+
+def test_disagreement_warns_where_wrong_predictions_stand_among_others() -> None:
+    table = fidelity(
+        -np.abs(np.array([[-2.0], [2.0]]) - np.arange(-5.0, 5.0)),
+        on_a_line([1.0, 1.0]),
+        on_a_line(list(np.arange(-5.0, 5.0))),
+        np.array([0] * 5 + [1] * 5),
+    )
+    assert fidelity_figures(table, np.array([True, False]), 0)["disagreement_auroc"] == 1

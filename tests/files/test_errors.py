@@ -1,0 +1,74 @@
+"""How a stage ends: one line and a status, never a traceback for a user's error."""
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from twincam.files.errors import UserError, run_stage
+
+
+def ends_with(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    def main(_argv: list[str]) -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        run_stage(main, "stage")
+    return caught.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (UserError("expected this, got that"), "expected this, got that"),
+        (OSError(errno.ENOSPC, "No space left on device", "models/x"), "no space left to write"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "data/x.npy"), "not found: data/x.npy"),
+        (PermissionError(errno.EACCES, "Permission denied", "data"), "Permission denied: data"),
+        (FileNotFoundError("No such file: /nope"), "not found: No such file: /nope"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_user_errors_are_one_line(
+    error: Exception, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _ = ends_with(error, capsys)
+    assert isinstance(code, str)  # printed by the interpreter, status 1
+    assert words in code
+    assert "\n" not in code
+
+
+def test_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = ends_with(KeyboardInterrupt(), capsys)
+    assert code == 130
+    assert "interrupted" in printed
+
+
+def test_defects_keep_their_traceback() -> None:
+    def main(_argv: list[str]) -> None:
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        run_stage(main, "stage")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_stage_without_traceback(number: int) -> None:
+    code = (
+        "import time\nfrom twincam.files.errors import run_stage\n"
+        "def main(argv):\n    print('up', flush=True)\n    time.sleep(60)\n"
+        "run_stage(main, 'stage')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    time.sleep(0.1)
+    process.send_signal(number)
+    _, printed = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in printed
+    assert "Traceback" not in printed

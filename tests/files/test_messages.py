@@ -1,0 +1,30 @@
+"""A class of genuine images that is not there is said once, with the way out."""
+
+import pytest
+
+from twincam.files.messages import warn_unless_class
+
+
+@pytest.mark.parametrize("classes", [["REAL", "fake"], ["0_real", "1_fake"], ["nature", "ai"]])
+def test_an_authentic_class_that_is_not_there_is_said_in_one_line(
+    classes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_unless_class("evaluate", "real", classes)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("evaluate: real_class is 'real'")
+    assert all(repr(name) in said for name in classes)
+    assert "null" in said
+
+
+@pytest.mark.parametrize("real_class", ["real", None])
+def test_one_that_is_there_or_null_is_not(
+    real_class: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_unless_class("evaluate", real_class, ["fake", "real"])
+    assert capsys.readouterr().err == ""
+
+
+def test_of_many_classes_the_first_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    warn_unless_class("evaluate", "real", [f"class {number}" for number in range(100)])
+    assert "and 80 more" in capsys.readouterr().err

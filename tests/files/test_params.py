@@ -1,0 +1,195 @@
+"""Every wrong parameter ends in one line that names key, value and what is allowed."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from stages.params import STAGES, models_of_stages, read_params
+from stages.split import params as split
+from tests.conftest import ROOT, run_in, user_error
+from twincam.files.errors import UserError
+from twincam.files.params import Block, require_settings, write_settings
+from twincam.images.params import Prepare
+from twincam.models.architectures import ARCHITECTURES, HALF
+from twincam.models.network import create
+from twincam.models.params import BLOCKS
+
+
+class Inner(Block):
+    rate: Annotated[float, Field(gt=0, le=1)]
+    kind: Literal["a", "b"]
+    count: int
+
+
+class Params(Block):
+    seed: int
+    name: str
+    inner: Inner
+
+
+GOOD = "seed: 0\nname: x\ninner: {rate: 1e-4, kind: a, count: 3}\n"
+
+
+def read(tmp_path: Path, text: str) -> Params:
+    (tmp_path / "params.yaml").write_text(text)
+    return read_params(tmp_path / "params.yaml", Params)
+
+
+def test_reads_its_blocks(tmp_path: Path) -> None:
+    params = read(tmp_path, GOOD)
+    assert (params.seed, params.inner.rate, params.inner.kind) == (0, 1e-4, "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("rate: 1e-4", "rate: 2"), ["inner.rate is 2", "less than or equal to 1"]),
+        (("rate: 1e-4", "rate: fast"), ["inner.rate is 'fast'", "number"]),
+        (("kind: a", "kind: c"), ["inner.kind is 'c'", "'a' or 'b'"]),
+        (("count: 3", "count: 3.5"), ["inner.count is 3.5", "integer"]),
+        (("count: 3", "count: true"), ["inner.count is True", "integer"]),
+        (("count: 3", "count: 3, cuont: 4"), ["inner.cuont is not a known parameter"]),
+        (("name: x", "name: 0"), ["name is 0", "in quotes", 'name: "0"']),
+        (("name: x", "name: 007"), ["name is 7", "in quotes"]),
+        (("name: x", "name: true"), ["name is True", "in quotes"]),
+        (("name: x", "name: 2024-01-31"), ["name is datetime.date(2024, 1, 31)", "in quotes"]),
+        (("name: x", "name: [a]"), ["name is ['a']", "allowed: text"]),
+        (("name: x", "name:"), ["name is empty (null)", "a path"]),
+        (("inner: {rate: 1e-4, kind: a, count: 3}", "inner: 3"), ["inner is 3", "a block of"]),
+        ((", count: 3", ""), ["inner.count is missing"]),
+        (("seed: 0\n", ""), ["seed is missing"]),
+        ((GOOD, "- a\n"), ["expected a mapping"]),
+        ((GOOD, "a: [\n"), ["not YAML"]),
+        ((GOOD, "# nothing\n"), ["it is empty", "git checkout"]),
+        (("seed: 0\n", "<<<<<<< HEAD\nseed: 0\n=======\nseed: 1\n>>>>>>> b\n"), ["line 1", "Git"]),
+        (("seed: 0\n", "seed: 0\nsede: 1\n"), ["sede is not a known parameter"]),
+        (("seed: 0\n", "seed: 0\n1: 1\n"), ["1 is not a known parameter"]),
+    ],
+)
+def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, GOOD.replace(*change))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "params.yaml" in message
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("name", ["size", "nfiles"])
+def test_names_that_dvc_does_not_track_are_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        type("Silent", (Block,), {"__annotations__": {name: int}})
+
+
+def test_every_model_is_read_and_none_has_such_a_name() -> None:
+    names = {model.__module__.split(".")[1] for model in models_of_stages()}
+    assert names == {file.parent.name for file in STAGES.glob("*/params.py")} - {"common"}
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    assert all(model.model_fields.keys() <= document.keys() for model in models_of_stages())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("protopnet.l1", -1),
+        ("explain.space", "pixels"),
+        ("faithfulness.images", "all"),
+        ("protopnet.after_block", 8),
+        ("explain.layer", 8),
+        ("train.unfreeze_from", 9),
+    ],
+)
+def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
+    tmp_path: Path, change: str, words: object
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    block, key = change.split(".")
+    document[block][key] = words
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=f"{change} is {words!r}; allowed"):
+        read_params(tmp_path / "params.yaml", split.Params)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("protopnet", None, ["protopnet is missing"]),
+        ("protopnet", "protopnets", ["protopnets is not a known", "protopnet is missing"]),
+        ("seed", "Seed", ["Seed is not a known", "seed is missing"]),
+    ],
+)
+def test_the_first_stage_finds_a_block_that_is_missing_or_misspelt(
+    was: str, now: str | None, words: list[str], tmp_path: Path
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    block = document.pop(was)
+    if now:
+        document[now] = block
+    YAML().dump(document, tmp_path / "params.yaml")
+    message = user_error(read_params, path=tmp_path / "params.yaml", model=split.Params)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "words"),
+    [
+        ("explain", "methods", [], "a list that is not empty"),
+        ("explain", "methods", "knn", "a list, in square brackets"),
+        ("prepare", "harmonise", 1, "true or false"),
+        ("model", "weights_file", None, "a path"),
+    ],
+)
+def test_what_is_allowed_is_said_in_plain_words(
+    block: str, key: str, value: object, words: str, tmp_path: Path
+) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document[block][key] = value
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=words) as caught:
+        read_params(tmp_path / "params.yaml", split.Params)
+    assert "valid" not in str(caught.value)
+
+
+def test_blocks_are_counted_as_the_networks_are_cut() -> None:
+    assert {arch: len(create(arch, "ab", HALF).blocks) for arch in ARCHITECTURES} == BLOCKS
+
+
+@pytest.mark.parametrize(
+    "content", ["seed: 0 # größe".encode("latin-1"), b"seed: \x00", b"\xfe seed: 0"]
+)
+def test_a_file_that_is_no_utf_8(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="not YAML in UTF-8"):
+        read_params(tmp_path / "params.yaml", Params)
+
+
+def test_a_former_name_says_the_new_one(tmp_path: Path) -> None:
+    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document["prepare"]["size"] = document["prepare"].pop("image_size")
+    YAML().dump(document, tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=r"prepare\.size .* it is prepare\.image_size now"):
+        read_params(tmp_path / "params.yaml", split.Params)
+
+
+def test_settings_that_outputs_were_made_with(tmp_path: Path) -> None:
+    settings = Prepare(image_size=96, harmonise=True, jpeg_quality=85)
+    write_settings(tmp_path / "made.json", settings.model_dump())
+    require_settings(tmp_path / "made.json", settings.model_dump(), "prepare")
+    other = settings.model_copy(update={"image_size": 128})
+    with pytest.raises(UserError, match=r"made with image_size=96, but .* image_size=128; run"):
+        require_settings(tmp_path / "made.json", other.model_dump(), "prepare")
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not found"):
+        read_params(tmp_path / "params.yaml", Params)
+
+
+@pytest.mark.parametrize("room", sorted(p.parent.name for p in ROOT.glob("stages/*/params.py")))
+def test_a_rooms_parameters_load_no_torch(room: str) -> None:
+    code = f"import sys, stages.{room}.params; sys.exit('torch' in sys.modules)"
+    assert run_in(ROOT, sys.executable, "-c", code, check=False).returncode == 0

@@ -1,0 +1,77 @@
+"""A source left out is really left out, and what is said of it can be counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.leave_one_source_out.params import LeaveOneSourceOut
+from stages.leave_one_source_out.sources import leave_out, names
+from stages.leave_one_source_out.summary import figures, macro_recall
+
+SPLIT = pd.DataFrame(
+    [
+        ("train", "fake", "g1", "sd"),
+        ("train", "fake", "g2", "gan"),
+        ("train", "real", "g1", ""),  # the partner of the first
+        ("train", "real", "g3", ""),
+        ("val", "fake", "g4", "sd"),
+        ("val", "fake", "g5", "gan"),
+        ("val", "real", "g6", ""),
+        ("train", "real", "g7", "camera"),
+    ],
+    columns=["split", "label", "group", "source"],
+).assign(family="")
+
+
+def test_sources_come_largest_first_and_images_without_one_are_none() -> None:
+    more = pd.concat([SPLIT, SPLIT[SPLIT["source"] == "sd"]])
+    assert names(more, LeaveOneSourceOut(by="source", max_sources=9)) == ["sd", "gan", "camera"]
+    assert names(more, LeaveOneSourceOut(by="source", max_sources=1)) == ["sd"]
+    assert names(more, LeaveOneSourceOut(by="family", max_sources=9)) == []
+
+
+def test_neither_the_source_nor_its_groups_train_and_all_of_it_is_scored() -> None:
+    one = leave_out(SPLIT, "source", "sd")
+    assert one is not None
+    assert one.refit.learn.tolist() == [1, 3, 7]
+    assert one.refit.score.tolist() == [0, 4, 5, 6]
+    assert one.own.tolist() == [True, True, False, False]
+
+
+def test_a_source_that_is_all_there_is_of_a_class_cannot_be_left_out() -> None:
+    alone = SPLIT.assign(source=SPLIT["source"].replace({"gan": "sd"}))
+    assert leave_out(alone, "source", "sd") is None
+
+
+def test_figures_of_the_source_and_of_the_others() -> None:
+    table = pd.DataFrame(
+        {
+            "label": ["fake", "fake", "fake", "real", "real"],
+            "predicted": ["fake", "real", "fake", "real", "fake"],
+            "own": [True, True, False, False, False],
+        }
+    )
+    found = figures(table, ["fake", "real"])
+    assert found["per_class"] == {"fake": found["per_class"]["fake"]}
+    assert found["per_class"]["fake"]["recall"] == 0.5
+    assert found["per_class"]["fake"]["n"] == 2
+    assert found["others"]["accuracy"] == pytest.approx(2 / 3)
+    assert found["others"]["majority_share"] == pytest.approx(2 / 3)
+    assert "others" not in figures(table[table["own"]], ["fake", "real"])
+
+
+def test_macro_recall_weighs_sources_alike_and_has_a_width_where_all_are_right() -> None:
+    table = pd.DataFrame(
+        {
+            "left_out": ["a"] * 90 + ["b"] * 10,
+            "label": "fake",
+            "predicted": ["fake"] * 90 + ["fake"] * 2 + ["real"] * 8,
+        }
+    )
+    fake = macro_recall(table)["fake"]
+    assert fake["recall"] == pytest.approx((1 + 0.2) / 2)
+    assert (fake["sources"], fake["n"]) == (2, 100)
+    right = macro_recall(table.assign(predicted="fake"))["fake"]
+    assert right["recall"] == 1
+    assert right["recall_low"] < 0.95
+    assert np.isclose(right["recall_high"], 1)

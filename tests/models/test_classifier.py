@@ -1,0 +1,71 @@
+"""What the classifier says of images, in whatever form they come."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import user_error
+from tests.fitted import IMAGES, network
+from twincam.files.arrays import read_array, write_array
+from twincam.models.architectures import HALF
+from twincam.models.classifier import check_images, check_preprocessing, save_classifier
+from twincam.models.forward import BATCH, logits_of, see
+from twincam.models.network import create, device, normalise
+
+PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
+
+
+@pytest.mark.parametrize("count", [0, 1, BATCH + 1])
+def test_logits_are_those_of_the_whole_network(tmp_path: Path, count: int) -> None:
+    torch.manual_seed(0)
+    network = create("resnet18", ("a", "b", "c"), HALF)
+    network.module.eval().to(device())
+    images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    write_array(tmp_path / "images.npy", images)
+    found = logits_of(network, read_array(tmp_path / "images.npy"))
+    assert found.shape == (count, 3)
+    assert found.dtype == np.float32
+    if count:
+        with torch.no_grad():
+            pixels = torch.from_numpy(images).to(device())
+            expected = network.module(normalise(network, pixels)).cpu().numpy()
+        assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        IMAGES.astype(np.float32) / 255,
+        IMAGES.astype(np.int64),
+        IMAGES[..., 0],
+        IMAGES[..., :1],
+        IMAGES.transpose(0, 3, 1, 2),
+        IMAGES[0],
+    ],
+)
+def test_what_are_no_images_are_refused(images: np.ndarray) -> None:
+    message = user_error(see, network=network(), images=images)
+    assert "expected images as bytes (uint8) [N,H,W,3]" in message
+    assert str(list(images.shape)) in message
+
+
+def test_images_of_another_size_do_not_belong_to_a_classifier(tmp_path: Path) -> None:
+    save_classifier(tmp_path / "model", network(), PREPROCESSING)
+    check_images(tmp_path / "model", IMAGES)
+    for images in (IMAGES[:, :32, :32], IMAGES[:, :, :32], IMAGES[..., 0], IMAGES[0, 0, 0]):
+        message = user_error(check_images, path=tmp_path / "model", images=images)
+        assert "learnt from images [N,64,64,3]" in message
+
+
+@pytest.mark.parametrize("change", [{"image_size": 96}, {"harmonise": False}, {"jpeg_quality": 9}])
+def test_images_prepared_otherwise_do_not_belong_to_a_classifier(
+    tmp_path: Path, change: dict[str, int]
+) -> None:
+    save_classifier(tmp_path / "model", network(), PREPROCESSING)
+    check_preprocessing(tmp_path / "model", PREPROCESSING)
+    message = user_error(
+        check_preprocessing, path=tmp_path / "model", preprocessing={**PREPROCESSING, **change}
+    )
+    assert f"prepared with {next(iter(change))}=" in message

@@ -1,0 +1,208 @@
+"""Fitting: what is kept, what is drawn, what an interruption costs (nothing)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.conftest import user_error
+from tests.fitted import IMAGES, LABELS, SETTINGS, network
+from twincam.models.forward import run_blocks, see
+from twincam.models.network import Network
+from twincam.training import activations, fitting
+from twincam.training.activations import varied_inputs
+from twincam.training.fitting import Epoch, fit, gone_astray, learning_rate
+from twincam.training.params import Training
+
+ROWS = np.arange(12)
+
+
+def run(
+    checkpoint: Path, settings: Training = SETTINGS, select_on_val: bool = False
+) -> tuple[Network, list[Epoch], int]:
+    made = network()
+    with varied_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0) as inputs:
+        data = (inputs, LABELS)
+        history, kept = fit(
+            made, data, data, settings, 0, select_on_val=select_on_val, checkpoint=checkpoint
+        )
+    return made, history, kept
+
+
+def test_kept_activations_are_those_of_the_views(tmp_path: Path) -> None:
+    made = network()
+    rows = np.array([4, 7, 1])
+    with varied_inputs(made, IMAGES, rows, 3, SETTINGS, 0) as inputs:
+        plain = run_blocks(made, IMAGES[rows], 3)
+        assert torch.allclose(inputs(0, np.array([2, 0])), plain[[2, 0]], atol=1e-5)
+        varied = [inputs(epoch, np.array([0, 1, 2])) for epoch in range(1, 8)]
+    assert any(not torch.allclose(each, plain, atol=1e-3) for each in varied)
+
+
+def test_past_the_cap_views_are_made_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object) -> None:
+        raise AssertionError("activations were kept")
+
+    monkeypatch.setattr(activations, "_memory_map", refuse)
+    small = SETTINGS.model_copy(update={"activation_cache_gb": 0.0})
+    made = network()
+    with varied_inputs(made, IMAGES, ROWS, 3, small, 0) as inputs:
+        assert torch.allclose(inputs(0, ROWS), run_blocks(made, IMAGES, 3), atol=1e-5)
+    with (
+        pytest.raises(AssertionError, match="kept"),
+        varied_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0),
+    ):
+        pass
+
+
+def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
+    start = network()
+    made, history, kept = run(tmp_path / "c", SETTINGS.model_copy(update={"epochs": 8}))
+    assert history[-1].train_loss < history[0].train_loss
+    assert kept == 8
+    for number, (ours, theirs) in enumerate(zip(made.blocks, start.blocks, strict=True)):
+        pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
+        same = all(torch.equal(a, b) for a, b in pairs)
+        assert same == (number < 3)
+
+
+def test_same_seed_same_bits(tmp_path: Path) -> None:
+    first, second = run(tmp_path / "a")[0], run(tmp_path / "b")[0]
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.module.parameters(), second.module.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("select_on_val", [False, True])
+def test_interrupted_run_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, select_on_val: bool
+) -> None:
+    whole, history, kept = run(tmp_path / "whole", select_on_val=select_on_val)
+    trained: list[int] = []
+    real = fitting._train_epoch
+
+    def interrupted(*args: object) -> tuple[float, float]:
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append(1)
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "_train_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", select_on_val=select_on_val)
+    monkeypatch.setattr(fitting, "_train_epoch", real)
+    resumed, again, kept_again = run(tmp_path / "cut", select_on_val=select_on_val)
+    assert (again, kept_again) == (history, kept)
+    for name, tensor in whole.module.state_dict().items():
+        assert torch.equal(tensor, resumed.module.state_dict()[name]), name
+
+
+def test_the_epoch_of_least_validation_loss_is_kept_only_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([0.5, 0.2, 0.9] * 2)
+    monkeypatch.setattr(fitting, "_evaluate", lambda *_args: (next(losses), 0.5))
+    _, _, last = run(tmp_path / "a")
+    _, _, best = run(tmp_path / "b", select_on_val=True)
+    assert (last, best) == (3, 2)
+
+
+def test_cosine_schedule_falls_from_full_to_near_zero() -> None:
+    rates = [learning_rate(SETTINGS, epoch) for epoch in (1, 2, 3)]
+    assert rates[0] == 1e-3
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.3e-3
+    constant = SETTINGS.model_copy(update={"schedule": "constant"})
+    assert learning_rate(constant, 3) == 1e-3
+
+
+WILD = SETTINGS.model_copy(
+    update={"views": 1, "epochs": 2, "learning_rate": 10.0, "weight_decay": 10.0}
+)
+
+
+@pytest.mark.parametrize("select_on_val", [False, True])
+def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
+    tmp_path: Path, select_on_val: bool
+) -> None:
+    message = user_error(run, checkpoint=tmp_path / "c", settings=WILD, select_on_val=select_on_val)
+    assert "diverged in epoch 1" in message
+    assert "train.learning_rate (10)" in message
+    assert not (tmp_path / "c").exists(), "a diverged epoch was kept to go on from"
+
+
+def test_without_validation_the_weights_themselves_are_looked_at() -> None:
+    made = network()
+    with varied_inputs(made, IMAGES, ROWS, 3, WILD, 0) as inputs:
+        message = user_error(
+            fit, network=made, train=(inputs, LABELS), val=None, training=WILD, seed=0
+        )
+    assert "diverged in epoch" in message
+
+
+def test_the_first_batch_without_a_loss_ends_it() -> None:
+    batches: list[int] = []
+
+    def inputs(epoch: int, indices: np.ndarray) -> torch.Tensor:
+        batches.append(len(indices))
+        return torch.full((len(indices), 128, 8, 8), torch.nan)
+
+    message = user_error(
+        fit, network=network(), train=(inputs, LABELS), val=None, training=SETTINGS, seed=0
+    )
+    assert "the training loss is nan" in message
+    assert len(batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "astray"),
+    [
+        ([0.6, 0.3, 0.1], False),
+        ([0.6, 0.9], False),
+        ([0.05, 0.3], False),
+        ([0.1, 0.6], True),
+        ([0.6, 171.0], True),
+        ([48000.0, 171.0], True),
+        ([1.1, 0.7], False),
+    ],
+)
+def test_a_loss_that_explodes_and_stays_finite_is_said(losses: list[float], astray: bool) -> None:
+    history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate(losses)]
+    said = gone_astray(history, len(losses), 2, SETTINGS)
+    assert bool(said) == astray
+    assert ("train.learning_rate (0.001)" in said) == astray
+
+
+def test_the_loss_of_the_epoch_kept_counts() -> None:
+    history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate([0.5, 90.0])]
+    assert not gone_astray(history, 1, 2, SETTINGS)
+
+
+def test_checkpoints_that_cannot_be_gone_on_from_are_named(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c"
+    run(path, SETTINGS.model_copy(update={"epochs": 1}))
+    saved = torch.load(path, weights_only=True)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert f"{path}: expected the checkpoint" in user_error(run, checkpoint=path)
+    saved["tail"]["1.bias"][0] = torch.nan
+    torch.save(saved, path)
+    message = user_error(run, checkpoint=path)
+    assert "(1.bias) of a training that diverged" in message
+
+
+def test_activations_that_overflow_are_refused_wherever_images_are_run() -> None:
+    made = network()
+    for layer in made.blocks[1].modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data.fill_(1e38)
+    assert "not finite" in user_error(run_blocks, network=made, images=IMAGES, until=2)
+    fine = network()
+    fine.head.weight.data[:] = 1e38
+    fine.module.eval()
+    assert "logits that are not finite" in user_error(see, network=fine, images=IMAGES)

@@ -1,0 +1,81 @@
+"""Refits do not know of each other, and a finished one is not repeated."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import user_error
+from tests.fitted import IMAGES, LABELS, SETTINGS, network
+from twincam.training.refits import Refit, logits_alone, refit
+
+FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
+QUICK = SETTINGS.model_copy(
+    update={
+        "views": 2,
+        "augmentations": ["flip"],
+        "epochs": 1,
+        "batch_size": 4,
+        "label_smoothing": 0.0,
+    }
+)
+
+
+LOGITS = logits_alone(IMAGES)
+
+
+def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:
+    found = refit(network(), IMAGES, LABELS, plan, LOGITS, QUICK, 0, checkpoints=folder)
+    return [one["logits"] for one in found]
+
+
+def test_each_refit_starts_from_the_same_weights(tmp_path: Path) -> None:
+    first, second = scores([FIRST, SECOND], tmp_path / "a")
+    assert first.shape == second.shape == (4, 2)
+    other = FIRST._replace(learn=np.array([0, 1, 2, 3, 7]))
+    _, again = scores([other, SECOND], tmp_path / "b")
+    assert np.array_equal(second, again)
+    assert not np.array_equal(first, scores([other, SECOND], tmp_path / "c")[0])
+
+
+def test_a_finished_refit_is_not_repeated(tmp_path: Path) -> None:
+    uninterrupted = scores([FIRST, SECOND], tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    np.savez(tmp_path / "b" / "0.npz", logits=np.full((4, 2), 7, np.float32))
+    resumed = scores([FIRST, SECOND], tmp_path / "b")
+    assert (resumed[0] == 7).all()
+    assert np.array_equal(resumed[1], uninterrupted[1])
+
+
+def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
+    (plain,) = scores([FIRST], tmp_path / "a")
+    swapped = LABELS.clone()
+    swapped[8:] = 1 - swapped[8:]
+    folder = tmp_path / "b"
+    (found,) = refit(network(), IMAGES, swapped, [FIRST], LOGITS, QUICK, 0, checkpoints=folder)
+    assert np.array_equal(plain, found["logits"])
+
+
+def test_a_damaged_refit_is_named(tmp_path: Path) -> None:
+    scores([FIRST], tmp_path)
+    kept = tmp_path / "0.npz"
+    kept.write_bytes(kept.read_bytes()[:-100])
+    assert str(kept) in user_error(scores, plan=[FIRST], folder=tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "said"), [(10.0, "diverged"), (1e-3, "")])
+def test_refits_that_diverge_end_or_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: float, said: str
+) -> None:
+    wild = QUICK.model_copy(update={"learning_rate": rate})
+    found = refit(network(), IMAGES, LABELS, [FIRST], LOGITS, wild, 0, checkpoints=tmp_path)
+    assert np.isfinite(next(found)["logits"]).all()
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refit 1:")]
+    assert len(warned) == bool(said)
+    assert all(said in line and "train.learning_rate" in line for line in warned)
+    worse = SETTINGS.model_copy(update={"learning_rate": 10.0, "weight_decay": 10.0})
+    diverging = refit(
+        network(), IMAGES, LABELS, [FIRST], LOGITS, worse, 0, checkpoints=tmp_path / "worse"
+    )
+    assert "train.weight_decay (10)" in user_error(lambda: next(diverging))
+    assert not list((tmp_path / "worse").glob("*.npz"))

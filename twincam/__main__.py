@@ -1,0 +1,5 @@
+"""``python -m twincam``, where the command ``twincam`` is not installed."""
+
+from twincam.cli import run
+
+run()

@@ -1,0 +1,130 @@
+"""TwinCAM on the command line: the models of a run, and the runs of a project."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from twincam.files.errors import UserError, run_stage
+from twincam.files.project import project_root
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    program = argparse.ArgumentParser(prog="twincam", description=__doc__)
+    commands = program.add_subparsers(dest="command", required=True)
+
+    export = commands.add_parser("export", help="write the classifier as ONNX, heat map included")
+    model = "the trained classifier (default: models/classifier.safetensors of the project)"
+    export.add_argument("--model", type=Path, help=model)
+    export.add_argument("--onnx", type=Path, required=True, help="file to write")
+
+    preset = commands.add_parser("preset", help="set params.yaml to a named set of parameters")
+    preset.add_argument("name", help="a file of presets/, without .yaml")
+    preset.add_argument("--params", type=Path, help="file (default: params.yaml of the project)")
+
+    push = commands.add_parser("push", help="send every output to the remote")
+    pull = commands.add_parser("pull", help="bring models and reports from the remote")
+    pull.add_argument("--all", action="store_true", help="images and embeddings, too")
+    for transfer in (push, pull):
+        transfer.add_argument("--remote", help="name of the remote (default: the default remote)")
+
+    diff = commands.add_parser("diff", help="show what changed since a revision")
+    diff.add_argument("base", help="branch, tag or commit")
+    diff.add_argument("--out", type=Path, help="folder (default: diff in the project)")
+
+    models = commands.add_parser("models", help="compare the predictions of two revisions")
+    models.add_argument("first", help="branch, tag or commit")
+    models.add_argument("second", nargs="?", help="the same (default: the working tree)")
+    table = "the table of predictions (default: reports/predictions.csv)"
+    models.add_argument("--file", default="reports/predictions.csv", help=table)
+
+    experiments = commands.add_parser("experiments", help="average experiments over their seeds")
+    experiments.add_argument("--over", default="seed", help="parameter that varies (default: seed)")
+
+    commands.add_parser("check", help="check the last commit before others build on it")
+    return program
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command that ``argv`` names."""
+    args = parser().parse_args(argv)
+    if args.command == "export":
+        export(args.model, args.onnx)
+    elif args.command == "preset":
+        preset(args.name, args.params)
+    else:
+        on_project(args, project_root(Path.cwd()))
+
+
+def export(model: Path | None, onnx: Path) -> None:
+    """Write the classifier at ``model``, or the project's, as ONNX."""
+    from twincam.app.classifier import load_classifier
+    from twincam.app.export import export_onnx
+
+    path = model or project_root(Path.cwd()) / "models" / "classifier.safetensors"
+    export_onnx(load_classifier(path), onnx)
+    print(f"wrote {onnx}")
+
+
+def preset(name: str, params: Path | None) -> None:
+    """Set ``params``, or the project's, to the preset ``name``."""
+    from twincam.app.presets import set_preset
+
+    root = project_root(Path.cwd())
+    changes = set_preset(params or root / "params.yaml", name, root / "presets")
+    print("\n".join(changes) or f"params.yaml already is {name}")
+
+
+def on_project(args: argparse.Namespace, root: Path) -> None:
+    """Run a command that needs DVC on the project at ``root``.
+
+    Raises:
+        UserError: DVC is not installed, fails or does not reach the remote.
+    """
+    try:
+        from dvc.exceptions import DvcException
+    except ImportError:
+        raise UserError(
+            f"`twincam {args.command}` needs DVC, which is not installed; "
+            "`pip install -r requirements.txt` in the project"
+        ) from None
+    try:
+        _share(args, root)
+    except DvcException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    except ConnectionError as error:
+        raise UserError(f"the remote is out of reach: {error}; see `dvc remote list`") from error
+
+
+def _share(args: argparse.Namespace, root: Path) -> None:
+    from dvc.repo import Repo
+
+    from twincam.sharing.branch import compare
+    from twincam.sharing.checks import check
+    from twincam.sharing.experiments import compare_experiments
+    from twincam.sharing.models import compare_models
+    from twincam.sharing.transfer import pull, push
+
+    if args.command == "diff":
+        out = Path(os.path.relpath(root / "diff")) if args.out is None else args.out
+        print(compare(root, args.base, out))
+        print(f"wrote {out / 'index.html'} and {out / 'diff.md'}")
+    elif args.command == "models":
+        print(compare_models(root, args.first, args.second, args.file))
+    elif args.command == "experiments":
+        print(compare_experiments(root, args.over))
+    elif args.command == "check":
+        check(root, lambda name: print(f"ok: {name}"))
+    else:
+        with Repo(str(root)) as repo:
+            if args.command == "push":
+                push(repo, args.remote)
+            else:
+                pull(repo, args.remote, everything=args.all)
+
+
+def run() -> None:
+    """Run the command on this process's command line."""
+    run_stage(main, f"twincam {sys.argv[1]}" if len(sys.argv) > 1 else "twincam")

@@ -1,0 +1,57 @@
+"""One seed in, the same bits out: every random choice is named and derived from ``seed``."""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from twincam.files.params import Block
+
+
+def derived_seed(seed: int, *names: object) -> int:
+    """Return a 63-bit seed for the choice that ``names`` describe, independent of all others."""
+    digest = hashlib.sha256(repr((seed, *map(str, names))).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """Return NumPy's generator for the choice that ``names`` describe."""
+    return np.random.default_rng(derived_seed(seed, *names))
+
+
+def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
+    """Seed torch for the choice that ``names`` describe and allow deterministic algorithms only.
+
+    Torch, BLAS and OpenMP compute with ``threads``, whatever the machine has: sums that another
+    number of threads divides round differently. Freed memory is kept for the next batch besides,
+    which changes no result.
+    """
+    _keep_freed_memory()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    torch.manual_seed(derived_seed(seed, *names))
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc not to hand large blocks back: clearing them anew is a fifth of a CPU training."""
+    with contextlib.suppress(OSError, AttributeError):
+        trim_threshold, mmap_threshold = -1, -3
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(mmap_threshold, 2**30)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+class Run(Block):
+    """Block ``run``: by how many threads a stage computes; another number may round differently."""
+
+    threads: Annotated[int, Field(ge=1, le=1024)]

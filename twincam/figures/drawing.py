@@ -1,0 +1,112 @@
+"""Drawing: one type, one colour map, deterministic PNG, and names of any script in them."""
+
+import io
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from twincam.files.atomic import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+from twincam.explanations.maps import resize_map, shows_place
+from twincam.figures.text import fitted, font
+
+INK, MUTED, PAPER = (28, 30, 34), (112, 118, 128), (255, 255, 255)
+
+FOR, AGAINST = np.array([230, 97, 1]), np.array([60, 76, 170])
+"""Colours of evidence for and against: orange and blue, apart for every kind of colour sight."""
+
+LEGEND_ROWS = 14
+"""Entries in a column of a legend."""
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty Matplotlib figure of ``width`` by ``height`` inches, without a window.
+
+    A ``$`` in its text is a dollar sign, not mathematics, and 40 lines of a plot differ in colour
+    or dashes.
+    """
+    from cycler import cycler
+    from matplotlib import color_sequences, rcParams
+    from matplotlib.figure import Figure
+
+    lines = cycler(linestyle=["-", "--", ":", "-."]) * cycler(color=color_sequences["tab10"])
+    rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    rcParams.update({"text.parse_math": False, "axes.prop_cycle": lines})
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(path: Path, figure: "Figure") -> None:
+    """Write a Matplotlib figure as PNG without time or version in it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture as PNG."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=PngImagePlugin.PngInfo())
+    write_bytes(path, buffer.getvalue())
+
+
+def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Image:
+    """Lay signed evidence over an image, orange for and blue against the prediction.
+
+    Args:
+        image: bytes ``[S,S,3]``; shown in grey so that colour means evidence alone.
+        heat: ``[h,w]``, signed; of a single cell nothing is laid over, for it shows no place.
+        scale: the evidence that gets full colour; above 0.
+    """
+    share = np.clip(resize_map(heat, len(image)) / scale, -1, 1)[..., None]
+    grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None] * 0.85 + 25
+    colour = np.where(share > 0, FOR, AGAINST).astype(np.float32)
+    alpha = 0.75 * np.abs(share) if shows_place(heat) else 0.0
+    return Image.fromarray((grey * (1 - alpha) + colour * alpha).round().astype(np.uint8))
+
+
+def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:
+    """Name ``handles`` in a legend right of the axes, in as many columns as it takes.
+
+    Their names come from `beside_plot`. Those that begin with an underscore are shown, too.
+    """
+    axes.legend(
+        list(handles.values()),
+        list(handles),
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        frameon=False,
+        ncols=-(-len(handles) // LEGEND_ROWS),
+    )
+
+
+def legend_width(names: Collection[str]) -> float:
+    """Return the inches that the `legend_beside` of ``names`` needs."""
+    longest = max(map(len, names))
+    return -(-len(names) // LEGEND_ROWS) * (0.7 + 0.085 * longest)
+
+
+def write_line(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    *,
+    width: int,
+    size: int = 13,
+    bold: bool = False,
+    ink: tuple[int, int, int] = INK,
+) -> None:
+    """Write one line of text, `fitted` to ``width``."""
+    draw.text(at, fitted([text], width, size, bold)[text], font=font(size, bold), fill=ink)
+
+
+def sentence_picture(sentence: str) -> Image.Image:
+    """Return a strip with one sentence, for a picture that has nothing else to show."""
+    strip = Image.new("RGB", (960, 52), PAPER)
+    write_line(ImageDraw.Draw(strip), (16, 18), sentence, width=928)
+    return strip

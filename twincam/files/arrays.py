@@ -1,0 +1,51 @@
+"""Arrays as ``.npy``, memory-mapped where they are read."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from twincam.files.atomic import write_bytes
+from twincam.files.errors import UserError
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write ``array`` as ``.npy``."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Open a ``.npy`` file memory-mapped, read-only.
+
+    Raises:
+        UserError: the file is no array.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        try:
+            return np.load(path, allow_pickle=False)
+        except ValueError:
+            raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
+
+
+def read_finite(path: Path) -> np.ndarray:
+    """Open a ``.npy`` file as `read_array` does.
+
+    Raises:
+        UserError: the file is no array, or something in it is NaN or infinite.
+    """
+    array = read_array(path)
+    if not np.isfinite(array).all():
+        raise UserError(not_finite_in(path))
+    return array
+
+
+def not_finite_in(path: Path) -> str:
+    """Say that a number in the file at ``path`` is missing or infinite, and what to do."""
+    return (
+        f"{path}: expected finite numbers, got a missing or infinite one; remove it and run "
+        "`dvc repro` (a training that diverged leaves such: lower train.learning_rate then)"
+    )

@@ -1,0 +1,30 @@
+"""The table of deliveries: every evaluated image, and those of other sources, on each way."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from twincam.files.tables import read_logits
+
+AS_IS = "as is"
+"""The delivery of the untouched image."""
+
+EXTERNAL = "external"
+"""The split of the images of other sources."""
+
+COLUMNS = ("id", "path", "split", "source", "label", "delivery")
+"""What comes before the ``logit_<class>…``."""
+
+
+def read_deliveries(path: Path) -> pd.DataFrame:
+    """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row an image and delivery.
+
+    Raises:
+        UserError: a logit is no number.
+    """
+    return read_logits(path)
+
+
+def untouched_external(deliveries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the images of other sources as they are."""
+    return deliveries[(deliveries["split"] == EXTERNAL) & (deliveries["delivery"] == AS_IS)]

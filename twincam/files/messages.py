@@ -1,0 +1,35 @@
+"""Warnings on standard error."""
+
+import sys
+from collections.abc import Sequence
+
+SHOWN = 20
+
+INDEPENDENT = (
+    "independent training images (near duplicates count once: split.near_duplicate_distance)"
+)
+
+
+def warn(stage: str, *lines: str) -> None:
+    """Say each of ``lines`` on standard error; of many, the first `SHOWN` and how many follow."""
+    more = len(lines) - SHOWN
+    tail = (
+        [f"and {more} more, all in reports/{stage}.json when this stage succeeds"]
+        if more > 0
+        else []
+    )
+    for line in [*lines[:SHOWN], *tail]:
+        print(f"{stage}: {line}", file=sys.stderr)
+
+
+def warn_unless_class(stage: str, real_class: str | None, classes: Sequence[str]) -> None:
+    """Say that the class of genuine images is none of ``classes``, unless None asks for that."""
+    if real_class is None or real_class in classes:
+        return
+    more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
+    warn(
+        stage,
+        f"real_class is {real_class!r}, but the classes are {', '.join(map(repr, classes[:SHOWN]))}"
+        f"{more}: every class gets its plain name, also that of genuine images; set real_class in "
+        "params.yaml to the class of genuine images, or to null if there is none",
+    )

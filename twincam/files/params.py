@@ -1,0 +1,171 @@
+"""Parameter blocks, and one line for every way in which ``params.yaml`` can be wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
+
+from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics, write_metrics
+
+
+class Block(BaseModel):
+    """Base of every parameter block: immutable, strictly typed, without unknown keys.
+
+    Raises:
+        TypeError: at definition, where a parameter has one of `UNTRACKED` as its name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """Refuse names that DVC does not track."""
+        if names := UNTRACKED & cls.model_fields.keys():
+            raise TypeError(
+                f"{cls.__name__}: DVC's run cache does not tell values of {names} apart"
+            )
+
+
+UNTRACKED = {"size", "nfiles"}
+"""Names of parameters that DVC leaves out of the run cache's key (treeverse/dvc #10296)."""
+
+RENAMED = {
+    "authentic": "real_class",
+    "evaluate.external": "data.external",
+    "explain.correct_panels": "panels.correct",
+    "forensics.false_alarms": "forensics.target_fpr",
+    "holdout": "leave_one_source_out, and its at_most is max_sources",
+    "leave_one_source_out.at_most": "leave_one_source_out.max_sources",
+    "prepare.size": "prepare.image_size",
+    "protopnet.activations_max_gb": "protopnet.activation_cache_gb",
+    "protopnet.variations": "protopnet.augmentations",
+    "synthesize.size": "synthesize.image_size",
+    "traces": "forensics, and its false_alarms is target_fpr",
+    "train.activations_max_gb": "train.activation_cache_gb",
+    "train.variations": "train.augmentations",
+}
+"""Former names of parameters."""
+
+P = TypeVar("P", bound=Block)
+
+
+def write_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings that a stage's outputs are made with, for `require_settings`."""
+    write_metrics(file, settings)
+
+
+def holds_settings(file: Path, settings: Mapping[str, Any]) -> bool:
+    """Say whether ``file`` is there and names just what ``settings`` names, whatever the values."""
+    try:
+        return file.is_file() and read_metrics(file).keys() == settings.keys()
+    except UserError:
+        return False
+
+
+def require_settings(file: Path, settings: Mapping[str, Any], stage: str) -> None:
+    """Check that the outputs beside ``file`` were made with ``settings`` by ``stage``.
+
+    Raises:
+        UserError: they were made with others, though nothing else has noticed, or the file is
+            damaged.
+    """
+    made, wanted = read_metrics(file), dict(settings)
+    if made != wanted:
+        names = sorted(name for name in made | wanted if made.get(name) != wanted.get(name))
+        found = ", ".join(f"{name}={made.get(name)!r}" for name in names)
+        expected = ", ".join(f"{name}={wanted.get(name)!r}" for name in names)
+        raise UserError(
+            f"{file}: made with {found}, but params.yaml says {expected}; "
+            f"run `dvc repro --force {stage}`, then `dvc repro`"
+        )
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return the mapping in the YAML file at ``path``; raise UserError if there is none."""
+    try:
+        document = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not found; run from the project's root") from None
+    except MarkedYAMLError as error:
+        _refuse_conflict(path)
+        where = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise UserError(f"{path}, line {where}: not YAML ({error.problem}); correct it") from None
+    except (UnicodeError, YAMLError, YAMLStreamError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not YAML in UTF-8 ({reason}); save it as UTF-8") from None
+    if document is None:
+        raise UserError(
+            f"{path}: expected a mapping of parameter blocks, it is empty; bring it back with "
+            "`git checkout params.yaml`"
+        )
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: expected a mapping of parameter blocks, got {document!r}")
+    return document
+
+
+def _refuse_conflict(path: Path) -> None:
+    """Raise UserError if Git left a conflict in ``path``, which is text in UTF-8."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")):
+            raise UserError(
+                f"{path}, line {number}: expected YAML, got a conflict that Git could not merge; "
+                "keep the lines of one side, remove those with <<<<<<<, ======= and >>>>>>>"
+            )
+
+
+def missing(keys: str) -> str:
+    """Say that parameters are missing, and what to do."""
+    return f"{keys} is missing; add it (`git diff params.yaml` shows its place)"
+
+
+def unknown(key: str) -> str:
+    """Say that a parameter is not known, and what it is called now."""
+    cure = f"it is {RENAMED[key]} now" if key in RENAMED else "remove it or correct its name"
+    return f"{key} is not a known parameter; {cure}"
+
+
+PLAIN = {
+    "bool_type": "true or false",
+    "dict_type": "a block of parameters, indented below it",
+    "int_from_float": "a whole number (integer)",
+    "int_type": "a whole number (integer)",
+    "list_type": "a list, in square brackets",
+    "model_type": "a block of parameters, indented below it",
+    "string_too_short": "text that is not empty",
+    "string_type": "text, a name or a path",
+    "too_short": "a list that is not empty",
+}
+"""What is allowed, by pydantic's type of error, where its own words are not plain."""
+
+
+def validated(path: Path, document: dict[str, Any], model: type[P]) -> P:
+    """Return ``model`` filled from ``document``; raise UserError naming every wrong key."""
+    try:
+        return model.model_validate({k: document[k] for k in model.model_fields if k in document})
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(map(_explain, error.errors()))}") from None
+
+
+def _explain(error: object) -> str:
+    assert isinstance(error, dict)
+    key = ".".join(str(part) for part in error["loc"])
+    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    allowed = PLAIN.get(error["type"], said)
+    if not key:
+        return str(allowed)
+    if error["type"] == "missing":
+        return missing(key)
+    if error["type"] == "extra_forbidden":
+        return unknown(key)
+    if error["input"] is None:
+        return f"{key} is empty (null); allowed: {allowed}"
+    if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
+        return (
+            f"{key} is {error['input']!r}, which YAML does not read as text; allowed: text, in "
+            f'quotes where it looks like something else, {key}: "0" say'
+        )
+    return f"{key} is {error['input']!r}; allowed: {allowed}"

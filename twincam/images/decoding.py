@@ -1,0 +1,165 @@
+"""Read any image file as upright 8-bit RGB, and bring it to the square that models see.
+
+`decode` then `harmonise` is the whole way from a file to the model's input, for a data set and for
+a single image alike. Colour profiles are not applied.
+"""
+
+import hashlib
+import io
+import os
+import re
+import stat
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from twincam.images.bit_depth import deep_colour, grey_eight_bits, raw_mode
+from twincam.images.formats import FORMATS, HEADER, is_preview, why_unreadable
+
+Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
+
+Image.MAX_IMAGE_PIXELS = None  # `decode` has its own limit
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_ORIENTATION_TAG = 0x0112
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_SPECIAL = {
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+    stat.S_IFDIR: "folder",
+}
+
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+class BadImageError(Exception):
+    """A file that cannot be used as an image; its text is the reason, without the path."""
+
+
+class Decoded(NamedTuple):
+    """An image and what its file says of it.
+
+    ``image`` is RGB and upright, and may be smaller than ``width`` by ``height``, the upright size
+    in the file. ``format`` is Pillow's name.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    sha256: str
+    bytes: int
+
+
+def image_id(path: str) -> str:
+    """Return 12 hex digits that stand for the image at ``path`` (relative, POSIX)."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def printable(text: str) -> str:
+    """Show what cannot be written as UTF-8, or would break a line, as escapes."""
+    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def check_name(path: str) -> None:
+    """Raise BadImageError where a table cannot hold ``path``."""
+    if _UNWRITABLE.search(path):
+        raise BadImageError("control characters or bytes that are no UTF-8 in its name")
+
+
+def decode(path: Path, max_pixels: int | None = None, at_least: int | None = None) -> Decoded:
+    """Read the first frame of the image at ``path``.
+
+    Args:
+        path: a regular file or a link to one, of any name: the content decides.
+        max_pixels: refuse larger images, by their header.
+        at_least: allow a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, while both sides keep
+            this many pixels; faster.
+
+    Raises:
+        BadImageError: no regular file, unreadable, no image, too large or damaged.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise BadImageError(
+                f"not a regular file ({_SPECIAL.get(stat.S_IFMT(mode), 'special')})"
+            )
+        with path.open("rb") as file:
+            return decode_stream(file, max_pixels, at_least)
+    except FileNotFoundError:
+        raise BadImageError("broken link" if path.is_symlink() else "not found") from None
+    except OSError as error:
+        raise BadImageError(error.strerror or str(error)) from None
+
+
+def decode_stream(
+    file: io.BufferedReader | io.BytesIO, max_pixels: int | None = None, at_least: int | None = None
+) -> Decoded:
+    """Read an image from an open, seekable file; as `decode` otherwise."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        raise BadImageError("empty file")
+    file.seek(0)
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            if is_preview(image):
+                raise BadImageError("camera raw, of which only a preview could be read")
+            width, height = image.size
+            if max_pixels is not None and width * height > max_pixels:
+                raise BadImageError(
+                    f"{width}×{height} pixels, more than data.max_pixels={max_pixels}"
+                )
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
+            stored = raw_mode(image)
+            image.load()
+            orientation = _orientation(image)
+            upright = _rgb(image, stored, file)
+    except (BadImageError, MemoryError):
+        raise
+    except Image.UnidentifiedImageError:
+        file.seek(0)
+        raise BadImageError(why_unreadable(file.read(HEADER))) from None
+    except Exception as error:  # a malformed file can make Pillow raise almost anything
+        raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
+    if orientation in _UPRIGHT:
+        upright = upright.transpose(_UPRIGHT[orientation])
+    if orientation >= 5:
+        width, height = height, width
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Decoded(upright, width, height, str(image.format), digest, size)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8, of a loaded image (Pillow turns TIFFs by itself)."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG)
+    except Exception:  # malformed EXIF can make Pillow raise almost anything
+        return 1
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
+def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        image = grey_eight_bits(image, file)
+    image = deep_colour(image, stored, file)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

@@ -1,0 +1,50 @@
+"""Bring an image, and maps of it, to the square that models see."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> np.ndarray:
+    """Bring an RGB image to ``size`` pixels square.
+
+    Args:
+        image: RGB.
+        size: pixels of each side of the result.
+        crop: True takes the centre square and re-encodes the result as JPEG, so that all images
+            share crop, size and compression; False squashes the whole image and re-encodes nothing.
+        jpeg_quality: 1..100, with 4:2:0 subsampling.
+
+    Returns:
+        uint8 [size, size, 3].
+    """
+    square = image.resize(
+        (size, size), Image.Resampling.LANCZOS, _region(image, crop), reducing_gap=3.0
+    )
+    if crop:
+        encoded = io.BytesIO()
+        square.save(encoded, "JPEG", quality=jpeg_quality, subsampling="4:2:0")
+        square = Image.open(encoded)
+    return np.asarray(square)
+
+
+def warp(labels: np.ndarray, size: int, crop: bool) -> np.ndarray:
+    """Bring a map of labels, uint8 [H, W], to the place where `harmonise` brings its image.
+
+    Returns:
+        uint8 [size, size] by nearest neighbour: no label that ``labels`` does not hold.
+    """
+    image = Image.fromarray(labels)
+    return np.asarray(
+        image.resize((size, size), Image.Resampling.NEAREST, box=_region(image, crop))
+    )
+
+
+def _region(image: Image.Image, crop: bool) -> tuple[int, int, int, int]:
+    width, height = image.size
+    if not crop:
+        return 0, 0, width, height
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side

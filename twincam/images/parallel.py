@@ -1,0 +1,33 @@
+"""Work on many images at once, results in order."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+R = TypeVar("R")
+
+
+def in_order(function: Callable[[T], R], items: Sequence[T], title: str) -> Iterator[R]:
+    """Yield ``function(item)`` for each item in order, computed by a thread per processor.
+
+    Only a few results wait at a time. ``title`` names the progress bar on standard error, which
+    shows on a terminal only. Whoever stops iterating, or Ctrl-C, ends the threads.
+    """
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        with tqdm(total=len(items), desc=title, unit="image", disable=None) as bar:
+            for position, item in enumerate(items, start=1):
+                waiting.append(pool.submit(function, item))
+                while len(waiting) >= 4 * workers or (waiting and position == len(items)):
+                    yield waiting.popleft().result()
+                    bar.update()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,91 @@
+"""The trained classifier: its file, safetensors with one sorted JSON of metadata; its logits."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from twincam.files.atomic import write_bytes
+from twincam.files.errors import UserError
+from twincam.models.architectures import ARCHITECTURES
+from twincam.models.network import Network, create
+from twincam.models.weights import load_weights
+
+FORMAT = "twincam-classifier-3"
+
+
+def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
+    """Write the weights of ``network`` under the names of its library, and what rebuilds it.
+
+    ``preprocessing`` is what `prepare` did to the images, so that others can be judged alike.
+    """
+    about = {
+        "format": FORMAT,
+        "arch": network.arch,
+        "classes": network.classes,
+        "mean": network.mean,
+        "std": network.std,
+        "preprocessing": preprocessing,
+    }
+    state = {name: t.detach().cpu().contiguous() for name, t in network.module.state_dict().items()}
+    metadata = {"twincam": json.dumps(about, sort_keys=True)}
+    write_bytes(path, safetensors.torch.save(state, metadata=metadata))
+
+
+def read_classifier(path: Path) -> Network:
+    """Read what `save_classifier` wrote, in evaluation mode.
+
+    Raises:
+        UserError: the file is no classifier of this program.
+    """
+    about = _about(path)
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    network = create(about["arch"], about["classes"], (tuple(about["mean"]), tuple(about["std"])))
+    load_weights(network, state, str(path))
+    network.module.eval()
+    return network
+
+
+def read_preprocessing(path: Path) -> dict[str, Any]:
+    """Read the ``preprocessing`` that `save_classifier` wrote.
+
+    Raises:
+        UserError: the file is no classifier of this program.
+    """
+    return dict(_about(path)["preprocessing"])
+
+
+def check_images(path: Path, images: np.ndarray) -> None:
+    """Raise UserError unless ``images`` are as large as those the classifier at ``path`` learnt."""
+    side = read_preprocessing(path).get("image_size")
+    if side and images.shape[1:] != (side, side, 3):
+        raise UserError(
+            f"{path}: learnt from images [N,{side},{side},3], got {list(images.shape)}; run "
+            "`dvc repro` so that classifier and images belong together"
+        )
+
+
+def check_preprocessing(path: Path, preprocessing: Mapping[str, Any]) -> None:
+    """Raise UserError unless the classifier at ``path`` learnt from images prepared like this."""
+    for name, value in read_preprocessing(path).items():
+        if preprocessing.get(name) != value:
+            raise UserError(
+                f"{path}: learnt from images prepared with {name}={value}, got "
+                f"{preprocessing.get(name)}; run `dvc repro` so that both belong together"
+            )
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["twincam"])
+    except (SafetensorError, TypeError, KeyError):
+        about = {}
+    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
+        raise UserError(f"{path}: expected a classifier of this pipeline; run `dvc repro train`")
+    return dict(about)

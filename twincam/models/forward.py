@@ -1,0 +1,83 @@
+"""Forward passes in evaluation mode, a batch at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twincam.files.errors import UserError
+from twincam.models.embedded import Embedded
+from twincam.models.network import Network, device, normalise, pool
+
+
+@torch.no_grad()
+def see(network: Network, images: np.ndarray) -> Embedded:
+    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once.
+
+    Raises:
+        UserError: something comes out as NaN or infinite.
+    """
+    maps = run_blocks(network, images, len(network.blocks))
+    features = pool(maps)
+    logits = network.head(features)
+    if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
+        raise UserError(
+            f"the head of {network.arch} turns images into logits that are not finite, expected "
+            "numbers; lower train.learning_rate and train again"
+        )
+    return Embedded(*(found.cpu().numpy() for found in (maps, features, logits)))
+
+
+def embed(network: Network, images: np.ndarray, rows: np.ndarray, *, maps: bool) -> Embedded:
+    """Return what ``network`` makes of ``images[rows]``, worked out a batch at a time.
+
+    Args:
+        network: in evaluation mode, on `twincam.models.network.device`.
+        images: bytes ``[M,S,S,3]``, in memory or memory-mapped.
+        rows: ``[N]``, N at least 1.
+        maps: whether the feature maps are kept.
+    """
+    seen = [see(network, images[rows[part]]) for part in batches(len(rows), BATCH)]
+    kept = [one if maps else one._replace(maps=one.maps[:0]) for one in seen]
+    return Embedded(*(np.concatenate(arrays) for arrays in zip(*kept, strict=True)))
+
+
+def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
+    """Return the logits ``[N,K]`` (float32) of ``images``, worked out a batch at a time.
+
+    Args:
+        network: in evaluation mode, on `twincam.models.network.device`.
+        images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
+    """
+    empty = np.zeros((0, len(network.classes)), np.float32)
+    parts = batches(len(images), BATCH)
+    return np.concatenate([empty, *(see(network, images[part]).logits for part in parts)])
+
+
+BATCH = 32
+"""Images at a time where nothing is learnt."""
+
+
+def batches(count: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the indices ``0 … count-1`` in order, ``size`` at a time."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+@torch.no_grad()
+def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
+    """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``.
+
+    Raises:
+        UserError: something in them is NaN or infinite.
+    """
+    frozen = network.blocks[:until].eval()
+    pixels = torch.from_numpy(np.array(images)).to(device())
+    maps: Tensor = frozen(normalise(network, pixels))
+    if not torch.isfinite(maps).all():
+        raise UserError(
+            f"{network.arch} turns images into activations that are not finite, expected numbers; "
+            "lower train.learning_rate, or give other weights (model.weights, model.weights_file)"
+        )
+    return maps

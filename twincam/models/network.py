@@ -1,0 +1,89 @@
+"""The one place that knows architectures: blocks, head, normalisation, weights, receptive field.
+
+Every architecture here ends in global average pooling and one linear layer, so that for an image
+``logits = head(mean over cells of feature_maps)``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from twincam.files.errors import UserError
+from twincam.models.architectures import ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Network:
+    """A classifier taken apart; ``blocks`` and ``head`` share their parameters with ``module``.
+
+    ``blocks`` maps normalised images ``[N,3,H,W]`` to feature maps ``[N,C,h,w]``; ``head`` maps
+    their means over cells ``[N,C]`` to logits ``[N,K]``.
+    """
+
+    arch: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    module: nn.Module
+    blocks: nn.Sequential
+    head: nn.Linear
+
+
+def create(
+    arch: str, classes: Sequence[str], normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+) -> Network:
+    """Return a randomly initialised network with one output for each of ``classes``."""
+    architecture = ARCHITECTURES[arch]
+    module = architecture.build()
+    old_head = getattr(module, architecture.head)
+    head = nn.Linear(old_head.in_features, len(classes))
+    setattr(module, architecture.head, head)
+    blocks = nn.Sequential(*architecture.blocks(module))
+    return Network(arch, tuple(classes), *normalisation, module, blocks, head)
+
+
+def device() -> torch.device:
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def normalise(network: Network, images: Tensor) -> Tensor:
+    """Turn bytes ``[N,H,W,3]`` into the channels-last input ``[N,3,H,W]`` of ``network``.
+
+    Raises:
+        UserError: no bytes, or of another shape.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise UserError(
+            f"expected images as bytes (uint8) [N,H,W,3], got {images.dtype} "
+            f"{list(images.shape)}; give images as `prepare` makes them"
+        )
+    mean = torch.tensor(network.mean, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(network.std, device=images.device).view(1, 3, 1, 1)
+    pixels = images.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
+def pool(feature_maps: Tensor) -> Tensor:
+    """Average feature maps ``[N,C,h,w]`` over cells: ``[N,C]``."""
+    return feature_maps.mean(dim=(2, 3))
+
+
+def receptive_field(blocks: nn.Sequential, after: int) -> tuple[int, int]:
+    """Return receptive field and stride in pixels of a cell after ``blocks[after]``.
+
+    Walks the longest path: ``field += (kernel - 1) * stride; stride *= layer's stride`` (Araujo,
+    Norris, Sim: Computing Receptive Fields of Convolutional Neural Networks, Distill 2019).
+    """
+    field, stride = 1, 1
+    for name, layer in blocks[: after + 1].named_modules():
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d) and "downsample" not in name:
+            kernel, step = (
+                size[0] if isinstance(size, tuple) else size
+                for size in (layer.kernel_size, layer.stride)
+            )
+            field += (int(kernel) - 1) * stride
+            stride *= int(step)
+    return field, stride

@@ -1,0 +1,347 @@
+"""State dicts as people save them: found inside a file, freed of wrappers, held against a network.
+
+A file is told by its content, not by its name, and nothing in it is ever run: what torch's own safe
+reader does not know, whole pickled modules say, is read as stand-ins that hold data and can do
+nothing.
+"""
+
+import pickle
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from twincam.files.errors import UserError
+
+DEPTH = 4
+"""How deep inside a file a state dict may lie."""
+
+WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+"""What parallel, compiled and averaged models put into names."""
+
+COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
+"""Ends of names of what plays no part in a forward pass: missing or left over, it is no matter."""
+
+REBUILT = {
+    "collections.OrderedDict",
+    "torch.Size",
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_tensor",
+    "torch._utils._rebuild_tensor_v2",
+}
+"""What is called in reading a tensor."""
+
+DATA = {
+    "_codecs.encode",
+    "builtins.bytearray",
+    "builtins.complex",
+    "builtins.frozenset",
+    "builtins.set",
+    "builtins.slice",
+    "collections.Counter",
+    "collections.defaultdict",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "functools.partial",
+    "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar",
+    "numpy.dtype",
+    "pathlib.Path",
+    "pathlib.PosixPath",
+    "pathlib.PurePosixPath",
+    "pathlib.PureWindowsPath",
+    "pathlib.WindowsPath",
+    "torch.device",
+    "torch.serialization._get_layout",
+}
+"""What a file may ask to call as a part of its data; a stand-in answers."""
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""Begins the small text that Git LFS puts in a file's place."""
+
+PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7-Zip",
+}
+"""Programs that pack files, by what their files begin with."""
+
+
+class WouldRunError(Exception):
+    """A pickle asks to call something that is no data; the message is its name."""
+
+
+class _Inert(type):
+    def __call__(cls, *_args: object, **_options: object) -> Any:
+        name = cls.__name__
+        if name not in DATA and not name.startswith(("torch._utils._rebuild", "torch._tensor._")):
+            raise WouldRunError(name)
+        return dict.__new__(_StandIn)
+
+
+class _StandIn(dict, metaclass=_Inert):
+    """Holds what a pickle gives to an object of any class: items and ``state``."""
+
+    state: Any = None
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __new__(cls, *_args: object, **_options: object) -> "_StandIn":
+        return dict.__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def append(self, item: object) -> None:
+        """Take no items without a key."""
+
+    def extend(self, items: object) -> None:
+        """Take no items without a key."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module.replace('__builtin__', 'builtins')}.{name}"
+        if full in REBUILT:
+            return super().find_class(module, name)
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        return _Inert(full, (_StandIn,), {})
+
+
+class _InertPickle:
+    """What `torch.load` asks of a pickle module."""
+
+    Unpickler = _Unpickler
+
+    @staticmethod
+    def load(file: Any, **options: Any) -> Any:
+        return _Unpickler(file, **options).load()
+
+
+def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
+    """Return every set of named tensors inside a file of torch.save or safetensors, by its place.
+
+    The place is the keys that lead there, joined by dots; of a bare state dict it is empty.
+
+    Raises:
+        UserError: the file is damaged or of another kind, holds no named tensors, or would run
+            code.
+    """
+    found = dict(_sets(_content(path), ""))
+    if not found:
+        raise UserError(
+            f"{path}: expected a state dict, it holds no named tensors; save `model.state_dict()`"
+        )
+    return found
+
+
+def _content(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(len(LFS_POINTER))
+    try:
+        if other := _other_kind(path, head):
+            raise UserError(f"{path}: expected a state dict, got {other}")
+        if head[8:9] == b"{":
+            return load_file(path)
+        return _unpickled(path)
+    except WouldRunError as error:
+        raise UserError(
+            f"{path}: expected a state dict, got a pickle that would run {error} when opened, "
+            "which it was not; save `model.state_dict()`, and mind where the file came from"
+        ) from None
+    except (UserError, OSError, MemoryError):
+        raise
+    except SafetensorError:
+        kind = "a safetensors file that is cut off or damaged"
+    except Exception:
+        begins = head[:4] == b"PK\3\4" or head[:1] == b"\x80"
+        kind = "cut off, damaged or of other content" if begins else "a file of another kind"
+    raise UserError(
+        f"{path}: not readable as a state dict ({kind if head else 'an empty file'}); "
+        "save `model.state_dict()` with torch.save or safetensors"
+    )
+
+
+def _other_kind(path: Path, head: bytes) -> str:
+    """Say what stands in place of weights in the file that begins with ``head``, and the way out.
+
+    Empty for what may be weights.
+    """
+    if head == LFS_POINTER:
+        return "the pointer of Git LFS in its place; run `git lfs pull`"
+    if path.suffix == ".dvc":
+        weights = path.with_suffix("")
+        return f"DVC's record of one; run `dvc pull {path}` and name {weights}"
+    if head[:4] == b"PK\3\4":
+        names = zipfile.ZipFile(path).namelist()
+        if any(name.endswith("/constants.pkl") for name in names):
+            return "a TorchScript archive; save `model.state_dict()` of the model it was made from"
+        if not any(name.endswith("data.pkl") for name in names):
+            return "a zip archive; unpack it, name the file in it"
+    if tarfile.is_tarfile(path):
+        return "a tar archive; unpack it, name the file in it"
+    packed = (kind for magic, kind in PACKED.items() if head.startswith(magic))
+    return next((f"a file packed by {kind}; unpack it, name what comes out" for kind in packed), "")
+
+
+def _unpickled(path: Path) -> Any:
+    with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            file.seek(0)
+            return torch.load(
+                file, map_location="cpu", pickle_module=_InertPickle, weights_only=False
+            )
+
+
+def _sets(content: Any, place: str, depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    state = content.state if isinstance(content, _StandIn) else None
+    if isinstance(state, Mapping) and "_modules" in state:
+        yield place, dict(_module_state(state))
+        return
+    for items in (content, state):
+        if isinstance(items, Mapping):
+            named = {str(key): value for key, value in items.items()}
+            if own := {key: value for key, value in named.items() if isinstance(value, Tensor)}:
+                yield place, own
+            if depth < DEPTH:
+                for key, value in named.items():
+                    yield from _sets(value, f"{place}.{key}".lstrip("."), depth + 1)
+
+
+def _module_state(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and buffers that a pickled module's state dict would hold."""
+    passing = state.get("_non_persistent_buffers_set") or ()
+    for kind in ("_parameters", "_buffers"):
+        for name, tensor in (state.get(kind) or {}).items():
+            if isinstance(tensor, Tensor) and name not in passing:
+                yield prefix + name, tensor
+    for name, module in state["_modules"].items():
+        inner = getattr(module, "state", None)
+        if isinstance(inner, Mapping) and "_modules" in inner:
+            yield from _module_state(inner, f"{prefix}{name}.")
+
+
+class Match(NamedTuple):
+    """One set of tensors held against those that a network expects.
+
+    ``tensors`` fit, under the network's names and in its types; ``misshapen`` says what is wrong
+    with those that have the right name alone.
+    """
+
+    place: str
+    tensors: dict[str, Tensor]
+    missing: list[str]
+    unexpected: list[str]
+    misshapen: list[str]
+
+    def fits(self) -> bool:
+        """Return whether the network can be filled and nothing is left over."""
+        return not (self.missing or self.unexpected or self.misshapen)
+
+    def in_words(self) -> str:
+        """Say what does not fit."""
+        said = {"missing": self.missing, "unexpected": self.unexpected}
+        words = [
+            f"{len(names)} tensor{'s' * (len(names) > 1)} {what} (first: {names[0]})"
+            for what, names in said.items()
+            if names
+        ]
+        if self.misshapen:
+            more = f" and {len(self.misshapen) - 1} more" if len(self.misshapen) > 1 else ""
+            words.append(f"{self.misshapen[0]}{more}")
+        return ", ".join(words)
+
+
+def matches(sets: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Tensor]) -> list[Match]:
+    """Hold every set, under every prefix its names may carry, against ``own``; the best first.
+
+    Args:
+        sets: of `tensor_sets`.
+        own: what the network expects, by name. Names of a set that begin otherwise (another head,
+            say) do not count.
+    """
+    found = [
+        _match(f"{place}.{prefix}".strip("."), _below(names, prefix), own)
+        for place, tensors in sets.items()
+        for names in [_unwrapped(tensors)]
+        for prefix in _prefixes(names, own)
+    ]
+    return sorted(found, key=lambda match: -len(match.tensors))
+
+
+def _unwrapped(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Drop `WRAPPERS` from names, unless two names became one."""
+    short = {
+        ".".join(part for part in name.split(".") if part not in WRAPPERS): tensor
+        for name, tensor in tensors.items()
+    }
+    return short if len(short) == len(tensors) else tensors
+
+
+def _prefixes(names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
+    """Return, sorted, what stands before a name of ``own`` in ``names``."""
+    whole = {f".{name}" for name in own}
+    found = set()
+    for name in names:
+        parts = f".{name}".split(".")
+        found |= {
+            ".".join(parts[1:cut]) + "." * (cut > 1)
+            for cut in range(1, len(parts))
+            if "." + ".".join(parts[cut:]) in whole
+        }
+    return sorted(found)
+
+
+def _below(names: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in names.items() if n.startswith(prefix)}
+
+
+def _match(place: str, names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Match:
+    tops = {name.split(".")[0] for name in own}
+    counters = {name for name in (*names, *own) if name.endswith(COUNTERS)}
+    tensors, misshapen = {}, []
+    for name in own.keys() & names.keys():
+        given, expected = names[name], own[name]
+        if special := _special(given):
+            misshapen.append(f"{name} is {special}, expected {_shape(expected)}")
+        elif given.shape == expected.shape and (
+            given.is_floating_point() or not expected.is_floating_point()
+        ):
+            tensors[name] = given.to(expected.dtype)
+        elif name not in counters:
+            misshapen.append(f"{name} is {_shape(given)}, expected {_shape(expected)}")
+    return Match(
+        place,
+        tensors,
+        [name for name in own if name not in names and name not in counters],
+        [n for n in names if n.split(".")[0] in tops and n not in own and n not in counters],
+        sorted(misshapen),
+    )
+
+
+def _special(tensor: Tensor) -> str:
+    """Say why the numbers of ``tensor`` cannot be had like those of an array; empty if they can."""
+    if tensor.is_nested:
+        return "a nested tensor"
+    if tensor.is_meta:
+        return "without its numbers (a tensor on the device meta)"
+    return "" if tensor.layout == torch.strided else "sparse"
+
+
+def _shape(tensor: Tensor) -> str:
+    sides = "×".join(map(str, tensor.shape)) or "a number"
+    return sides if tensor.is_floating_point() else f"{sides} of {tensor.dtype}"

@@ -1,0 +1,192 @@
+"""Show what a branch changed: one page that opens without a network, and Markdown for a review."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import vl_convert
+from PIL import Image
+from ruamel.yaml import YAML
+
+from stages.explain.cases import Explained, Run, case_of, read_explained
+from stages.explain.panels import draw_panel
+from twincam.figures.pages import render
+from twincam.files.atomic import atomic_folder, names_below, write_text
+from twincam.files.errors import UserError
+from twincam.files.overwriting import place_to_write
+from twincam.files.tables import read_split, read_table
+from twincam.sharing.comparison import changes, join, neighbours_in_common, paired, shown
+from twincam.sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
+
+NEEDED = (
+    "data/split.csv",
+    "data/images.npy",
+    "data/masks.npy",
+    "data/embeddings",
+    "data/heatmaps",
+    "data/swapped.npy",
+    "data/shared.npy",
+    "reports/predictions.csv",
+    "reports/twins.csv",
+)
+TEMPLATES = Path(__file__).parent
+PAGE, MARKDOWN = "index.html", "diff.md"
+SEAL = "<!-- SHA-256 of this page and diff.md: "
+
+
+class Side(NamedTuple):
+    """One image under both models, with both panels."""
+
+    row: Any
+    neighbours_in_common: float
+    before: Image.Image
+    after: Image.Image
+
+
+def compare(root: Path, base: str, target: Path) -> str:
+    """Compare the working tree of ``root`` with the revision ``base``; return the Markdown.
+
+    ``target`` is a folder: ``index.html`` and ``diff.md`` come there; a link to one is followed.
+
+    Raises:
+        UserError: there is no such revision, its outputs are nowhere, either side's outputs are
+            not those of its code and parameters, or ``target`` holds something else.
+    """
+    place = place_of_pages(target)
+    commit = commit_of(root, base)
+    with revision(root, commit) as other:
+        for folder, name in ((root, "the working tree"), (other, base)):
+            require_fresh(folder, name)
+            lay_out(root, folder, name, NEEDED)
+        before, after = (read_predictions(folder) for folder in (other, root))
+        joined = join(before, after)
+        common = neighbours_in_common(read_neighbours(other), read_neighbours(root))
+        rows = list(shown(joined).itertuples(index=False))
+        context = {
+            "base": base,
+            "commit": commit[:10],
+            "params": changes(json.loads(dvc(root, "params", "diff", commit, "--json"))),
+            "metrics": changes(json.loads(dvc(root, "metrics", "diff", commit, "--json"))),
+            "paired": paired(joined),
+            "rows": rows,
+            "changed_count": int((joined["predicted_before"] != joined["predicted_after"]).sum()),
+            "only_before": len(before) - len(joined),
+            "only_after": len(after) - len(joined),
+            "neighbours_in_common": float(common.mean()),
+        }
+        sides = list(side_by_side(rows, explained(other), explained(root), common))
+    page = render(
+        TEMPLATES / "branch.html",
+        {
+            **context,
+            "sides": sides,
+            "plots": plots(root, commit, base),
+            "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # the stub demands a default
+        },
+    )
+    markdown = render(TEMPLATES / "branch.md", context)
+    with atomic_folder(place) as folder:
+        write_text(folder / PAGE, page + seal(page, markdown))
+        write_text(folder / MARKDOWN, markdown)
+    return markdown
+
+
+def place_of_pages(target: Path) -> Path:
+    """Return the folder that ``--out`` names, if `compare` may write there."""
+    kind = f"an empty folder or an earlier comparison as it was written ({PAGE}, {MARKDOWN})"
+    return place_to_write(target, "--out", holds_own_pages, kind)
+
+
+def holds_own_pages(folder: Path) -> bool:
+    """Say whether ``folder`` is empty or holds what `compare` wrote, unchanged, and no more."""
+    if not folder.is_dir():
+        return False
+    names = names_below(folder)
+    if not names:
+        return True
+    if names != {PAGE, MARKDOWN} or not all((folder / name).is_file() for name in names):
+        return False
+    page, markdown = (
+        (folder / n).read_bytes().decode("utf-8", "replace") for n in (PAGE, MARKDOWN)
+    )
+    body, start, _ = page.rpartition(SEAL)
+    return bool(start) and page == body + seal(body, markdown)
+
+
+def seal(page: str, markdown: str) -> str:
+    """Return the comment at the end of ``page`` that tells whether anybody changed either since."""
+    return f"{SEAL}{hashlib.sha256(f'{page}{markdown}'.encode()).hexdigest()} -->\n"
+
+
+def require_fresh(folder: Path, name: str) -> None:
+    """Raise `UserError` if results in ``folder`` are not those of its code and parameters."""
+    if stale := stale_stages(folder):
+        raise UserError(
+            f"{name}: stages that have not run since something changed: {', '.join(stale)}; "
+            "run `make repro` there and commit, so that like is compared with like"
+        )
+
+
+def contents(folder: Path) -> pd.Series:
+    """Return the hash of each image's content by its ``id``, which stands for its path alone."""
+    return read_split(folder / "data" / "split.csv").set_index("id")["sha256"]
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """Read the predictions of a run, with the ``sha256`` of each image."""
+    table = read_table(folder / "reports" / "predictions.csv")
+    return table.assign(sha256=table["id"].map(contents(folder)))
+
+
+def read_neighbours(folder: Path) -> pd.DataFrame:
+    """Read the neighbours of a run: ``image, kind, neighbour``, the images by their content."""
+    table = read_table(folder / "reports" / "twins.csv")
+    known = contents(folder)
+    return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
+
+
+def explained(folder: Path) -> Explained:
+    """Explain every evaluated image of a run by its own settings."""
+    settings = YAML(typ="safe").load(folder / "params.yaml")["explain"]
+    data, reports = folder / "data", folder / "reports"
+    run = Run(
+        split=data / "split.csv",
+        images=data / "images.npy",
+        masks=data / "masks.npy",
+        embeddings=data / "embeddings",
+        predictions=reports / "predictions.csv",
+        evaluated=reports / "evaluate.json",
+        heatmaps=data / "heatmaps",
+        swapped=data / "swapped.npy",
+        shared=data / "shared.npy",
+        twins=reports / "twins.csv",
+    )
+    return read_explained(run, settings["methods"][0])
+
+
+def side_by_side(
+    rows: list[Any], before: Explained, after: Explained, common: pd.Series
+) -> Iterator[Side]:
+    """Yield the panels of both runs for each of ``rows``, which have ``path`` and ``sha256``."""
+    for row in rows:
+        panels = [
+            draw_panel(case_of(run, int((run.queries["path"] == row.path).argmax())))
+            for run in (before, after)
+        ]
+        yield Side(row, common[row.sha256], *panels)
+
+
+def plots(root: Path, commit: str, base: str) -> dict[str, Any]:
+    """Return the Vega specification of every plot by name, with both runs in it."""
+    with tempfile.TemporaryDirectory() as pictures:
+        said = dvc(root, "plots", "diff", commit, "--json", "--out", pictures)
+    found = json.loads(said.replace(commit, base))["data"]
+    return {
+        name: versions[0]["content"]
+        for name, versions in found.items()
+        if versions and versions[0]["type"] == "vega"
+    }

@@ -1,0 +1,178 @@
+"""What must hold of a commit that colleagues build on."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from twincam.files.errors import UserError
+from twincam.sharing.comparison import leaves
+from twincam.sharing.revision import clone_at, command, commit_of, dvc, stale_stages
+from twincam.sharing.storage import absent, listed, outputs_of, tracked
+
+LARGEST = 1_000_000
+GRAPH = 'flowchart TD node1["'
+BUILT_IN = {"root": "data/synthetic/images", "info": "data/synthetic/info"}
+"""The images that ``params.yaml`` names where nobody has chosen others."""
+
+
+def check(root: Path, report: Callable[[str], None]) -> None:
+    """Check the last commit of ``root`` in a clone without data and cache; report what holds.
+
+    Raises:
+        UserError: names all that does not hold, each with what to do.
+    """
+    with clone_at(root, commit_of(root, "HEAD")) as clone:
+        found = {
+            "dvc.lock has the parameters of params.yaml": other_params(clone),
+            "the metrics are those of dvc.lock": other_metrics(clone),
+            "no stage waits to be run": waiting(clone),
+            "git ignores outputs and holds metrics": misplaced(clone),
+            graph_says(clone): other_graph(clone),
+            f"no file in git is over {LARGEST / 1e6:.0f} MB": large_files(clone),
+        }
+    with Repo(str(root)) as repo:
+        if repo.config["core"].get("remote"):
+            found["the remote holds every output"] = unpushed(repo)
+    for name, problem in found.items():
+        if not problem:
+            report(name)
+    if problems := [problem for problem in found.values() if problem]:
+        raise UserError("; also: ".join(problems))
+
+
+def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the stages of ``dvc.lock``."""
+    return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
+
+
+def other_params(folder: Path) -> str | None:
+    """Say which parameters of ``dvc.lock`` are not those of ``params.yaml``."""
+    params = leaves(YAML(typ="safe").load(folder / "params.yaml"))
+    found = {
+        name
+        for stage in read_lock(folder).values()
+        for name, value in leaves(stage.get("params", {}).get("params.yaml", {})).items()
+        if name not in params or params[name] != value
+    }
+    if not found:
+        return None
+    return f"params.yaml and dvc.lock differ in {listed(found)}; run `make repro` and commit both"
+
+
+def other_metrics(folder: Path) -> str | None:
+    """Say which files that git and ``dvc.lock`` both hold are not the same in both."""
+    found = []
+    for stage in read_lock(folder).values():
+        for out in stage["outs"]:
+            path = folder / out["path"]
+            if path.is_file() and hashlib.md5(path.read_bytes()).hexdigest() != out["md5"]:
+                found.append(out["path"])
+    if not found:
+        return None
+    return f"{listed(found)}: not what dvc.lock says; run `make repro` and commit both"
+
+
+def waiting(folder: Path) -> str | None:
+    """Say which stages would run."""
+    stages = stale_stages(folder)
+    if not stages:
+        return None
+    return f"{', '.join(stages)}: changed since last run; run `make repro` and commit"
+
+
+def misplaced(folder: Path) -> str | None:
+    """Say which outputs git would take in or has, and which metrics it lacks."""
+    held = set(command(folder, "git", "ls-files", "-z").split("\0"))
+    holding = held | {str(parent) for name in held for parent in Path(name).parents}
+    with Repo(str(folder)) as repo:
+        cached = {path: out.use_cache for path, out in outputs_of(repo).items()}
+        seen = [path for path in cached if not repo.scm.is_ignored(str(folder / path))]
+    said = {
+        "git does not ignore {}; add it to the .gitignore beside it": [
+            path for path in seen if cached[path]
+        ],
+        "git holds {}, which DVC keeps; `git rm --cached` it": [
+            path for path in cached if cached[path] and path in holding
+        ],
+        "git lacks the metrics {}; `git add` them": [
+            path for path in cached if not cached[path] and path not in held
+        ],
+    }
+    return "; ".join(words.format(listed(paths)) for words, paths in said.items() if paths) or None
+
+
+def other_graph(folder: Path) -> str | None:
+    """Say which documents show a graph that is none of `graphs`."""
+    shown = shown_graphs(folder)
+    if not shown:
+        return None
+    wrong = set(shown)
+    for graph in graphs(folder):
+        wrong -= {name for name in wrong if one_spaced(graph) in shown[name]}
+        if not wrong:
+            return None
+    return f"another graph than that of dvc.yaml in {listed(wrong)}; paste `dvc dag --md` there"
+
+
+def graph_says(folder: Path) -> str:
+    """Return what holds of the documents' graph if `other_graph` finds nothing."""
+    if names := shown_graphs(folder):
+        return f"the graph of dvc.yaml is shown in {listed(names)}"
+    return "no document shows a graph that could differ from dvc.yaml"
+
+
+def graphs(folder: Path) -> Iterator[str]:
+    """Yield what ``dvc dag --md`` prints of the commit, then without own data, then on `BUILT_IN`.
+
+    Own data and pipelines in folders below are nodes of the graph, and own data chosen as
+    ``data.root`` take the place of the stage that renders the built-in images.
+    """
+    yield dvc(folder, "dag", "--md")
+    with clone_at(folder, commit_of(folder, "HEAD")) as clone:
+        for file in [*clone.rglob("*.dvc"), *clone.glob("*/**/dvc.yaml")]:
+            if file.is_file():
+                file.unlink()
+        yield dvc(clone, "dag", "--md")
+        yaml = YAML(typ="safe")
+        params = yaml.load(clone / "params.yaml")
+        yaml.dump({**params, "data": {**params["data"], **BUILT_IN}}, clone / "params.yaml")
+        yield dvc(clone, "dag", "--md")
+
+
+def shown_graphs(folder: Path) -> dict[str, str]:
+    """Return the README and the documents that show a graph of DVC's, each `one_spaced`."""
+    files = [folder / "README.md", *sorted(folder.glob("docs/**/*.md"))]
+    texts = {
+        file.relative_to(folder).as_posix(): one_spaced(file.read_text(encoding="utf-8"))
+        for file in files
+        if file.is_file()
+    }
+    return {name: text for name, text in texts.items() if GRAPH in text}
+
+
+def one_spaced(text: str) -> str:
+    """Return ``text`` with one space for each run of white space, which editors may change."""
+    return " ".join(text.split())
+
+
+def large_files(folder: Path) -> str | None:
+    """Say which files of the commit are too large for git."""
+    rows = command(folder, "git", "ls-tree", "-r", "-z", "--long", "HEAD").split("\0")
+    sizes = {path: row.split()[3] for row in filter(None, rows) for row, path in [row.split("\t")]}
+    found = [path for path, size in sizes.items() if size.isdigit() and int(size) > LARGEST]
+    return f"{listed(found)}: too large for git; `dvc add` instead" if found else None
+
+
+def unpushed(repo: Repo) -> str | None:
+    """Say which outputs of the working tree the default remote lacks.
+
+    A folder's list stands for its files: `twincam.sharing.storage.send` pushes it last.
+    """
+    remote = repo.cloud.get_remote(None, "status")
+    outputs = {oid: path for path, oid in tracked(repo).items()}
+    lacking = [outputs[oid] for oid in absent(remote.odb, outputs)]
+    return f"{remote.path} lacks {listed(lacking)}; run `make push`" if lacking else None

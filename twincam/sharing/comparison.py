@@ -1,0 +1,143 @@
+"""Compare two runs: what was set, what was measured, which images changed their prediction."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from twincam.statistics.intervals import PairedComparison, compare_paired
+
+FEWEST_DIFFERING = 6
+"""Images that one model alone gets right for McNemar's test to reach 0.05 at all: 2 / 2 ** 6."""
+
+
+class Change(NamedTuple):
+    """One value that differs; None where there is none."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Paired(NamedTuple):
+    """Two models on the images of a split, and what that says in words.
+
+    ``points``: the difference of the accuracies, after minus before, with its 95 % interval.
+    """
+
+    split: str
+    result: PairedComparison
+    points: str
+    judgement: str
+
+
+def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
+    """Return what ``dvc params diff`` or ``dvc metrics diff`` found, by file and name."""
+    files = sorted(diff)
+    prefix = {file: "" if len(files) == 1 else f"{_stem(file)}: " for file in files}
+    return [
+        Change(prefix[file] + name, values.get("old"), values.get("new"))
+        for file in files
+        for name, values in sorted(diff[file].items())
+    ]
+
+
+def _stem(file: str) -> str:
+    return file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested mappings by dotted name."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= (
+            leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return found
+
+
+def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each image that both runs evaluated in the same split.
+
+    Args:
+        before: ``predictions.csv`` of one run, with ``sha256``: ``path, split, label, predicted,
+            confidence``.
+        after: of the other.
+
+    Returns:
+        ``path, split, label, sha256`` and ``predicted`` and ``confidence`` of each, with the
+        suffixes ``_before`` and ``_after``. An image whose label or content differs is left out:
+        its predictions were judged against different truths.
+    """
+    keys = ["path", "split", "label", "sha256"]
+    columns = [*keys, "predicted", "confidence"]
+    return before[columns].merge(after[columns], on=keys, suffixes=("_before", "_after"))
+
+
+def paired(joined: pd.DataFrame) -> list[Paired]:
+    """Return the paired comparison of each split of what `join` returns, after against before.
+
+    Rows of the same content are one image.
+    """
+    found = []
+    for split, rows in joined.groupby("split", sort=True):
+        before = (rows["predicted_before"] == rows["label"]).to_numpy()
+        after = (rows["predicted_after"] == rows["label"]).to_numpy()
+        contents = rows["sha256"].to_numpy(str)
+        result = compare_paired(before, after, contents, 0, "paired", split)
+        found.append(Paired(str(split), result, points(result), judgement(result)))
+    return found
+
+
+def points(found: PairedComparison) -> str:
+    """Return the difference of the accuracies and its 95 % interval in percentage points."""
+    value, low, high = (100 * share for share in (found.difference, found.low, found.high))
+    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def judgement(found: PairedComparison) -> str:
+    """Return what McNemar's test says of a difference, in words."""
+    differing = found.only_first + found.only_second
+    if found.p < 0.05:
+        return "a difference that chance hardly makes"
+    if differing < FEWEST_DIFFERING:
+        return f"no significant difference; {differing} images tell them apart, too few for any"
+    return "no significant difference"
+
+
+def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
+    """Return the rows of `join` to look at.
+
+    First those whose prediction changed (that became wrong before the others, the most confident
+    first), ``at_most`` of them; if there are few, those whose confidence moved most besides.
+    """
+    changed = joined["predicted_before"] != joined["predicted_after"]
+    moved = (joined["confidence_after"] - joined["confidence_before"]).abs()
+    wrong = changed & (joined["predicted_after"] != joined["label"])
+    importance = joined["confidence_after"].where(changed, moved)
+    ordered = joined.assign(changed=changed, wrong=wrong, importance=importance).sort_values(
+        ["changed", "wrong", "importance", "path"], ascending=[False, False, False, True]
+    )
+    rows = min(at_most, max(at_least, int(changed.sum())))
+    return ordered.head(rows).drop(columns=["wrong", "importance"])
+
+
+def neighbours_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
+    """Return, by image, the share of its nearest training images that both runs name (Jaccard).
+
+    Those of any label count: twins of two predictions that differ have different labels.
+
+    Args:
+        before: ``twins.csv`` of one run: ``image, kind, neighbour``; the names stand for contents.
+        after: of the other.
+    """
+    sets = [
+        table[table["kind"] == "neighbourhood"].groupby("image")["neighbour"].agg(frozenset)
+        for table in (before, after)
+    ]
+    both = pd.concat(sets, axis=1, join="inner", keys=["before", "after"])
+    return pd.Series(
+        [len(a & b) / len(a | b) for a, b in zip(both["before"], both["after"], strict=True)],
+        index=both.index,
+        dtype=float,
+    )

@@ -1,0 +1,165 @@
+"""Compare experiments that differ in their seed alone: the mean, and how far to trust it."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+import pandas as pd
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+from scipy.stats import t
+
+from twincam.figures.pages import markdown_text
+from twincam.files.errors import UserError
+from twincam.sharing.comparison import leaves
+from twincam.sharing.revision import called
+from twincam.sharing.storage import listed, outputs_of
+
+FIGURES = {
+    "accuracy": ("reports/evaluate.json", "accuracy"),
+    "ROC AUC": ("reports/evaluate.json", "roc_auc"),
+    "ProtoPNet": ("reports/protopnet.json", "accuracy"),
+}
+
+
+def compare_experiments(root: Path, over: str) -> str:
+    """Return a Markdown table with a row for each setting, its figures averaged over ``over``.
+
+    Experiments of the last commit count, with the commit's own run; what has not finished does not.
+
+    Raises:
+        UserError: ``over`` is no parameter, or no experiment has finished.
+    """
+    params = list(leaves(YAML(typ="safe").load(root / "params.yaml")))
+    if over not in params:
+        raise UserError(f"{over}: expected a name in params.yaml; give another, such as seed")
+    rows = dvc.api.exp_show(str(root))
+    found = [row for row in map(figures_of, rows) if row]
+    blind = "; ".join(without_data(root, rows))
+    if not found:
+        advice = blind or "`dvc exp run --queue -S seed=1,2`"
+        raise UserError(f"no run of this commit has finished; {advice}")
+    table = by_setting(pd.DataFrame(found).drop_duplicates(params), params, over)
+    waiting = [row["Experiment"] for row in rows if not finished(row)]
+    unfinished = f"\nNot counted, as not finished: {', '.join(waiting)}." if waiting else ""
+    unfinished += f"\n{blind}." if blind else ""
+    return (
+        f"{markdown(table)}\n\nMeans over {over} with Student's 95 % interval of the mean: "
+        f"how much a figure moves with {over}, not with other images.{unfinished}"
+    )
+
+
+def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a phrase for each experiment of ``rows`` whose parameters name a path it cannot see.
+
+    A queued run works in a copy of its commit: a file or folder that is neither in git nor under
+    DVC is not there, and the first stage that reads it fails.
+    """
+    pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"].values()
+    deps = {str(dep) for stage in pipeline for dep in stage.get("deps", ())}
+    keys = sorted(dep[2:-1] for dep in deps if re.fullmatch(r"\$\{[\w.]+\}", dep))
+    outputs: set[str] | None = None
+    for row in filterfalse(finished, rows):
+        tree = called(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
+        if tree.returncode:
+            continue
+        if outputs is None:
+            with Repo(str(root)) as repo:
+                outputs = {path for path, out in outputs_of(repo).items() if out.stage.cmd}
+        names = filter(None, tree.stdout.split("\0"))
+        held = {name.removesuffix(".dvc") for name in names} | outputs
+        paths = {str(row[key]) for key in keys if row.get(key)}
+        if unseen := sorted(path for path in paths if not reaches(held, path)):
+            yield (
+                f"{row['Experiment']} cannot see {listed(unseen)}, which its commit lacks: "
+                "`dvc add` it, commit, and queue the experiment again"
+            )
+
+
+def reaches(held: Iterable[str], path: str) -> bool:
+    """Say whether ``path`` is one of ``held``, above or below one, or absolute."""
+    wanted = os.path.normpath(path)
+    return os.path.isabs(wanted) or any(
+        wanted == name or wanted.startswith(f"{name}/") or name.startswith(f"{wanted}/")
+        for name in held
+    )
+
+
+def finished(row: Mapping[str, Any]) -> bool:
+    """Say whether a row of ``dvc.api.exp_show`` is a commit or an experiment that succeeded."""
+    return row.get("State") in (None, "Success")
+
+
+def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a row of ``dvc.api.exp_show`` with `FIGURES`, of test where there is one.
+
+    None stands for the workspace, for what has no figures, and for what has not finished: its row
+    shows the figures of the commit that it starts from.
+    """
+    if not finished(row):
+        return None
+    for split in ("test", "val"):
+        names = {
+            figure: next(
+                (name for name in (f"{file}:{split}.{key}", f"{split}.{key}") if name in row), ""
+            )
+            for figure, (file, key) in FIGURES.items()
+        }
+        values = {figure: row.get(name) for figure, name in names.items()}
+        if row["rev"] != "workspace" and all(isinstance(v, float | int) for v in values.values()):
+            return {**row, **values}
+    return None
+
+
+def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.DataFrame:
+    """Return, for each setting of ``params`` but ``over``, ``n`` and the mean and interval.
+
+    Args:
+        table: a row for each run: ``params`` and `FIGURES`.
+        params: names of parameters; those that never augment are left out of the result.
+        over: the one that runs of one setting differ in.
+    """
+    text = table[[name for name in params if name != over]].map(cell)
+    varying = [name for name in text if text[name].nunique() > 1]
+    groups = text[varying].agg(", ".join, axis=1) if varying else pd.Series("", index=text.index)
+    return pd.DataFrame(
+        [
+            {
+                **text.loc[rows.index[0], varying],
+                "n": len(rows),
+                **{figure: mean_interval(rows[figure].to_numpy(float)) for figure in FIGURES},
+            }
+            for _, rows in table.groupby(groups, sort=True)
+        ]
+    )
+
+
+def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean of ``values`` and Student's t interval of it; NaN bounds for one value."""
+    n, mean = len(values), float(values.mean())
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """Return a table as Markdown; means stand with their interval."""
+    lines = [[markdown_text(name) for name in table.columns], ["---"] * len(table.columns)]
+    lines += [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cell(value: Any) -> str:
+    """Return a mean with its interval, a number or any other value as text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if not isinstance(value, tuple):
+        return markdown_text(value)
+    mean, low, high = value
+    return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

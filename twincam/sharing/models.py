@@ -1,0 +1,101 @@
+"""Compare the models of any two revisions on the images that both judged."""
+
+import sys
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+
+import pandas as pd
+
+from twincam.figures.pages import markdown_text
+from twincam.files.errors import UserError
+from twincam.files.tables import read_table
+from twincam.sharing.branch import contents
+from twincam.sharing.comparison import Paired, join, paired
+from twincam.sharing.experiments import markdown
+from twincam.sharing.revision import commit_of, lay_out, revision, stage_that_writes, stale_stages
+
+SPLIT, TREE = "data/split.csv", "the working tree"
+
+
+def compare_models(root: Path, first: str, second: str | None, file: str) -> str:
+    """Return as Markdown how the predictions of two revisions differ, split by split.
+
+    Args:
+        root: the project.
+        first: branch, tag or commit.
+        second: the same; None for the working tree.
+        file: the table of predictions, an output of a stage, such as ``reports/predictions.csv``.
+
+    Raises:
+        UserError: there is no such revision or table, its outputs are nowhere or not those of the
+            revision's code and parameters, or no image was judged by both.
+    """
+    with ExitStack() as stack:
+        tables = []
+        for name in (first, second):
+            folder = root
+            if name is not None:
+                folder = stack.enter_context(revision(root, commit_of(root, name)))
+            tables.append(read_judged(root, folder, name or TREE, file))
+    joined = join(*tables)
+    if joined.empty:
+        raise UserError(
+            f"{file}: no image was judged by both {first} and {second or TREE}, in the same split "
+            "and by the same label; compare revisions with the same data"
+        )
+    return in_markdown(paired(joined), first, second or TREE, file) + left_out(tables, joined)
+
+
+def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
+    """Return the predictions ``file`` of the revision in ``folder``, with the images' contents.
+
+    An image that is not in the split table, as one of another source, is known by its path; other
+    sources count as splits of their own.
+    """
+    if stale := stale_stages(folder, stage_that_writes(folder, file)):
+        raise UserError(
+            f"{name}: stages below {file} have not run since something changed: "
+            f"{', '.join(stale)}; run `make repro` there and commit"
+        )
+    with redirect_stdout(sys.stderr):
+        lay_out(root, folder, name, (SPLIT, file))
+    table = read_table(folder / file)
+    external = table["split"] == "external"
+    return table.assign(
+        sha256=table["id"].map(contents(folder)).fillna(table["path"]),
+        split=table["split"].mask(external, "external: " + table["source"]),
+    )
+
+
+def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
+    """Return the comparison by split as a table, and a sentence for each."""
+    rows = [
+        (
+            one.split,
+            one.result.n,
+            (one.result.first, one.result.first_low, one.result.first_high),
+            (one.result.second, one.result.second_low, one.result.second_high),
+            one.result.only_first,
+            one.result.only_second,
+            f"{one.result.p:.3f}",
+            (one.result.difference, one.result.low, one.result.high),
+        )
+        for one in found
+    ]
+    heads = ["split", "n", f"A: {first}", f"B: {second}", "only A right", "only B right"]
+    heads += ["McNemar's p", "B − A"]
+    words = [
+        f"- {markdown_text(one.split)}, n = {one.result.n}: {second} against {first} {one.points}: "
+        f"{one.judgement} (exact p = {one.result.p:.3f})."
+        for one in found
+    ]
+    table = markdown(pd.DataFrame(rows, columns=heads))
+    return "\n".join([f"## {file}", "", table, "", *words])
+
+
+def left_out(tables: list[pd.DataFrame], joined: pd.DataFrame) -> str:
+    """Return a line on the images that one side alone judged; none if there are none."""
+    first, second = (len(table) - len(joined) for table in tables)
+    if not first and not second:
+        return ""
+    return f"\n- Not compared: {first} images that A alone judged, {second} that B alone did."

@@ -1,0 +1,75 @@
+"""What enters the first trained block: the frozen blocks run once, their output is kept."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from twincam.determinism import generator
+from twincam.models.forward import BATCH, batches, run_blocks
+from twincam.models.network import Network, device
+from twincam.training.augmentations import augment
+from twincam.training.params import Views
+
+Inputs = Callable[[int, np.ndarray], Tensor]
+"""Epoch (0 = unvaried) and image indices ``[B]`` to what enters the first trained block."""
+
+
+@contextmanager
+def varied_inputs(
+    network: Network, images: np.ndarray, rows: np.ndarray, cut: int, views: Views, seed: int
+) -> Iterator[Inputs]:
+    """Give what enters ``blocks[cut]`` for ``images[rows]``, varied by epoch.
+
+    With ``cut`` above 0, ``views.views`` views of every image (the first unvaried) run through the
+    blocks before it once and are kept in a temporary memory map, of which each epoch draws one an
+    image. With ``cut`` 0, or past ``activation_cache_gb``, views are made afresh in every epoch.
+
+    Args:
+        network: its blocks before ``cut`` are frozen.
+        images: bytes ``[M,H,W,3]``, read a batch at a time.
+        rows: which of them, ``[N]``.
+        cut: 0 to the number of blocks.
+        views: how many, how varied, how much may be kept.
+        seed: of the augmentations and of the draws among the kept views.
+    """
+
+    def view(number: int, index: int) -> np.ndarray:
+        image = images[rows[index]]
+        rng = generator(seed, "view", number, index)
+        return augment(image, views.augmentations, rng) if number else image
+
+    def fresh(epoch: int, indices: np.ndarray) -> Tensor:
+        return run_blocks(network, np.stack([view(epoch, int(i)) for i in indices]), cut)
+
+    shape = run_blocks(network, images[:1], cut).shape[1:]
+    gigabytes = views.views * len(rows) * int(np.prod(shape)) * 4 / 1e9
+    if cut == 0 or gigabytes > views.activation_cache_gb:
+        yield fresh
+        return
+    with tempfile.TemporaryFile() as file:
+        kept = _memory_map(file, (views.views, len(rows), *shape))
+        for number in range(views.views):
+            chunks = list(batches(len(rows), BATCH))
+            for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
+                kept[number, indices] = fresh(number, indices).cpu().numpy()
+
+        def keep(epoch: int, indices: np.ndarray) -> Tensor:
+            draws = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
+            chosen = draws[indices] if epoch else np.zeros_like(indices)
+            activations = torch.from_numpy(kept[chosen, indices]).to(device())
+            return activations.contiguous(memory_format=torch.channels_last)
+
+        yield keep
+
+
+def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Map a float32 array onto ``file``, its disk reserved so that a full disk is an OSError."""
+    os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape)) * 4))
+    return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)

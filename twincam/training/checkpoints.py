@@ -1,0 +1,19 @@
+"""The name of a training run."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from twincam.files.params import Block
+
+
+def run_key(params: Block, inputs: Sequence[Path]) -> str:
+    """Return a name for a training run: the hash of its parameters and input files."""
+    digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
+    for path in inputs:
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
