@@ -24,7 +24,7 @@ INPUTS = {
     "audit-scores": "audit_scores.csv",
     "out-of-fold": "out_of_fold.csv",
     "deliveries": "deliveries.csv",
-    "leave_one_source_out": "leave_one_source_out.json",
+    "leave-one-source-out": "leave_one_source_out.json",
     "traces": "traces.csv",
 }
 OUTPUTS = {
