@@ -191,7 +191,7 @@ def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
 ) -> None:
     counts = {"train": 120, "val": 60, "test": 40}
     make_inputs(tmp_path, counts, {"phone": 2.0, "unknown": -1.0}, classes)
-    params = (inputs / "params.yaml").read_text().replace("real", json.dumps(classes[1]))
+    params = (inputs / "params.yaml").read_text().replace(": real", f": {json.dumps(classes[1])}")
     (tmp_path / "params.yaml").write_text(params)
     named = dict(zip(CLASSES, classes, strict=True))
     for found, expected in zip(run(tmp_path)[1:], results[1:], strict=True):
@@ -216,7 +216,7 @@ def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {}, ("1_fake", "Real"))
     for real_class, lines in (("real", 1), ("null", 0), ("Real", 0)):
-        params = (inputs / "params.yaml").read_text().replace("real", real_class)
+        params = (inputs / "params.yaml").read_text().replace(": real", f": {real_class}")
         (tmp_path / "params.yaml").write_text(params)
         _, own, _ = run(tmp_path)
         said = capsys.readouterr().err.splitlines()
