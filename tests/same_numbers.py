@@ -1,0 +1,92 @@
+"""Compare the figures of a run before the rebuild of the house with those of a run after it.
+
+``python tests/same_numbers.py OLD NEW``: the folder ``reports/`` of each. Every leaf of the old
+JSON files and every column of the old tables is looked for under its new name.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+FILES = {
+    "holdout": "leave_one_source_out",
+    "deliver": "stability",
+    "traces": "forensics",
+    "protopnet": "prototypes",
+}
+"""Former names of stages."""
+
+NAMES: list[tuple[str, str]] = []
+"""Regular expressions of former dotted names, ``stage.key.key``, and what they are now, in order."""
+
+TABLES = {"holdout.csv": "leave_one_source_out.csv"}
+COLUMNS = {"points": "weight"}
+"""Former names of tables and of columns."""
+
+
+def leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield dotted name and value of every leaf of nested mappings."""
+    if isinstance(tree, dict) and tree:
+        for key, value in tree.items():
+            yield from leaves(value, f"{name}.{key}")
+    else:
+        yield name, tree
+
+
+def old_leaves(folder: Path) -> Iterator[tuple[str, str, Any]]:
+    """Yield former name, present name and value of every leaf of the old reports."""
+    for file in sorted(folder.glob("*.json")):
+        for name, value in leaves(json.loads(file.read_text()), file.stem):
+            stage, _, rest = name.partition(".")
+            now = f"{FILES.get(stage, stage)}.{rest}"
+            for pattern, new in NAMES:
+                now = re.sub(pattern, new, now)
+            yield name, now, value
+
+
+def new_leaves(folder: Path) -> dict[str, Any]:
+    """Return the leaves of the details of a new run by dotted name."""
+    return {
+        name: value
+        for file in sorted((folder / "details").glob("*.json"))
+        for name, value in leaves(json.loads(file.read_text()), file.stem)
+    }
+
+
+def different_columns(old: Path, new: Path) -> Iterator[str]:
+    """Yield a line for every column of an old table that is not the same in the new one."""
+    for file in sorted(old.glob("*.csv")):
+        before = pd.read_csv(file, dtype=str, keep_default_na=False)
+        other = new / TABLES.get(file.name, file.name)
+        if not other.is_file():
+            yield f"{file.name}: not there"
+            continue
+        after = pd.read_csv(other, dtype=str, keep_default_na=False)
+        for column in before:
+            name = COLUMNS.get(str(column), str(column))
+            if name not in after:
+                yield f"{file.name}: {column} is not there"
+            elif before[column].tolist() != after[name].tolist():
+                yield f"{file.name}: {column} differs"
+
+
+def main(old: Path, new: Path) -> int:
+    """Print what differs and how many figures are equal; return 1 if anything differs."""
+    found = new_leaves(new)
+    equal, wrong = 0, list(different_columns(old, new))
+    for before, now, value in old_leaves(old):
+        if now in found and found[now] == value:
+            equal += 1
+        else:
+            wrong.append(f"{before}: {value} -> {now}: {found.get(now, 'not there')}")
+    print("\n".join([*wrong, f"{equal} figures are equal, {len(wrong)} are not"]))
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))
