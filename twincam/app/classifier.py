@@ -6,10 +6,10 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from stages.prepare.squares import read_image
 from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError
 from twincam.images.params import Prepare
+from twincam.images.reading import read_image
 from twincam.models.classifier import read_classifier, read_preprocessing
 from twincam.models.network import Network, normalise, pool
 
