@@ -1,6 +1,7 @@
-"""Both architectures: taken apart right, filled from every kind of weights."""
+"""Every architecture: taken apart right, filled from every kind of weights."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from tests.conftest import user_error
 from twincam.files.errors import UserError
 from twincam.models import architectures
-from twincam.models.architectures import ARCHITECTURES, HALF, IMAGENET
+from twincam.models.architectures import ARCHITECTURES, HALF, IMAGENET, resnet18
 from twincam.models.classifier import read_classifier, save_classifier
 from twincam.models.network import Network, create, normalise, pool, receptive_field
 from twincam.models.weights import load_pretrained
@@ -33,6 +34,20 @@ def test_blocks_and_head_are_the_whole_network(network: Network) -> None:
         apart = network.head(pool(network.blocks(inputs)))
         assert torch.allclose(apart, network.module(inputs), atol=1e-5)
     assert apart.shape == (2, 3)
+
+
+def test_the_blocks_are_as_many_as_stated(network: Network) -> None:
+    assert len(network.blocks) == ARCHITECTURES[network.arch].BLOCK_COUNT
+
+
+def test_an_architecture_is_a_module_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Path(str(architectures.__file__)).parent
+    (tmp_path / "tiny.py").write_text((package / "resnet18.py").read_text())
+    monkeypatch.setattr(architectures, "__path__", [*architectures.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{architectures.__name__}.tiny", raising=False)
+    assert set(architectures.registered()) - set(ARCHITECTURES) == {"tiny"}
 
 
 def test_normalisation_is_the_usual_one() -> None:
@@ -151,7 +166,7 @@ def test_weights_in_torchs_cache_are_used_if_their_hash_is_right(
     assert str(cache / RESNET18) in message
     assert "begins with f37072fd" in message
     assert "remove the file" in message
-    monkeypatch.setattr(architectures, "RESNET18_SHA256", digest[:8])
+    monkeypatch.setattr(resnet18, "SHA256", digest[:8])
     found = imagenet("resnet18")
     for ours, theirs in zip(found.blocks.parameters(), other.blocks.parameters(), strict=True):
         assert torch.equal(ours, theirs)
@@ -160,7 +175,7 @@ def test_weights_in_torchs_cache_are_used_if_their_hash_is_right(
 def test_the_hash_that_is_pinned_is_that_of_torchvisions_file() -> None:
     from torchvision.models import ResNet18_Weights
 
-    assert ResNet18_Weights.IMAGENET1K_V1.url.endswith(f"-{architectures.RESNET18_SHA256}.pth")
+    assert ResNet18_Weights.IMAGENET1K_V1.url.endswith(f"-{resnet18.SHA256}.pth")
 
 
 @pytest.mark.parametrize("damage", [b"", b"x"])
@@ -194,7 +209,7 @@ def test_a_classifier_with_weights_that_are_not_finite_is_refused(
     network.head.weight.data[1, 2] = torch.inf
     save_classifier(tmp_path / "a.safetensors", network, {})
     message = user_error(read_classifier, path=tmp_path / "a.safetensors")
-    assert f"{ARCHITECTURES[network.arch].head}.weight is not finite" in message
+    assert f"{ARCHITECTURES[network.arch].HEAD}.weight is not finite" in message
 
 
 def test_saved_classifier_comes_back_and_is_the_same_bytes(

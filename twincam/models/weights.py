@@ -42,7 +42,7 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
 
 
 def _without_head(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
-    head = f"{ARCHITECTURES[arch].head}."
+    head = f"{ARCHITECTURES[arch].HEAD}."
     return {name: tensor for name, tensor in state.items() if not name.startswith(head)}
 
 
@@ -125,7 +125,7 @@ def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) ->
     Raises:
         UserError: the weights cannot be had.
     """
-    normalisation = ARCHITECTURES[model.arch].normalisation
+    normalisation = ARCHITECTURES[model.arch].NORMALISATION
     network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
     load_pretrained(network, model.weights, weights_file)
     network.module.to(device()).to(memory_format=torch.channels_last)
