@@ -118,7 +118,7 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
 @pytest.mark.parametrize(
     ("change", "value", "allowed"),
     [
-        ("model.arch", "vgg16", "'efficientnet_lite0' or 'resnet18'"),
+        ("model.arch", "vgg16", "'efficientnet_lite0'"),
         ("train.augmentations", ["flip", "sepia"], "'flip', 'crop', 'compress'"),
         ("train.unfreeze_from", 9, "0 (train everything) to 8 (train the head alone) for model"),
         ("explain.layer", 8, "null (the last block) or 0 to 7 for model.arch=efficientnet_lite0"),
