@@ -1,4 +1,4 @@
-"""The weights that a network starts from, and whether they fit it."""
+"""The weights that a network starts from, checked against its architecture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
     """Fill the blocks of ``network`` from ``imagenet``, ``file`` or ``none``; the head stays new.
 
     Raises:
-        UserError: the weights cannot be had, do not fit the architecture or are not finite.
+        UserError: the weights are not available, do not fit the architecture or are not finite.
     """
     if weights == "none":
         return
@@ -89,8 +89,8 @@ def load_weights(network: Network, state: Mapping[str, Tensor], origin: str) -> 
     """Copy ``state``, all tensors of ``network`` and no others, into it.
 
     Raises:
-        UserError: a tensor is missing, unknown, of another shape or not finite; ``origin`` says
-            whose.
+        UserError: a tensor is missing, unknown, of another shape or not finite; the message begins
+            with ``origin``.
     """
     own = network.module.state_dict()
     wrong = sorted(
@@ -120,10 +120,10 @@ def not_finite(state: Mapping[str, Tensor]) -> str | None:
 
 
 def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) -> Network:
-    """Return the network before training, on the device that trains it.
+    """Return the network before training, on the device that `device` chooses.
 
     Raises:
-        UserError: the weights cannot be had.
+        UserError: the weights are not available or do not fit.
     """
     normalisation = ARCHITECTURES[model.arch].NORMALISATION
     network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
