@@ -25,20 +25,24 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
     if weights == "imagenet":
         sets, origin = {"": ARCHITECTURES[network.arch].imagenet()}, "model.weights=imagenet"
     else:
-        if not path.is_file():
-            tracked = path.with_name(f"{path.name}.dvc")
-            pull = f"run `dvc pull {path}`, " if tracked.is_file() else ""
-            raise UserError(
-                f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
-                "(a file of torch.save or safetensors), found "
-                f"{'no file' if path.exists() else 'nothing'} there; {pull}give its path, "
-                "or set model.weights=imagenet or none"
-            )
-        sets, origin = tensor_sets(path), str(path)
+        sets, origin = _sets_in(path), str(path)
     own = network.module.state_dict()
     tensors = _choose(sets, network.arch, _without_head(own, network.arch), origin)
     _require_finite(tensors, origin)
     network.module.load_state_dict(own | tensors)
+
+
+def _sets_in(path: Path) -> dict[str, dict[str, Tensor]]:
+    if path.is_file():
+        return tensor_sets(path)
+    tracked = path.with_name(f"{path.name}.dvc")
+    pull = f"run `dvc pull {path}`, " if tracked.is_file() else ""
+    raise UserError(
+        f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
+        "(a file of torch.save or safetensors), found "
+        f"{'no file' if path.exists() else 'nothing'} there; {pull}give its path, "
+        "or set model.weights=imagenet or none"
+    )
 
 
 def _without_head(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
