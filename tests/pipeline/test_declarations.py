@@ -124,7 +124,7 @@ def test_only_stages_choose_the_device() -> None:
         for file in (ROOT / top).rglob("*.py")
         if "twincam.models.network.device" in imported_modules(file)
     }
-    mains = {f"stages/{stage}/__main__.py" for stage in STAGES}
+    mains = {f"stages/{stage}/{file}.py" for stage in STAGES for file in ("__main__", "run")}
     own_network = {"twincam/models/weights.py", "twincam/explanations/clip.py"}
     assert chosen <= mains | own_network
 
