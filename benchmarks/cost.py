@@ -18,7 +18,7 @@ from twincam.determinism import make_torch_deterministic
 from twincam.explanations.gradcam import margin_maps
 from twincam.files.arrays import read_array
 from twincam.models.classifier import read_classifier
-from twincam.models.forward import BATCH, see
+from twincam.models.forward import BATCH, embed_batch
 
 ROUNDS, IMAGES = 30, 1000
 QUICK = [method for method in METHODS if method not in ("integrated_gradients", "occlusion")]
@@ -40,12 +40,14 @@ def main() -> None:
     weight = network.head.weight.detach().numpy()
 
     def explained() -> None:
-        seen = see(network, images)
+        seen = embed_batch(network, images)
         margin_maps(seen.maps, weight, seen.logits)
 
     for call in (explained, explained):
         call()
-    pairs = [(seconds(lambda: see(network, images)), seconds(explained)) for _ in range(ROUNDS)]
+    pairs = [
+        (seconds(lambda: embed_batch(network, images)), seconds(explained)) for _ in range(ROUNDS)
+    ]
     ratios = np.array([with_maps / alone for alone, with_maps in pairs])
     print(f"closed form over forward alone: median {np.median(ratios):.3f}, ", end="")
     print(
@@ -53,7 +55,7 @@ def main() -> None:
     )
     print(f"{ROUNDS} pairs of {BATCH} images")
 
-    logits, process = see(network, images).logits, psutil.Process()
+    logits, process = embed_batch(network, images).logits, psutil.Process()
     last = len(network.blocks) - 1
     for method in QUICK:
         for _ in range(4):

@@ -33,8 +33,9 @@ from twincam.models.forward import logits_of
 from twincam.models.network import Network, receptive_field
 from twincam.models.weights import initial_network
 from twincam.statistics.intervals import mean_with_interval, paired_difference, stratified_draws
-from twincam.training.params import Trained
-from twincam.training.refits import Measure, Measured, Refit, refit
+from twincam.training.fitting import Recipe
+from twincam.training.params import ClassifierParams
+from twincam.training.refits import Evaluate, LabelledImages, Refit, Results, refit
 
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
@@ -46,7 +47,7 @@ NOWHERE = Path("data/none")
 
 def fit_both(
     images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, seed: int, *, baselines: bool
-) -> Measure:
+) -> Evaluate:
     """Return the measure that keeps the logits of classifier and prototypes, and their form.
 
     Args:
@@ -57,10 +58,10 @@ def fit_both(
         baselines: whether k-means prototypes are fitted, too.
     """
 
-    def measure(network: Network, part: Refit) -> Measured:
-        learn, known = part.learn, labels[part.learn]
-        found = {"classifier": logits_of(network, images[part.score])}
-        data = images, learn, known, part.score, settings, seed
+    def measure(network: Network, part: Refit) -> Results:
+        learn, known = part.train, labels[part.train]
+        found = {"classifier": logits_of(network, images[part.held_out])}
+        data = images, learn, known, part.held_out, settings, seed
         if baselines:
             found["kmeans"] = k_means_logits(network, *data)
         own = copy.deepcopy(network)
@@ -72,7 +73,7 @@ def fit_both(
             fit_last_layer(trial, best, known, settings.model_copy(update={"l1": strength}))
             layer = last_layer(trial)
             alive.append(list(live_by_class(layer.owner, layer.points, network.classes).values()))
-            accuracy.append((logits(trial, seen).argmax(axis=1) == labels[part.score]).mean())
+            accuracy.append((logits(trial, seen).argmax(axis=1) == labels[part.held_out]).mean())
         sources = duplicates_guard(fitted.source)
         return {
             **found,
@@ -104,9 +105,9 @@ def out_of_fold(
     params: Path,
     rows: np.ndarray,
     seed: int,
-    measure: Callable[[np.ndarray, int], Measure],
+    measure: Callable[[np.ndarray, int], Evaluate],
     checkpoints: Path,
-) -> Iterator[tuple[Refit, Measured]]:
+) -> Iterator[tuple[Refit, Results]]:
     """Yield what each fold scored and what was found there; the classifier learns anew for each.
 
     Args:
@@ -118,7 +119,7 @@ def out_of_fold(
         measure: of class indices ``[N]`` and seed.
         checkpoints: folder for finished refits.
     """
-    trained, classes = read_params(params, Trained), class_names(split)
+    trained, classes = read_params(params, ClassifierParams), class_names(split)
     labels = np.array(split["label"].map(classes.index))
     divided = divide(
         split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
@@ -128,13 +129,11 @@ def out_of_fold(
     network = initial_network(trained.model, NOWHERE, classes)
     found = refit(
         network,
-        images,
-        torch.from_numpy(labels),
+        LabelledImages(images, torch.from_numpy(labels)),
         plan,
         measure(labels, seed),
-        trained.train,
-        seed,
-        checkpoints=checkpoints,
+        Recipe(trained.train, seed),
+        checkpoints,
     )
     yield from zip(plan, found, strict=True)
 
@@ -165,7 +164,7 @@ def gap_by_class(labels: np.ndarray, gaps: np.ndarray) -> tuple[float, float, fl
 def print_seeds(
     name: str,
     split: pd.DataFrame,
-    runs: Mapping[int, Sequence[tuple[Refit, Measured]]],
+    runs: Mapping[int, Sequence[tuple[Refit, Results]]],
 ) -> None:
     """Print a row for each seed and the differences from the classifier over all of them."""
     classes = class_names(split)
@@ -174,7 +173,7 @@ def print_seeds(
     for number, folds in enumerate(runs.values()):
         for part, found in folds:
             for model, own in right.items():
-                own[number, part.score] = found[model].argmax(axis=1) == labels[part.score]
+                own[number, part.held_out] = found[model].argmax(axis=1) == labels[part.held_out]
     print(f"\n| {name}: seed | n | {' | '.join(right)} | lowest recall ", end="")
     print("| the classifier's | distinct sources | copies |\n" + "|---" * (len(right) + 6) + "|")
     for number, (seed, folds) in enumerate(runs.items()):
@@ -214,10 +213,10 @@ def _balanced(right: np.ndarray, labels: np.ndarray) -> float:
 
 def at_cuts(
     images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, cuts: Sequence[int], seed: int
-) -> Measure:
+) -> Evaluate:
     """Return the measure that keeps what `fit_both` finds, by cut, from one classifier."""
 
-    def measure(network: Network, part: Refit) -> Measured:
+    def measure(network: Network, part: Refit) -> Results:
         found: dict[str, np.ndarray] = {}
         for cut in cuts:
             own = settings.model_copy(update={"after_block": cut})
@@ -229,7 +228,7 @@ def at_cuts(
 
 
 def print_cuts(
-    labels: np.ndarray, folds: Sequence[tuple[Refit, Measured]], cuts: Sequence[int]
+    labels: np.ndarray, folds: Sequence[tuple[Refit, Results]], cuts: Sequence[int]
 ) -> None:
     """Print accuracy out of fold and how local a patch is, by the block that patches are cut at."""
     print("\n| cut after block | receptive field | effective field, median | ", end="")
@@ -238,7 +237,7 @@ def print_cuts(
         right, reference = (
             np.concatenate(
                 [
-                    found[f"{cut} {name}"].argmax(axis=1) == labels[part.score]
+                    found[f"{cut} {name}"].argmax(axis=1) == labels[part.held_out]
                     for part, found in folds
                 ]
             ).astype(float)
@@ -350,7 +349,7 @@ def main() -> None:
         images = np.array(read_array(folder / "data" / "images.npy"))
         settings = read_params(params, Params).protopnet
 
-        def measure(labels: np.ndarray, seed: int) -> Measure:
+        def measure(labels: np.ndarray, seed: int) -> Evaluate:
             return fit_both(images, labels, settings, seed, baselines=True)
 
         labels = split["label"].map(class_names(split).index).to_numpy()
@@ -364,7 +363,7 @@ def main() -> None:
                     print_seeds(f"{part}, up to seed {seed}", split, runs)
         if "cuts" in args.parts:
 
-            def by_cut(labels: np.ndarray, seed: int) -> Measure:
+            def by_cut(labels: np.ndarray, seed: int) -> Evaluate:
                 return at_cuts(images, labels, settings, args.cuts, seed)
 
             rows, kept = np.arange(len(split)), scratch / "cuts"

@@ -18,7 +18,7 @@ from twincam.files.errors import run_stage
 from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.refits import refitted
+from twincam.training.refits import RunFiles, refitted
 
 
 def main(argv: list[str]) -> None:
@@ -60,13 +60,10 @@ def main(argv: list[str]) -> None:
     with refitted(
         "crossval",
         params,
-        split,
-        images,
+        (split, images),
         list(refits(divided)),
         partial(measure, images=images, labels=labels),
-        inputs=(args.images, args.split),
-        weights_file=args.weights_file,
-        checkpoints=args.checkpoints,
+        RunFiles((args.images, args.split), args.weights_file, args.checkpoints),
     ) as found:
         scored = divided.drop(columns="row")
         scored[logits] = np.concatenate([one["logits"] for one in found])

@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from twincam.files.params import Block
-from twincam.training.params import Trained
+from twincam.training.params import ClassifierParams
 
 
 class Crossval(Block):
@@ -20,7 +20,7 @@ class Crossval(Block):
         return folds
 
 
-class Params(Trained):
+class Params(ClassifierParams):
     """What ``crossval`` reads of ``params.yaml``."""
 
     crossval: Crossval

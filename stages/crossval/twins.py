@@ -8,32 +8,32 @@ import pandas as pd
 from twincam.explanations.twins import SPACES, comparable, fidelity, similarities
 from twincam.models.forward import embed
 from twincam.models.network import Network
-from twincam.training.refits import Measured, Refit
+from twincam.training.refits import Refit, Results
 
 KEPT = ("agrees", "disagreement", "margin", "neighbours_margin", "chance_margin")
 
 
-def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarray) -> Measured:
+def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarray) -> Results:
     """Return the logits of the images to score, and `fidelity` by space as ``space.column``.
 
     Args:
-        network: has learned from ``part.learn``.
+        network: has learned from ``part.train``.
         part: what was learned from, what is scored.
         images: bytes ``[N,S,S,3]``.
         labels: class indices ``[N]``.
     """
-    maps = comparable(len(part.score), len(part.learn))
-    query, known = (embed(network, images, rows, maps=maps) for rows in (part.score, part.learn))
+    maps = comparable(len(part.held_out), len(part.train))
+    query, known = (embed(network, images, rows, maps=maps) for rows in (part.held_out, part.train))
     weight = network.head.weight.detach().cpu().numpy()
     found: dict[str, np.ndarray] = {"logits": query.logits}
     for space, similarity in similarities(query, known, weight).items():
-        table = fidelity(similarity, query, known, labels[part.learn])
+        table = fidelity(similarity, query, known, labels[part.train])
         found |= {f"{space}.{column}": table[column].to_numpy() for column in KEPT}
     return found
 
 
 def fidelity_table(
-    scored: pd.DataFrame, found: Sequence[Measured], classes: Sequence[str]
+    scored: pd.DataFrame, found: Sequence[Results], classes: Sequence[str]
 ) -> pd.DataFrame:
     """Return a row for each space and image of each fold.
 
@@ -57,7 +57,7 @@ def empty_table() -> pd.DataFrame:
     return pd.DataFrame(columns=["id", "repeat", "fold", "space", "wrong", *KEPT])
 
 
-def _by_space(about: pd.DataFrame, found: Sequence[Measured]) -> Iterator[pd.DataFrame]:
+def _by_space(about: pd.DataFrame, found: Sequence[Results]) -> Iterator[pd.DataFrame]:
     for space in SPACES:
         if all(f"{space}.agrees" in one for one in found):
             columns = {

@@ -4,7 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 from twincam.explanations.gradcam import margin_maps
-from twincam.models.forward import BATCH, batches, see
+from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 
 
@@ -25,7 +25,7 @@ def embed(
     weight = network.head.weight.detach().cpu().numpy()
     logits, features, cams = [], [], []
     for indices in tqdm(list(batches(len(images), BATCH)), "embed", disable=None):
-        seen = see(network, images[indices])
+        seen = embed_batch(network, images[indices])
         features.append(seen.features)
         logits.append(seen.logits)
         chosen = explained[indices]

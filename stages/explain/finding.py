@@ -19,7 +19,7 @@ from stages.explain.shared import shared_heat
 from stages.explain.truth import heat_figures
 from twincam.explanations.twins import SPACES, comparable, features_cosine, similarities
 from twincam.models.embedded import Embedded
-from twincam.models.forward import BATCH, batches, embed, logits_of, see
+from twincam.models.forward import BATCH, batches, embed, embed_batch, logits_of
 from twincam.models.network import Network
 from twincam.statistics.intervals import share_with_interval
 
@@ -90,7 +90,9 @@ def cell_scores(scene: Scene, rows: np.ndarray) -> np.ndarray:
     """Return the head's weight times the last feature maps of the images at ``rows``: [N,K,h,w]."""
     return np.concatenate(
         [
-            np.einsum("kc,nchw->nkhw", scene.weight, see(scene.network, scene.images[part]).maps)
+            np.einsum(
+                "kc,nchw->nkhw", scene.weight, embed_batch(scene.network, scene.images[part]).maps
+            )
             for part in (rows[some] for some in batches(len(rows), BATCH))
         ]
     )
@@ -131,7 +133,7 @@ def shared_maps(scene: Scene, known: Embedded, twins: np.ndarray, space: str) ->
 
 def _queries(scene: Scene) -> Iterator[Embedded]:
     for some in batches(len(scene.query), BATCH):
-        yield see(scene.network, scene.images[scene.query[some]])
+        yield embed_batch(scene.network, scene.images[scene.query[some]])
 
 
 def counterfactual_figures(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from stages.explain.params import Method
 from twincam.explanations.gradcam import margin_classes
 from twincam.models.forward import BATCH, batches
-from twincam.models.network import Network, device, normalise
+from twincam.models.network import Network, device_of, normalise
 
 STEPS = 32
 """Of the path that integrated gradients follow."""
@@ -58,8 +58,8 @@ def _with_margins(
     """Yield batches of normalised images and of predicted class and runner-up, int64 ``[B,2]``."""
     pairs = np.stack(margin_classes(logits), axis=1)
     for part in batches(len(images), BATCH):
-        pixels = torch.from_numpy(np.array(images[part])).to(device())
-        yield normalise(network, pixels), torch.from_numpy(pairs[part]).to(device())
+        pixels = torch.from_numpy(np.array(images[part])).to(device_of(network))
+        yield normalise(network, pixels), torch.from_numpy(pairs[part]).to(device_of(network))
 
 
 def _margins(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:

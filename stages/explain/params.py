@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from twincam.determinism import Run
 from twincam.files.params import Block
-from twincam.models.params import BLOCKS, Model
+from twincam.models.params import Model, require_block
 
 Method = Literal[
     "gradcam",
@@ -51,10 +51,8 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _explains_a_block(self) -> Self:
-        layer, last = self.explain.layer, BLOCKS[self.model.arch] - 1
-        if layer is not None and layer > last:
-            raise ValueError(
-                f"explain.layer is {layer}; allowed: null (the last block) or 0 to {last} for "
-                f"model.arch={self.model.arch}"
+        if self.explain.layer is not None:
+            require_block(
+                self.model, "explain.layer", self.explain.layer, first="null (the last block) or 0"
             )
         return self

@@ -21,7 +21,7 @@ from stages.faithfulness.summary import (
 from twincam.explanations.gradcam import margin_classes, margins
 from twincam.files.arrays import read_array
 from twincam.files.errors import UserError
-from twincam.models.network import Network, device, normalise
+from twincam.models.network import Network, device_of, normalise
 
 
 def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
@@ -69,7 +69,7 @@ def compare_methods(
         return images[rows[part]]
 
     def inputs(part: np.ndarray) -> torch.Tensor:
-        return normalise(network, torch.from_numpy(squares(part)).to(device()))
+        return normalise(network, torch.from_numpy(squares(part)).to(device_of(network)))
 
     measured = measure_all(judge_of(network), inputs, logits, ids, heat, partner, seed)
     metrics: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from stages.faithfulness.summary import Score
 from twincam import corruptions
 from twincam.determinism import derived_seed, generator
 from twincam.explanations.gradcam import margin_maps
-from twincam.models.forward import BATCH, batches, see
+from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 from twincam.statistics.ranking import rank_correlations
 
@@ -97,7 +97,7 @@ def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.n
     weight = network.head.weight.detach().cpu().numpy()
     return np.concatenate(
         [
-            margin_maps(see(network, squares(part)).maps, weight, logits[part])
+            margin_maps(embed_batch(network, squares(part)).maps, weight, logits[part])
             for part in batches(len(logits), BATCH)
         ]
     )

@@ -18,7 +18,7 @@ from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.predictions import predictions
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.refits import logits_alone, refitted
+from twincam.training.refits import RunFiles, held_out_logits, refitted
 
 
 def main(argv: list[str]) -> None:
@@ -55,16 +55,13 @@ def main(argv: list[str]) -> None:
         with refitted(
             "leave_one_source_out",
             params,
-            split,
-            images,
+            (split, images),
             [one.refit for one in plan],
-            logits_alone(images),
-            inputs=(args.images, args.split),
-            weights_file=args.weights_file,
-            checkpoints=args.checkpoints,
+            held_out_logits(images),
+            RunFiles((args.images, args.split), args.weights_file, args.checkpoints),
         ) as scored:
             for one, found_in in zip(plan, scored, strict=True):
-                table = predictions(split.iloc[one.refit.score], found_in["logits"], classes)
+                table = predictions(split.iloc[one.refit.held_out], found_in["logits"], classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
         metrics["sources"] = {

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from twincam.files.params import Block
-from twincam.training.params import Trained
+from twincam.training.params import ClassifierParams
 
 
 class LeaveOneSourceOut(Block):
@@ -15,7 +15,7 @@ class LeaveOneSourceOut(Block):
     max_sources: int = Field(ge=0, le=1000)
 
 
-class Params(Trained):
+class Params(ClassifierParams):
     """What ``leave_one_source_out`` reads of ``params.yaml``."""
 
     leave_one_source_out: LeaveOneSourceOut

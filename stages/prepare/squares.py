@@ -10,8 +10,9 @@ import pandas as pd
 from stages.prepare.maps import KINDS, check_size, map_files
 from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError
-from twincam.images.harmonising import read_image, warp
+from twincam.images.harmonising import warp
 from twincam.images.params import Prepare
+from twincam.images.reading import read_image
 
 
 class Job(NamedTuple):

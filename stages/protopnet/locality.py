@@ -5,7 +5,7 @@ import torch
 
 from stages.protopnet.model import PrototypeNet
 from stages.protopnet.patches import cell_centre
-from twincam.models.network import Network, device, normalise
+from twincam.models.network import Network, device_of, normalise
 
 HELD = 0.5
 """Share of the gradient that the effective field holds."""
@@ -30,7 +30,7 @@ def effective_fields(
     """
     sides = []
     for prototype, (row, y, x) in enumerate(source):
-        pixels = torch.from_numpy(np.array(images[[row]])).to(device())
+        pixels = torch.from_numpy(np.array(images[[row]])).to(device_of(network))
         inputs = normalise(network, pixels).requires_grad_()
         similar = net.similarities(net.trunk(inputs))[0, prototype, y, x]
         (gradient,) = torch.autograd.grad(similar, inputs)

@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from twincam.determinism import Run
 from twincam.files.params import Block
-from twincam.models.params import BLOCKS, Model
-from twincam.training.params import Views
+from twincam.models.params import Model, require_block
+from twincam.training.params import AugmentedViews
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
@@ -20,7 +20,7 @@ class Removal(Block):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class ProtoPNet(Views):
+class ProtoPNet(AugmentedViews):
     """Block ``protopnet``."""
 
     prototypes_per_class: Annotated[int, Field(ge=1, le=1000)]
@@ -56,10 +56,5 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _follows_a_block(self) -> Self:
-        last = BLOCKS[self.model.arch] - 1
-        if self.protopnet.after_block > last:
-            raise ValueError(
-                f"protopnet.after_block is {self.protopnet.after_block}; allowed: 0 to {last} for "
-                f"model.arch={self.model.arch}"
-            )
+        require_block(self.model, "protopnet.after_block", self.protopnet.after_block)
         return self

@@ -31,9 +31,9 @@ from twincam.determinism import derived_seed, generator
 from twincam.files.errors import UserError
 from twincam.files.messages import warn
 from twincam.models.forward import BATCH, batches, run_blocks
-from twincam.models.network import Network, device
+from twincam.models.network import Network, device_of
 from twincam.models.weights import not_finite
-from twincam.training.activations import Inputs, varied_inputs
+from twincam.training.activations import Inputs, augmented_inputs
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def fit_prototypes(
 
     def train(phase: Phase) -> None:
         if phase.epochs:
-            with varied_inputs(network, images, rows, phase.cut, settings, seed) as inputs:
+            with augmented_inputs(network, images, rows, phase.cut, settings, seed) as inputs:
                 train_phase(net, inputs, labels, settings, phase, seed)
 
     train(Phase("warm-up", settings.warmup_epochs, settings.learning_rate, past))
@@ -134,7 +134,7 @@ def placed(
     """Return the network before training: `place` of one of the settings' size."""
     net = PrototypeNet(
         network, settings.after_block, settings.channels, settings.prototypes_per_class
-    ).to(device())
+    ).to(device_of(network))
     place(net, network, images, rows, labels, seed)
     return net
 
@@ -161,9 +161,9 @@ def place(
     maps = maps.transpose(0, 2, 3, 1)
     weight, bias = whitening(sample_patches(maps, seed, "all"), net.add_on.out_channels)
     net.add_on.weight.zero_()
-    net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(device())
+    net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(device_of(network))
     net.add_on.bias.zero_()  # type: ignore[union-attr]
-    net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(device())  # type: ignore[index]
+    net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(device_of(network))  # type: ignore[index]
     patches = maps @ weight.T + bias
     unit = patches / np.maximum(np.linalg.norm(patches, axis=3, keepdims=True), 1e-12)
     samples = [sample_patches(unit[labels == name], seed, name) for name in range(len(net.bias))]
@@ -174,7 +174,9 @@ def place(
         count = int(mine.sum())
         centres = cluster_centres(distinctive(own, others, count), count, seed, name)
         net.vectors[mine] = 0
-        net.vectors[mine, : centres.shape[1]] = torch.from_numpy(centres).float().to(device())
+        net.vectors[mine, : centres.shape[1]] = (
+            torch.from_numpy(centres).float().to(device_of(network))
+        )
 
 
 def balanced_batches(
@@ -241,7 +243,7 @@ def train_phase(
         parameters.append(net.vectors)
     optimizer = torch.optim.AdamW(parameters, lr=phase.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, phase.epochs)
-    targets = torch.from_numpy(labels).to(device())
+    targets = torch.from_numpy(labels).to(net.vectors.device)
     advice = f"lower protopnet.{RATES[phase.name]} ({phase.rate:g}) or the weights of the losses"
     losses = []
     for epoch in tqdm(range(1, phase.epochs + 1), phase.name, disable=None):
@@ -347,7 +349,7 @@ def fit_last_layer(
 @torch.no_grad()
 def logits(net: PrototypeNet, best: np.ndarray) -> np.ndarray:
     """Return the logits ``[N,K]`` of best similarities ``[N,P]``."""
-    return net.logits(torch.from_numpy(best).to(device())).cpu().numpy()
+    return net.logits(torch.from_numpy(best).to(net.vectors.device)).cpu().numpy()
 
 
 @torch.no_grad()

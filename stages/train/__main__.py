@@ -16,9 +16,9 @@ from twincam.files.params import require_settings
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network
-from twincam.training.activations import varied_inputs
+from twincam.training.activations import augmented_inputs
 from twincam.training.checkpoints import run_key
-from twincam.training.fitting import fit, gone_astray
+from twincam.training.fitting import LabelledInputs, Recipe, divergence_warning, fit
 
 
 def main(argv: list[str]) -> None:
@@ -51,20 +51,19 @@ def main(argv: list[str]) -> None:
     train, val = (np.flatnonzero(split["split"] == name) for name in ("train", "val"))
     plain = params.train.model_copy(update={"views": 1})
     with (
-        varied_inputs(network, images, train, cut, params.train, params.seed) as train_inputs,
-        varied_inputs(network, images, val, cut, plain, params.seed) as val_inputs,
+        augmented_inputs(network, images, train, cut, params.train, params.seed) as train_inputs,
+        augmented_inputs(network, images, val, cut, plain, params.seed) as val_inputs,
     ):
         history, kept = fit(
             network,
-            (train_inputs, labels[train]),
-            (val_inputs, labels[val]),
-            params.train,
-            params.seed,
+            LabelledInputs(train_inputs, labels[train]),
+            LabelledInputs(val_inputs, labels[val]),
+            Recipe(params.train, params.seed),
             select_on_val=select_on_val,
             checkpoint=checkpoint,
         )
-    if astray := gone_astray(history, kept, len(classes), params.train):
-        warn("train", astray)
+    if message := divergence_warning(history, kept, len(classes), params.train):
+        warn("train", message)
     save_classifier(args.model, network, params.prepare.model_dump())
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])

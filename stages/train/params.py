@@ -1,10 +1,10 @@
 """The parameters of ``train``."""
 
 from twincam.images.params import Prepare
-from twincam.training.params import Trained
+from twincam.training.params import ClassifierParams
 
 
-class Params(Trained):
+class Params(ClassifierParams):
     """What ``train`` reads of ``params.yaml``."""
 
     prepare: Prepare

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.conftest import clone_project, commit, run_in, user_error
+from tests.conftest import commit, run_in, user_error
 from twincam.app.classifier import Classifier, load_classifier
 from twincam.app.export import export_onnx
 
@@ -93,20 +93,3 @@ def test_a_registered_version_is_had_from_outside_the_repository(
         )
         file = next(got.rglob("*.safetensors")) if got.is_dir() else got
         assert load_classifier(file).classes == ("fake", "real")
-
-
-def test_package_installs_and_loads_a_model_where_there_is_no_repository(
-    finished: Path, tmp_path: Path
-) -> None:
-    model = tmp_path / "elsewhere" / "model.safetensors"
-    model.parent.mkdir()
-    model.write_bytes((finished / "models" / "classifier.safetensors").read_bytes())
-    source = clone_project(tmp_path / "source")
-    site = tmp_path / "site"
-    flags = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(site)]
-    run_in(source, "python", "-m", "pip", "install", *flags, ".")
-    code = "import twincam.app.classifier as v; print(v.__file__)\n"
-    code += "print(v.load_classifier('model.safetensors').classes)"
-    said = run_in(model.parent, "env", f"PYTHONPATH={site}", "python", "-c", code).stdout
-    assert said.startswith(str(site))
-    assert "('fake', 'real')" in said

@@ -29,9 +29,9 @@ def test_each_repeat_scores_every_image_once_and_by_no_model_that_saw_its_group(
     parts = list(refits(divided))
     assert len(parts) == 12
     for part in parts:
-        assert not set(group[part.learn]) & set(group[part.score])
-        assert sorted([*part.learn, *part.score]) == list(train.index)
-    scored = np.concatenate([part.score for part in parts])
+        assert not set(group[part.train]) & set(group[part.held_out])
+        assert sorted([*part.train, *part.held_out]) == list(train.index)
+    scored = np.concatenate([part.held_out for part in parts])
     assert list(scored) == list(divided["row"])
 
 

@@ -10,12 +10,12 @@ from stages.explain.heatmaps import METHODS, heat_maps
 from stages.explain.params import Method
 from tests.fitted import IMAGES, network
 from twincam.explanations.gradcam import margin_maps, margins
-from twincam.models.forward import see
+from twincam.models.forward import embed_batch
 
 LAST = 4
 NETWORK = network()
 NETWORK.module.eval()
-SEEN = see(NETWORK, IMAGES)
+SEEN = embed_batch(NETWORK, IMAGES)
 
 
 def drawn(method: str, layer: int = LAST, count: int = 12) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_last_maps_give_the_closed_form(method: str) -> None:
 def test_integrated_gradients_add_up_to_the_change_from_the_mean_colour() -> None:
     images = IMAGES[:3]
     flat = np.broadcast_to(images.mean(axis=(1, 2), keepdims=True).round(), images.shape)
-    logits = see(NETWORK, flat.astype(np.uint8)).logits
+    logits = embed_batch(NETWORK, flat.astype(np.uint8)).logits
     rows, order = np.arange(3), np.argsort(-SEEN.logits[:3], axis=1)
     change = margins(SEEN.logits[:3]) - (logits[rows, order[:, 0]] - logits[rows, order[:, 1]])
     total = drawn("integrated_gradients", count=3).sum(axis=(1, 2))

@@ -9,7 +9,7 @@ from twincam.explanations.gradcam import margin_classes, margin_maps, margins
 from twincam.models.architectures import HALF
 from twincam.models.network import Network, create, pool
 
-LAYER = {"efficientnet_lite0": "bn2", "resnet18": "layer4"}
+LAYER = {"efficientnet_lite0": "bn2", "resnet18": "layer4", "resnet50": "layer4"}
 
 
 @pytest.fixture(params=sorted(LAYER))

@@ -18,7 +18,7 @@ from stages.faithfulness.sanity import (
 from tests.fitted import IMAGES, network
 from twincam.explanations.gradcam import margin_maps, margin_rows
 from twincam.models.architectures import HALF
-from twincam.models.forward import see
+from twincam.models.forward import embed_batch
 from twincam.models.network import Network, create
 from twincam.statistics.ranking import rank_correlations
 
@@ -92,7 +92,7 @@ def test_new_weights_hang_on_the_seed_alone(learnt: Network) -> None:
 
 
 def test_maps_are_of_the_margin_that_the_given_logits_name(learnt: Network) -> None:
-    seen = see(learnt, IMAGES)
+    seen = embed_batch(learnt, IMAGES)
     weight = learnt.head.weight.detach().numpy()
     own = gradcam_maps(learnt, squares, seen.logits)
     assert own == pytest.approx(margin_maps(seen.maps, weight, seen.logits), abs=1e-4)
@@ -136,7 +136,7 @@ def test_maps_are_the_same_up_to_a_factor() -> None:
 
 def test_scores_compare_each_image_with_itself_and_with_its_partner(learnt: Network) -> None:
     images = np.kron(IMAGES[:, :16, :16], np.ones((1, 8, 8, 1), np.uint8))
-    logits = see(learnt, images).logits
+    logits = embed_batch(learnt, images).logits
     original = gradcam_maps(learnt, lambda part: images[part], logits)
     partner = np.roll(np.arange(len(images)), 1)
     before = copy.deepcopy(weights(learnt))

@@ -20,7 +20,7 @@ from twincam.files.arrays import write_array
 from twincam.files.metrics import read_metrics
 from twincam.files.tables import read_table, write_table
 from twincam.models.classifier import save_classifier
-from twincam.models.forward import see
+from twincam.models.forward import embed_batch
 
 FLAGS = {
     "params": "params.yaml",
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     images = np.kron(IMAGES[:, :9, :9], np.ones((1, 4, 4, 1), np.uint8))
     own = network()
     own.module.eval()
-    seen = see(own, images)
+    seen = embed_batch(own, images)
     weight = own.head.weight.detach().numpy()
     cams = margin_maps(seen.maps, weight, seen.logits)[EVALUATED]
     save_classifier(tmp_path / "model", own, {})

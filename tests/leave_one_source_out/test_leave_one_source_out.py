@@ -33,8 +33,8 @@ def test_sources_come_largest_first_and_images_without_one_are_none() -> None:
 def test_neither_the_source_nor_its_groups_train_and_all_of_it_is_scored() -> None:
     one = leave_out(SPLIT, "source", "sd")
     assert one is not None
-    assert one.refit.learn.tolist() == [1, 3, 7]
-    assert one.refit.score.tolist() == [0, 4, 5, 6]
+    assert one.refit.train.tolist() == [1, 3, 7]
+    assert one.refit.held_out.tolist() == [0, 4, 5, 6]
     assert one.own.tolist() == [True, True, False, False]
 
 

@@ -1,6 +1,7 @@
-"""Both architectures: taken apart right, filled from every kind of weights."""
+"""Every architecture: taken apart right, filled from every kind of weights."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -35,6 +36,20 @@ def test_blocks_and_head_are_the_whole_network(network: Network) -> None:
     assert apart.shape == (2, 3)
 
 
+def test_the_blocks_are_as_many_as_stated(network: Network) -> None:
+    assert len(network.blocks) == ARCHITECTURES[network.arch].BLOCK_COUNT
+
+
+def test_an_architecture_is_a_module_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Path(str(architectures.__file__)).parent
+    (tmp_path / "tiny.py").write_text((package / "resnet18.py").read_text())
+    monkeypatch.setattr(architectures, "__path__", [*architectures.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{architectures.__name__}.tiny", raising=False)
+    assert set(architectures.registered()) - set(ARCHITECTURES) == {"tiny"}
+
+
 def test_normalisation_is_the_usual_one() -> None:
     network = create("resnet18", ("a", "b"), IMAGENET)
     pixels = normalise(network, torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))
@@ -48,14 +63,16 @@ def test_normalisation_is_the_usual_one() -> None:
         ("efficientnet_lite0", 3, (147, 16)),
         ("efficientnet_lite0", 7, (851, 32)),
         ("resnet18", 4, (435, 32)),
+        ("resnet50", 4, (427, 32)),
     ],
 )
 def test_receptive_fields(arch: str, after: int, field: tuple[int, int]) -> None:
     assert receptive_field(create(arch, ("a", "b"), HALF).blocks, after) == field
 
 
-def test_receptive_field_is_what_a_cell_really_sees() -> None:
-    network = create("resnet18", ("a", "b"), HALF)
+@pytest.mark.parametrize("arch", ["resnet18", "resnet50"])
+def test_receptive_field_is_what_a_cell_depends_on(arch: str) -> None:
+    network = create(arch, ("a", "b"), HALF)
     network.module.eval()
     inputs = torch.randn(1, 3, 224, 224, requires_grad=True)
     network.blocks[:3](inputs)[0, :, 14, 14].sum().backward()
@@ -113,7 +130,8 @@ def test_none_leaves_the_random_start(network: Network) -> None:
     assert all(torch.equal(before[name], t) for name, t in network.module.state_dict().items())
 
 
-RESNET18 = "resnet18-f37072fd.pth"
+FILES = {"resnet18": "resnet18-f37072fd.pth", "resnet50": "resnet50-0676ba61.pth"}
+"""Torchvision's names; the digits are the first of the file's SHA-256."""
 
 
 @pytest.fixture
@@ -136,31 +154,43 @@ def imagenet(arch: str) -> Network:
     return network
 
 
-def test_imagenet_without_a_network_names_the_ways_on(cache: Path) -> None:
-    message = user_error(imagenet, arch="resnet18")
-    assert all(way in message for way in ("file", "efficientnet_lite0", "none", "network"))
+@pytest.mark.parametrize("arch", FILES)
+def test_imagenet_without_a_network_names_the_ways_on(arch: str, cache: Path) -> None:
+    message = user_error(imagenet, arch=arch)
+    assert all(way in message for way in (arch, "file", "efficientnet_lite0", "none", "network"))
 
 
+@pytest.mark.parametrize("arch", FILES)
 def test_weights_in_torchs_cache_are_used_if_their_hash_is_right(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    arch: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = create("resnet18", ("x", "y"), HALF)
-    torch.save(state_of(other), cache / RESNET18)
-    digest = hashlib.sha256((cache / RESNET18).read_bytes()).hexdigest()
-    message = user_error(imagenet, arch="resnet18")
-    assert str(cache / RESNET18) in message
-    assert "begins with f37072fd" in message
+    other, file = create(arch, ("x", "y"), HALF), cache / FILES[arch]
+    torch.save(state_of(other), file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    message = user_error(imagenet, arch=arch)
+    assert str(file) in message
+    assert f"begins with {file.stem.rpartition('-')[2]}" in message
     assert "remove the file" in message
-    monkeypatch.setattr(architectures, "RESNET18_SHA256", digest[:8])
-    found = imagenet("resnet18")
+    monkeypatch.setattr(ARCHITECTURES[arch], "SHA256", digest[:8])
+    found = imagenet(arch)
     for ours, theirs in zip(found.blocks.parameters(), other.blocks.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
 
-def test_the_hash_that_is_pinned_is_that_of_torchvisions_file() -> None:
-    from torchvision.models import ResNet18_Weights
+@pytest.mark.parametrize("arch", FILES)
+def test_weights_are_downloaded_with_the_hash_that_their_name_gives(
+    arch: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
 
-    assert ResNet18_Weights.IMAGENET1K_V1.url.endswith(f"-{architectures.RESNET18_SHA256}.pth")
+    def download(url: str, target: str, hash_prefix: str) -> None:
+        asked.append((url, hash_prefix))
+        Path(target).write_bytes(b"")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", download)
+    assert "damaged or other weights" in user_error(imagenet, arch=arch)
+    digits = FILES[arch].removesuffix(".pth").rpartition("-")[2]
+    assert asked == [(f"https://download.pytorch.org/models/{FILES[arch]}", digits)]
 
 
 @pytest.mark.parametrize("damage", [b"", b"x"])
@@ -194,7 +224,7 @@ def test_a_classifier_with_weights_that_are_not_finite_is_refused(
     network.head.weight.data[1, 2] = torch.inf
     save_classifier(tmp_path / "a.safetensors", network, {})
     message = user_error(read_classifier, path=tmp_path / "a.safetensors")
-    assert f"{ARCHITECTURES[network.arch].head}.weight is not finite" in message
+    assert f"{ARCHITECTURES[network.arch].HEAD}.weight is not finite" in message
 
 
 def test_saved_classifier_comes_back_and_is_the_same_bytes(

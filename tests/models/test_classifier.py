@@ -11,8 +11,8 @@ from tests.fitted import IMAGES, network
 from twincam.files.arrays import read_array, write_array
 from twincam.models.architectures import HALF
 from twincam.models.classifier import check_images, check_preprocessing, save_classifier
-from twincam.models.forward import BATCH, logits_of, see
-from twincam.models.network import create, device, normalise
+from twincam.models.forward import BATCH, embed_batch, logits_of
+from twincam.models.network import create, normalise
 
 PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
 
@@ -21,7 +21,7 @@ PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
 def test_logits_are_those_of_the_whole_network(tmp_path: Path, count: int) -> None:
     torch.manual_seed(0)
     network = create("resnet18", ("a", "b", "c"), HALF)
-    network.module.eval().to(device())
+    network.module.eval()
     images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     write_array(tmp_path / "images.npy", images)
     found = logits_of(network, read_array(tmp_path / "images.npy"))
@@ -29,7 +29,7 @@ def test_logits_are_those_of_the_whole_network(tmp_path: Path, count: int) -> No
     assert found.dtype == np.float32
     if count:
         with torch.no_grad():
-            pixels = torch.from_numpy(images).to(device())
+            pixels = torch.from_numpy(images)
             expected = network.module(normalise(network, pixels)).cpu().numpy()
         assert found == pytest.approx(expected, abs=1e-4)
 
@@ -46,7 +46,7 @@ def test_logits_are_those_of_the_whole_network(tmp_path: Path, count: int) -> No
     ],
 )
 def test_what_are_no_images_are_refused(images: np.ndarray) -> None:
-    message = user_error(see, network=network(), images=images)
+    message = user_error(embed_batch, network=network(), images=images)
     assert "expected images as bytes (uint8) [N,H,W,3]" in message
     assert str(list(images.shape)) in message
 

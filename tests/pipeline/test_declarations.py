@@ -15,6 +15,24 @@ from tests.conftest import ROOT, run_in
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 
+ROOMS = (
+    "files",
+    "determinism",
+    "statistics",
+    "images",
+    "corruptions",
+    "near_duplicates",
+    "models",
+    "training",
+    "explanations",
+    "confidence",
+    "figures",
+    "app",
+    "sharing",
+    "cli",
+)
+"""The library's rooms: each imports only those named before it."""
+
 
 def imported_modules(path: Path) -> set[str]:
     names = set()
@@ -27,28 +45,30 @@ def imported_modules(path: Path) -> set[str]:
 
 
 def module_files(names: set[str]) -> set[Path]:
-    """Return the project's own modules of ``names`` and the packages they lie in.
-
-    The top packages import nothing but on demand.
-    """
+    """Return the modules of ``names`` and the packages above them that are the project's own."""
     own = [name.split(".") for name in names if name.split(".")[0] in ("stages", "twincam")]
     files = {ROOT.joinpath(*parts).with_suffix(".py") for parts in own}
     files |= {
         ROOT.joinpath(*parts[:depth], "__init__.py")
         for parts in own
-        for depth in range(2, len(parts) + 1)
+        for depth in range(1, len(parts) + 1)
     }
     return {file for file in files if file.is_file() and file.stat().st_size}
 
 
 def closure(room: str) -> set[Path]:
-    found: set[Path] = set()
+    """Return the files that a stage imports, directly or not.
+
+    What ``twincam/__init__.py`` imports is not followed: it does so only when asked for a name.
+    """
+    front_door = ROOT / "twincam" / "__init__.py"
+    found = {front_door}
     waiting = set((ROOT / "stages" / room).rglob("*.py"))
     while waiting:
         file = waiting.pop()
         found |= {file, *file.parent.glob(f"{file.stem}.html")}
         waiting |= module_files(imported_modules(file)) - found
-    return found
+    return found - {front_door}
 
 
 def unit(file: Path) -> str:
@@ -65,7 +85,7 @@ def test_code_dependencies_are_the_import_closure(stage: str) -> None:
     declared = {
         str(dep) for dep in STAGES[stage]["deps"] if str(dep).startswith(("stages/", "twincam/"))
     }
-    used = {unit(file) for file in closure(stage)}
+    used = {unit(file) for file in closure(stage)} - {"stages/__init__.py"}
     assert declared == used
     rooms = {name for name in used if name.startswith("stages/")}
     assert rooms <= {f"stages/{stage}", "stages/params.py"}, "a stage imports a stage"
@@ -75,6 +95,38 @@ def test_the_library_imports_no_stage() -> None:
     for file in (ROOT / "twincam").rglob("*.py"):
         names = imported_modules(file)
         assert not {name for name in names if name.split(".")[0] == "stages"}, file
+
+
+def library_room(file: Path) -> str:
+    return file.relative_to(ROOT / "twincam").parts[0].removesuffix(".py")
+
+
+def test_the_librarys_rooms_import_in_one_direction() -> None:
+    files = [file for file in (ROOT / "twincam").rglob("*.py") if file.parent != ROOT / "twincam"]
+    files += [ROOT / "twincam" / f"{name}.py" for name in ("cli", "corruptions", "determinism")]
+    for file in files:
+        used = module_files(imported_modules(file)) - {ROOT / "twincam" / "__init__.py"}
+        rooms = {library_room(other) for other in used if other.is_relative_to(ROOT / "twincam")}
+        allowed = ROOMS[: ROOMS.index(library_room(file)) + 1]
+        assert rooms <= set(allowed), f"{file} imports {rooms - set(allowed)}"
+
+
+def test_what_only_draws_or_shows_trains_nothing_anew() -> None:
+    for stage in ("train", "crossval", "leave_one_source_out", "protopnet"):
+        shown = {"twincam/figures", "twincam/app", "twincam/cli.py", "twincam/sharing"}
+        assert not shown & set(STAGES[stage]["deps"]), stage
+
+
+def test_only_stages_choose_the_device() -> None:
+    chosen = {
+        str(file.relative_to(ROOT))
+        for top in ("stages", "twincam")
+        for file in (ROOT / top).rglob("*.py")
+        if "twincam.models.network.device" in imported_modules(file)
+    }
+    mains = {f"stages/{stage}/{file}.py" for stage in STAGES for file in ("__main__", "run")}
+    own_network = {"twincam/models/weights.py", "twincam/explanations/clip.py"}
+    assert chosen <= mains | own_network
 
 
 def leaf_keys(model: type[BaseModel], prefix: str = "") -> set[str]:

@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from pydantic import ValidationError
 
 from twincam.training.augmentations import AUGMENTATIONS, augment
-from twincam.training.params import Views
+from twincam.training.params import AugmentedViews
 
 PIXELS = np.random.default_rng(0).integers(40, 200, (16, 16, 3), dtype=np.uint8)
 IMAGE = Image.fromarray(PIXELS).resize((64, 64), Image.Resampling.BICUBIC)
@@ -45,9 +45,14 @@ def test_committed_runs_keep_their_draws(before: Callable[..., Image.Image]) -> 
     assert ours.bit_generator.state == theirs.bit_generator.state
 
 
-def test_parameters_allow_exactly_what_there_is() -> None:
-    (allowed,) = get_args(Views.model_fields["augmentations"].annotation)
-    assert set(get_args(allowed)) == set(AUGMENTATIONS)
+def views(*names: str) -> AugmentedViews:
+    return AugmentedViews(views=1, augmentations=list(names), activation_cache_gb=0.0)
+
+
+def test_parameters_allow_what_is_registered() -> None:
+    assert views(*AUGMENTATIONS).augmentations == list(AUGMENTATIONS)
+    with pytest.raises(ValidationError, match=r"'flip', 'crop', .* or 'strong_blur'"):
+        views("sepia")
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

@@ -1,4 +1,4 @@
-"""Fitting: what is kept, what is drawn, what an interruption costs (nothing)."""
+"""Fitting: activations that are kept, views that are sampled, a run that is interrupted."""
 
 from pathlib import Path
 
@@ -9,11 +9,18 @@ from torch import nn
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
-from twincam.models.forward import run_blocks, see
+from twincam.models.forward import embed_batch, run_blocks
 from twincam.models.network import Network
 from twincam.training import activations, fitting
-from twincam.training.activations import varied_inputs
-from twincam.training.fitting import Epoch, fit, gone_astray, learning_rate
+from twincam.training.activations import augmented_inputs
+from twincam.training.fitting import (
+    Epoch,
+    LabelledInputs,
+    Recipe,
+    divergence_warning,
+    fit,
+    learning_rate,
+)
 from twincam.training.params import Training
 
 ROWS = np.arange(12)
@@ -23,10 +30,11 @@ def run(
     checkpoint: Path, settings: Training = SETTINGS, select_on_val: bool = False
 ) -> tuple[Network, list[Epoch], int]:
     made = network()
-    with varied_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0) as inputs:
-        data = (inputs, LABELS)
+    with augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0) as inputs:
+        data = LabelledInputs(inputs, LABELS)
+        recipe = Recipe(settings, 0)
         history, kept = fit(
-            made, data, data, settings, 0, select_on_val=select_on_val, checkpoint=checkpoint
+            made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
         )
     return made, history, kept
 
@@ -34,25 +42,25 @@ def run(
 def test_kept_activations_are_those_of_the_views(tmp_path: Path) -> None:
     made = network()
     rows = np.array([4, 7, 1])
-    with varied_inputs(made, IMAGES, rows, 3, SETTINGS, 0) as inputs:
+    with augmented_inputs(made, IMAGES, rows, 3, SETTINGS, 0) as inputs:
         plain = run_blocks(made, IMAGES[rows], 3)
         assert torch.allclose(inputs(0, np.array([2, 0])), plain[[2, 0]], atol=1e-5)
         varied = [inputs(epoch, np.array([0, 1, 2])) for epoch in range(1, 8)]
     assert any(not torch.allclose(each, plain, atol=1e-3) for each in varied)
 
 
-def test_past_the_cap_views_are_made_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_above_the_cap_views_are_computed_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object) -> None:
         raise AssertionError("activations were kept")
 
     monkeypatch.setattr(activations, "_memory_map", refuse)
     small = SETTINGS.model_copy(update={"activation_cache_gb": 0.0})
     made = network()
-    with varied_inputs(made, IMAGES, ROWS, 3, small, 0) as inputs:
+    with augmented_inputs(made, IMAGES, ROWS, 3, small, 0) as inputs:
         assert torch.allclose(inputs(0, ROWS), run_blocks(made, IMAGES, 3), atol=1e-5)
     with (
         pytest.raises(AssertionError, match="kept"),
-        varied_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0),
+        augmented_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0),
     ):
         pass
 
@@ -77,7 +85,7 @@ def test_same_seed_same_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("select_on_val", [False, True])
-def test_interrupted_run_goes_on_to_the_same_bits(
+def test_an_interrupted_run_resumes_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, select_on_val: bool
 ) -> None:
     whole, history, kept = run(tmp_path / "whole", select_on_val=select_on_val)
@@ -131,15 +139,14 @@ def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
     message = user_error(run, checkpoint=tmp_path / "c", settings=WILD, select_on_val=select_on_val)
     assert "diverged in epoch 1" in message
     assert "train.learning_rate (10)" in message
-    assert not (tmp_path / "c").exists(), "a diverged epoch was kept to go on from"
+    assert not (tmp_path / "c").exists(), "the checkpoint of a diverged epoch was kept"
 
 
-def test_without_validation_the_weights_themselves_are_looked_at() -> None:
+def test_without_validation_the_weights_themselves_are_checked() -> None:
     made = network()
-    with varied_inputs(made, IMAGES, ROWS, 3, WILD, 0) as inputs:
-        message = user_error(
-            fit, network=made, train=(inputs, LABELS), val=None, training=WILD, seed=0
-        )
+    with augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0) as inputs:
+        train = LabelledInputs(inputs, LABELS)
+        message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
     assert "diverged in epoch" in message
 
 
@@ -150,15 +157,14 @@ def test_the_first_batch_without_a_loss_ends_it() -> None:
         batches.append(len(indices))
         return torch.full((len(indices), 128, 8, 8), torch.nan)
 
-    message = user_error(
-        fit, network=network(), train=(inputs, LABELS), val=None, training=SETTINGS, seed=0
-    )
+    train = LabelledInputs(inputs, LABELS)
+    message = user_error(fit, network=network(), train=train, val=None, recipe=Recipe(SETTINGS, 0))
     assert "the training loss is nan" in message
     assert len(batches) == 1
 
 
 @pytest.mark.parametrize(
-    ("losses", "astray"),
+    ("losses", "exploded"),
     [
         ([0.6, 0.3, 0.1], False),
         ([0.6, 0.9], False),
@@ -169,19 +175,21 @@ def test_the_first_batch_without_a_loss_ends_it() -> None:
         ([1.1, 0.7], False),
     ],
 )
-def test_a_loss_that_explodes_and_stays_finite_is_said(losses: list[float], astray: bool) -> None:
+def test_a_loss_that_explodes_and_stays_finite_is_reported(
+    losses: list[float], exploded: bool
+) -> None:
     history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate(losses)]
-    said = gone_astray(history, len(losses), 2, SETTINGS)
-    assert bool(said) == astray
-    assert ("train.learning_rate (0.001)" in said) == astray
+    message = divergence_warning(history, len(losses), 2, SETTINGS)
+    assert bool(message) == exploded
+    assert ("train.learning_rate (0.001)" in message) == exploded
 
 
 def test_the_loss_of_the_epoch_kept_counts() -> None:
     history = [Epoch(n + 1, 1e-3, loss, 0.5, loss, 0.5) for n, loss in enumerate([0.5, 90.0])]
-    assert not gone_astray(history, 1, 2, SETTINGS)
+    assert not divergence_warning(history, 1, 2, SETTINGS)
 
 
-def test_checkpoints_that_cannot_be_gone_on_from_are_named(
+def test_checkpoints_that_cannot_be_resumed_are_named(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "c"
@@ -205,4 +213,4 @@ def test_activations_that_overflow_are_refused_wherever_images_are_run() -> None
     fine = network()
     fine.head.weight.data[:] = 1e38
     fine.module.eval()
-    assert "logits that are not finite" in user_error(see, network=fine, images=IMAGES)
+    assert "logits that are not finite" in user_error(embed_batch, network=fine, images=IMAGES)

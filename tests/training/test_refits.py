@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
-from twincam.training.refits import Refit, logits_alone, refit
+from twincam.training.fitting import Recipe
+from twincam.training.params import Training
+from twincam.training.refits import LabelledImages, Refit, Results, held_out_logits, refit
 
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
 QUICK = SETTINGS.model_copy(
@@ -21,18 +24,24 @@ QUICK = SETTINGS.model_copy(
 )
 
 
-LOGITS = logits_alone(IMAGES)
+LOGITS = held_out_logits(IMAGES)
+
+
+def results(
+    plan: list[Refit], folder: Path, labels: torch.Tensor = LABELS, training: Training = QUICK
+) -> list[Results]:
+    data = LabelledImages(IMAGES, labels)
+    return list(refit(network(), data, plan, LOGITS, Recipe(training, 0), folder))
 
 
 def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:
-    found = refit(network(), IMAGES, LABELS, plan, LOGITS, QUICK, 0, checkpoints=folder)
-    return [one["logits"] for one in found]
+    return [one["logits"] for one in results(plan, folder)]
 
 
 def test_each_refit_starts_from_the_same_weights(tmp_path: Path) -> None:
     first, second = scores([FIRST, SECOND], tmp_path / "a")
     assert first.shape == second.shape == (4, 2)
-    other = FIRST._replace(learn=np.array([0, 1, 2, 3, 7]))
+    other = FIRST._replace(train=np.array([0, 1, 2, 3, 7]))
     _, again = scores([other, SECOND], tmp_path / "b")
     assert np.array_equal(second, again)
     assert not np.array_equal(first, scores([other, SECOND], tmp_path / "c")[0])
@@ -47,12 +56,11 @@ def test_a_finished_refit_is_not_repeated(tmp_path: Path) -> None:
     assert np.array_equal(resumed[1], uninterrupted[1])
 
 
-def test_labels_of_the_scored_images_do_not_matter(tmp_path: Path) -> None:
+def test_labels_of_the_held_out_images_do_not_matter(tmp_path: Path) -> None:
     (plain,) = scores([FIRST], tmp_path / "a")
     swapped = LABELS.clone()
     swapped[8:] = 1 - swapped[8:]
-    folder = tmp_path / "b"
-    (found,) = refit(network(), IMAGES, swapped, [FIRST], LOGITS, QUICK, 0, checkpoints=folder)
+    (found,) = results([FIRST], tmp_path / "b", swapped)
     assert np.array_equal(plain, found["logits"])
 
 
@@ -68,14 +76,12 @@ def test_refits_that_diverge_end_or_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: float, said: str
 ) -> None:
     wild = QUICK.model_copy(update={"learning_rate": rate})
-    found = refit(network(), IMAGES, LABELS, [FIRST], LOGITS, wild, 0, checkpoints=tmp_path)
-    assert np.isfinite(next(found)["logits"]).all()
+    (found,) = results([FIRST], tmp_path, training=wild)
+    assert np.isfinite(found["logits"]).all()
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refit 1:")]
     assert len(warned) == bool(said)
     assert all(said in line and "train.learning_rate" in line for line in warned)
     worse = SETTINGS.model_copy(update={"learning_rate": 10.0, "weight_decay": 10.0})
-    diverging = refit(
-        network(), IMAGES, LABELS, [FIRST], LOGITS, worse, 0, checkpoints=tmp_path / "worse"
-    )
-    assert "train.weight_decay (10)" in user_error(lambda: next(diverging))
+    message = user_error(results, plan=[FIRST], folder=tmp_path / "worse", training=worse)
+    assert "train.weight_decay (10)" in message
     assert not list((tmp_path / "worse").glob("*.npz"))

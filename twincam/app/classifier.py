@@ -10,6 +10,7 @@ from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError
 from twincam.images.harmonising import read_image
 from twincam.images.params import Prepare
+from twincam.images.reading import read_image
 from twincam.models.classifier import read_classifier, read_preprocessing
 from twincam.models.network import Network, normalise, pool
 

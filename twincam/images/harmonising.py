@@ -1,13 +1,9 @@
 """Bring an image, and maps of it, to the square that models see."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from twincam.images.decoding import Decoded, decode
-from twincam.images.params import Prepare
 
 
 def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> np.ndarray:
@@ -52,14 +48,3 @@ def _region(image: Image.Image, crop: bool) -> tuple[int, int, int, int]:
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     return left, top, left + side, top + side
-
-
-def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
-    """Return what the file at ``path`` is, and its square uint8 ``[size,size,3]``, RGB.
-
-    Raises:
-        BadImageError: no regular file, unreadable, no image, too large or damaged.
-    """
-    found = decode(path, at_least=2 * settings.image_size)
-    square = harmonise(found.image, settings.image_size, settings.harmonise, settings.jpeg_quality)
-    return found, square

@@ -1,4 +1,4 @@
-"""The trained classifier: its file, safetensors with one sorted JSON of metadata; its logits."""
+"""The file of a trained classifier: safetensors whose metadata is one sorted JSON."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ FORMAT = "twincam-classifier-3"
 def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
     """Write the weights of ``network`` under the names of its library, and what rebuilds it.
 
-    ``preprocessing`` is what `prepare` did to the images, so that others can be judged alike.
+    ``preprocessing`` is how `prepare` made the training images, so that others are prepared alike.
     """
     about = {
         "format": FORMAT,
@@ -40,7 +40,7 @@ def read_classifier(path: Path) -> Network:
     """Read what `save_classifier` wrote, in evaluation mode.
 
     Raises:
-        UserError: the file is no classifier of this program.
+        UserError: the file is not a classifier of this program.
     """
     about = _about(path)
     with safe_open(path, "pt") as file:
@@ -55,7 +55,7 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
     """Read the ``preprocessing`` that `save_classifier` wrote.
 
     Raises:
-        UserError: the file is no classifier of this program.
+        UserError: the file is not a classifier of this program.
     """
     return dict(_about(path)["preprocessing"])
 

@@ -1,4 +1,4 @@
-"""What the network makes of images, as arrays that need no network to be compared."""
+"""Feature maps, features and logits of images, as arrays: comparing them needs no network."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 class Embedded(NamedTuple):
     """Last feature maps ``[N,C,h,w]``, their means ``[N,C]``, and logits ``[N,K]``; float32.
 
-    ``maps`` are empty, N being 0, where they were not kept.
+    Where the maps are not kept, ``maps`` is empty (its N is 0).
     """
 
     maps: np.ndarray

@@ -8,15 +8,18 @@ from torch import Tensor
 
 from twincam.files.errors import UserError
 from twincam.models.embedded import Embedded
-from twincam.models.network import Network, device, normalise, pool
+from twincam.models.network import Network, device_of, normalise, pool
+
+BATCH = 32
+"""Images in a batch of a forward pass without training."""
 
 
 @torch.no_grad()
-def see(network: Network, images: np.ndarray) -> Embedded:
-    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, at once.
+def embed_batch(network: Network, images: np.ndarray) -> Embedded:
+    """Run bytes ``[B,S,S,3]`` through ``network``, in evaluation mode, as one batch.
 
     Raises:
-        UserError: something comes out as NaN or infinite.
+        UserError: features or logits are NaN or infinite.
     """
     maps = run_blocks(network, images, len(network.blocks))
     features = pool(maps)
@@ -26,37 +29,33 @@ def see(network: Network, images: np.ndarray) -> Embedded:
             f"the head of {network.arch} turns images into logits that are not finite, expected "
             "numbers; lower train.learning_rate and train again"
         )
-    return Embedded(*(found.cpu().numpy() for found in (maps, features, logits)))
+    return Embedded(*(tensor.cpu().numpy() for tensor in (maps, features, logits)))
 
 
 def embed(network: Network, images: np.ndarray, rows: np.ndarray, *, maps: bool) -> Embedded:
-    """Return what ``network`` makes of ``images[rows]``, worked out a batch at a time.
+    """Return maps, features and logits of ``images[rows]``, computed a batch at a time.
 
     Args:
-        network: in evaluation mode, on `twincam.models.network.device`.
+        network: in evaluation mode.
         images: bytes ``[M,S,S,3]``, in memory or memory-mapped.
         rows: ``[N]``, N at least 1.
         maps: whether the feature maps are kept.
     """
-    seen = [see(network, images[rows[part]]) for part in batches(len(rows), BATCH)]
-    kept = [one if maps else one._replace(maps=one.maps[:0]) for one in seen]
+    found = [embed_batch(network, images[rows[part]]) for part in batches(len(rows), BATCH)]
+    kept = [one if maps else one._replace(maps=one.maps[:0]) for one in found]
     return Embedded(*(np.concatenate(arrays) for arrays in zip(*kept, strict=True)))
 
 
 def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
-    """Return the logits ``[N,K]`` (float32) of ``images``, worked out a batch at a time.
+    """Return the logits ``[N,K]`` (float32) of ``images``, computed a batch at a time.
 
     Args:
-        network: in evaluation mode, on `twincam.models.network.device`.
+        network: in evaluation mode.
         images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
     """
     empty = np.zeros((0, len(network.classes)), np.float32)
     parts = batches(len(images), BATCH)
-    return np.concatenate([empty, *(see(network, images[part]).logits for part in parts)])
-
-
-BATCH = 32
-"""Images at a time where nothing is learnt."""
+    return np.concatenate([empty, *(embed_batch(network, images[part]).logits for part in parts)])
 
 
 def batches(count: int, size: int) -> Iterator[np.ndarray]:
@@ -69,11 +68,13 @@ def batches(count: int, size: int) -> Iterator[np.ndarray]:
 def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``.
 
+    They are computed, and stay, on the device that holds ``network``.
+
     Raises:
-        UserError: something in them is NaN or infinite.
+        UserError: an activation is NaN or infinite.
     """
     frozen = network.blocks[:until].eval()
-    pixels = torch.from_numpy(np.array(images)).to(device())
+    pixels = torch.from_numpy(np.array(images)).to(device_of(network))
     maps: Tensor = frozen(normalise(network, pixels))
     if not torch.isfinite(maps).all():
         raise UserError(

@@ -1,4 +1,4 @@
-"""The one place that knows architectures: blocks, head, normalisation, weights, receptive field.
+"""A classifier taken apart: blocks, head, normalisation; the receptive field of its cells.
 
 Every architecture here ends in global average pooling and one linear layer, so that for an image
 ``logits = head(mean over cells of feature_maps)``.
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from twincam.files.errors import UserError
-from twincam.models.architectures import ARCHITECTURES
+from twincam.models.architectures import ARCHITECTURES, Normalisation
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,25 @@ class Network:
     head: nn.Linear
 
 
-def create(
-    arch: str, classes: Sequence[str], normalisation: tuple[tuple[float, ...], tuple[float, ...]]
-) -> Network:
+def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> Network:
     """Return a randomly initialised network with one output for each of ``classes``."""
     architecture = ARCHITECTURES[arch]
     module = architecture.build()
-    old_head = getattr(module, architecture.head)
+    old_head = getattr(module, architecture.HEAD)
     head = nn.Linear(old_head.in_features, len(classes))
-    setattr(module, architecture.head, head)
+    setattr(module, architecture.HEAD, head)
     blocks = nn.Sequential(*architecture.blocks(module))
     return Network(arch, tuple(classes), *normalisation, module, blocks, head)
 
 
 def device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
+    """Return the GPU where there is one, else the CPU: what a stage moves its network to."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_of(network: Network) -> torch.device:
+    """Return the device that holds ``network``."""
+    return network.head.weight.device
 
 
 def normalise(network: Network, images: Tensor) -> Tensor:

@@ -1,17 +1,38 @@
 """Block ``model``; importing it loads no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from twincam.files.params import Block
-
-BLOCKS = {"efficientnet_lite0": 8, "resnet18": 5}
-"""How many blocks `twincam.models.network` cuts each architecture into."""
+from twincam.files.params import Block, one_of
+from twincam.models.architectures import ARCHITECTURES
 
 
 class Model(Block):
     """Block ``model``: which network, and where its first weights come from."""
 
-    arch: Literal["efficientnet_lite0", "resnet18"]
+    arch: Annotated[str, one_of(ARCHITECTURES)]
     weights: Literal["imagenet", "file", "none"]
     weights_file: str
     normalisation: Literal["native", "half"]
+
+
+def require_block(
+    model: Model, key: str, number: int, *, first: str = "0", past_last: str = ""
+) -> None:
+    """Check that the network of ``model`` has the block ``number``, from 0.
+
+    Args:
+        model: names the architecture.
+        key: the parameter that gives ``number``.
+        number: of a block.
+        first: what is allowed at least, in the words of the message.
+        past_last: what the number after that of the last block means, where it is allowed.
+
+    Raises:
+        ValueError: it has none.
+    """
+    last = ARCHITECTURES[model.arch].BLOCK_COUNT - (0 if past_last else 1)
+    if not 0 <= number <= last:
+        meaning = f" ({past_last})" if past_last else ""
+        raise ValueError(
+            f"{key} is {number}; allowed: {first} to {last}{meaning} for model.arch={model.arch}"
+        )

@@ -1,8 +1,8 @@
-"""State dicts as people save them: found inside a file, freed of wrappers, held against a network.
+"""State dicts as people save them: found in a file, without wrappers, matched with a network.
 
-A file is told by its content, not by its name, and nothing in it is ever run: what torch's own safe
-reader does not know, whole pickled modules say, is read as stand-ins that hold data and can do
-nothing.
+The content of a file decides its format, not its name, and no code in it is ever run: objects that
+torch's own safe reader refuses (whole pickled modules, for instance) are read as inert stand-ins,
+which only hold data.
 """
 
 import pickle
@@ -21,13 +21,13 @@ from torch import Tensor
 from twincam.files.errors import UserError
 
 DEPTH = 4
-"""How deep inside a file a state dict may lie."""
+"""How many levels of nested mappings a state dict may be below."""
 
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
-"""What parallel, compiled and averaged models put into names."""
+"""Parts of names that come from parallel, compiled and averaged models."""
 
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
-"""Ends of names of what plays no part in a forward pass: missing or left over, it is no matter."""
+"""Suffixes of buffers that a forward pass does not use; they may be missing or unexpected."""
 
 REBUILT = {
     "collections.OrderedDict",
@@ -36,7 +36,7 @@ REBUILT = {
     "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
 }
-"""What is called in reading a tensor."""
+"""Callables that are needed to read a tensor, and are run."""
 
 DATA = {
     "_codecs.encode",
@@ -64,10 +64,10 @@ DATA = {
     "torch.device",
     "torch.serialization._get_layout",
 }
-"""What a file may ask to call as a part of its data; a stand-in answers."""
+"""Callables that a file may name as a part of its data; a stand-in takes their place."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-"""Begins the small text that Git LFS puts in a file's place."""
+"""First bytes of the small text that Git LFS leaves in place of a file."""
 
 PACKED = {
     b"\x1f\x8b": "gzip",
@@ -76,11 +76,11 @@ PACKED = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"7z\xbc\xaf": "7-Zip",
 }
-"""Programs that pack files, by what their files begin with."""
+"""Compression programs, by the first bytes of their files."""
 
 
 class WouldRunError(Exception):
-    """A pickle asks to call something that is no data; the message is its name."""
+    """A pickle asks to call something that is not data; the message is its name."""
 
 
 class _Inert(type):
@@ -92,7 +92,7 @@ class _Inert(type):
 
 
 class _StandIn(dict, metaclass=_Inert):
-    """Holds what a pickle gives to an object of any class: items and ``state``."""
+    """Takes the place of an object of any class; holds its items and ``state``."""
 
     state: Any = None
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -121,7 +121,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _InertPickle:
-    """What `torch.load` asks of a pickle module."""
+    """The part of a pickle module that `torch.load` uses."""
 
     Unpickler = _Unpickler
 
@@ -131,7 +131,7 @@ class _InertPickle:
 
 
 def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
-    """Return every set of named tensors inside a file of torch.save or safetensors, by its place.
+    """Return every set of named tensors in a file of torch.save or safetensors, by its place.
 
     The place is the keys that lead there, joined by dots; of a bare state dict it is empty.
 
@@ -175,7 +175,7 @@ def _content(path: Path) -> Any:
 
 
 def _other_kind(path: Path, head: bytes) -> str:
-    """Say what stands in place of weights in the file that begins with ``head``, and the way out.
+    """Return what the file that begins with ``head`` is instead of weights, and what to do.
 
     Empty for what may be weights.
     """
@@ -236,10 +236,10 @@ def _module_state(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 
 
 class Match(NamedTuple):
-    """One set of tensors held against those that a network expects.
+    """One set of tensors compared with those that a network expects.
 
     ``tensors`` fit, under the network's names and in its types; ``misshapen`` says what is wrong
-    with those that have the right name alone.
+    with those whose name fits but nothing else.
     """
 
     place: str
@@ -249,7 +249,7 @@ class Match(NamedTuple):
     misshapen: list[str]
 
     def fits(self) -> bool:
-        """Return whether the network can be filled and nothing is left over."""
+        """Return whether every tensor of the network is given, and no other."""
         return not (self.missing or self.unexpected or self.misshapen)
 
     def in_words(self) -> str:
@@ -267,12 +267,12 @@ class Match(NamedTuple):
 
 
 def matches(sets: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Tensor]) -> list[Match]:
-    """Hold every set, under every prefix its names may carry, against ``own``; the best first.
+    """Compare every set, under every prefix that its names may have, with ``own``; the best first.
 
     Args:
         sets: of `tensor_sets`.
-        own: what the network expects, by name. Names of a set that begin otherwise (another head,
-            say) do not count.
+        own: the tensors that the network expects, by name. Names of a set below other modules
+            (another head, for instance) do not count.
     """
     found = [
         _match(f"{place}.{prefix}".strip("."), _below(names, prefix), own)
@@ -293,7 +293,7 @@ def _unwrapped(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _prefixes(names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
-    """Return, sorted, what stands before a name of ``own`` in ``names``."""
+    """Return, sorted, the prefixes before a name of ``own`` in ``names``."""
     whole = {f".{name}" for name in own}
     found = set()
     for name in names:
@@ -334,7 +334,7 @@ def _match(place: str, names: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
 
 
 def _special(tensor: Tensor) -> str:
-    """Say why the numbers of ``tensor`` cannot be had like those of an array; empty if they can."""
+    """Return why ``tensor`` cannot be read like an array; empty if it can."""
     if tensor.is_nested:
         return "a nested tensor"
     if tensor.is_meta:

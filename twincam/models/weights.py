@@ -1,4 +1,4 @@
-"""The weights that a network starts from, and whether they fit it."""
+"""The weights that a network starts from, checked against its architecture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
     """Fill the blocks of ``network`` from ``imagenet``, ``file`` or ``none``; the head stays new.
 
     Raises:
-        UserError: the weights cannot be had, do not fit the architecture or are not finite.
+        UserError: the weights are not available, do not fit the architecture or are not finite.
     """
     if weights == "none":
         return
@@ -25,24 +25,28 @@ def load_pretrained(network: Network, weights: str, path: Path) -> None:
     if weights == "imagenet":
         sets, origin = {"": ARCHITECTURES[network.arch].imagenet()}, "model.weights=imagenet"
     else:
-        if not path.is_file():
-            tracked = path.with_name(f"{path.name}.dvc")
-            pull = f"run `dvc pull {path}`, " if tracked.is_file() else ""
-            raise UserError(
-                f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
-                "(a file of torch.save or safetensors), found "
-                f"{'no file' if path.exists() else 'nothing'} there; {pull}give its path, "
-                "or set model.weights=imagenet or none"
-            )
-        sets, origin = tensor_sets(path), str(path)
+        sets, origin = _sets_in(path), str(path)
     own = network.module.state_dict()
     tensors = _choose(sets, network.arch, _without_head(own, network.arch), origin)
     _require_finite(tensors, origin)
     network.module.load_state_dict(own | tensors)
 
 
+def _sets_in(path: Path) -> dict[str, dict[str, Tensor]]:
+    if path.is_file():
+        return tensor_sets(path)
+    tracked = path.with_name(f"{path.name}.dvc")
+    pull = f"run `dvc pull {path}`, " if tracked.is_file() else ""
+    raise UserError(
+        f"model.weights=file: model.weights_file is {str(path)!r}, expected a state dict "
+        "(a file of torch.save or safetensors), found "
+        f"{'no file' if path.exists() else 'nothing'} there; {pull}give its path, "
+        "or set model.weights=imagenet or none"
+    )
+
+
 def _without_head(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
-    head = f"{ARCHITECTURES[arch].head}."
+    head = f"{ARCHITECTURES[arch].HEAD}."
     return {name: tensor for name, tensor in state.items() if not name.startswith(head)}
 
 
@@ -89,8 +93,8 @@ def load_weights(network: Network, state: Mapping[str, Tensor], origin: str) -> 
     """Copy ``state``, all tensors of ``network`` and no others, into it.
 
     Raises:
-        UserError: a tensor is missing, unknown, of another shape or not finite; ``origin`` says
-            whose.
+        UserError: a tensor is missing, unknown, of another shape or not finite; the message begins
+            with ``origin``.
     """
     own = network.module.state_dict()
     wrong = sorted(
@@ -120,12 +124,12 @@ def not_finite(state: Mapping[str, Tensor]) -> str | None:
 
 
 def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) -> Network:
-    """Return the network before training, on the device that trains it.
+    """Return the network before training, on the device that `device` chooses.
 
     Raises:
-        UserError: the weights cannot be had.
+        UserError: the weights are not available or do not fit.
     """
-    normalisation = ARCHITECTURES[model.arch].normalisation
+    normalisation = ARCHITECTURES[model.arch].NORMALISATION
     network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
     load_pretrained(network, model.weights, weights_file)
     network.module.to(device()).to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What enters the first trained block: the frozen blocks run once, their output is kept."""
+"""The input of the first trained block: the frozen blocks run once, their output is kept."""
 
 import os
 import tempfile
@@ -13,31 +13,37 @@ from tqdm import tqdm
 
 from twincam.determinism import generator
 from twincam.models.forward import BATCH, batches, run_blocks
-from twincam.models.network import Network, device
+from twincam.models.network import Network, device_of
 from twincam.training.augmentations import augment
-from twincam.training.params import Views
+from twincam.training.params import AugmentedViews
 
 Inputs = Callable[[int, np.ndarray], Tensor]
-"""Epoch (0 = unvaried) and image indices ``[B]`` to what enters the first trained block."""
+"""Epoch (0: without augmentation) and image indices ``[B]`` to the first trained block's input."""
 
 
 @contextmanager
-def varied_inputs(
-    network: Network, images: np.ndarray, rows: np.ndarray, cut: int, views: Views, seed: int
+def augmented_inputs(
+    network: Network,
+    images: np.ndarray,
+    rows: np.ndarray,
+    cut: int,
+    views: AugmentedViews,
+    seed: int,
 ) -> Iterator[Inputs]:
-    """Give what enters ``blocks[cut]`` for ``images[rows]``, varied by epoch.
+    """Give the input of ``blocks[cut]`` for ``images[rows]``, augmented anew in each epoch.
 
-    With ``cut`` above 0, ``views.views`` views of every image (the first unvaried) run through the
-    blocks before it once and are kept in a temporary memory map, of which each epoch draws one an
-    image. With ``cut`` 0, or past ``activation_cache_gb``, views are made afresh in every epoch.
+    With ``cut`` above 0, ``views.views`` views of every image (the first without augmentation) run
+    once through the blocks before it and are kept in a temporary memory map; each epoch samples one
+    of them for each image. With ``cut`` 0, or above ``activation_cache_gb``, every epoch computes
+    its own views.
 
     Args:
         network: its blocks before ``cut`` are frozen.
         images: bytes ``[M,H,W,3]``, read a batch at a time.
         rows: which of them, ``[N]``.
         cut: 0 to the number of blocks.
-        views: how many, how varied, how much may be kept.
-        seed: of the augmentations and of the draws among the kept views.
+        views: how many, with which augmentations, and how many gigabytes may be kept.
+        seed: of the augmentations and of the choice among the kept views.
     """
 
     def view(number: int, index: int) -> np.ndarray:
@@ -54,19 +60,19 @@ def varied_inputs(
         yield fresh
         return
     with tempfile.TemporaryFile() as file:
-        kept = _memory_map(file, (views.views, len(rows), *shape))
+        cache = _memory_map(file, (views.views, len(rows), *shape))
         for number in range(views.views):
             chunks = list(batches(len(rows), BATCH))
             for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
-                kept[number, indices] = fresh(number, indices).cpu().numpy()
+                cache[number, indices] = fresh(number, indices).cpu().numpy()
 
-        def keep(epoch: int, indices: np.ndarray) -> Tensor:
-            draws = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
-            chosen = draws[indices] if epoch else np.zeros_like(indices)
-            activations = torch.from_numpy(kept[chosen, indices]).to(device())
+        def cached(epoch: int, indices: np.ndarray) -> Tensor:
+            choice = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
+            numbers = choice[indices] if epoch else np.zeros_like(indices)
+            activations = torch.from_numpy(cache[numbers, indices]).to(device_of(network))
             return activations.contiguous(memory_format=torch.channels_last)
 
-        yield keep
+        yield cached
 
 
 def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:

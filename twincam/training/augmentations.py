@@ -87,7 +87,7 @@ def augment(image: np.ndarray, names: Sequence[str], rng: np.random.Generator) -
     Args:
         image: bytes ``[H,W,3]``, square.
         names: keys of `AUGMENTATIONS`.
-        rng: draws which are applied and how.
+        rng: decides which are applied, and how strongly.
     """
     picture = Image.fromarray(np.asarray(image))
     for name in names:

@@ -1,4 +1,4 @@
-"""The name of a training run."""
+"""The name of a training run: interrupted, it resumes only from a checkpoint with that name."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from twincam.files.params import Block
 
 
 def run_key(params: Block, inputs: Sequence[Path]) -> str:
-    """Return a name for a training run: the hash of its parameters and input files."""
+    """Return 16 hexadecimal digits: a hash of parameters, torch's version and input files."""
     digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
     for path in inputs:
         if path.is_file():

@@ -1,13 +1,13 @@
 """Train the last blocks of a network; the frozen ones before run once, their activations are kept.
 
-Every random choice of an epoch is drawn from the seed and the epoch's number alone, so a run that
-was interrupted goes on from its last checkpoint to the same bits.
+Every random choice in an epoch depends on the seed and the epoch's number alone, so a run that was
+interrupted resumes from its last checkpoint and ends with the same bits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,15 +18,29 @@ from twincam.determinism import derived_seed, generator
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 from twincam.models.forward import batches
-from twincam.models.network import Network, device, pool
+from twincam.models.network import Network, device_of, pool
 from twincam.models.weights import not_finite
 from twincam.training.activations import Inputs
 from twincam.training.params import Training
 
 
+class LabelledInputs(NamedTuple):
+    """Inputs of the first trained block, and the labels of their images, int64 ``[N]``."""
+
+    inputs: Inputs
+    labels: Tensor
+
+
+class Recipe(NamedTuple):
+    """How to train: the settings, and the seed of order, augmentations and dropout."""
+
+    training: Training
+    seed: int
+
+
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; losses are mean cross-entropies, accuracies shares."""
+    """Results of one epoch; losses are mean cross-entropies, accuracies shares."""
 
     epoch: int
     learning_rate: float
@@ -36,12 +50,22 @@ class Epoch:
     val_accuracy: float
 
 
+@dataclass
+class _Progress:
+    """What a training holds between two epochs; a checkpoint is all of it."""
+
+    tail: nn.ModuleList
+    optimizer: torch.optim.Optimizer
+    history: list[Epoch] = field(default_factory=list)
+    best: int = 0
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+
 def fit(
     network: Network,
-    train: tuple[Inputs, Tensor],
-    val: tuple[Inputs, Tensor] | None,
-    training: Training,
-    seed: int,
+    train: LabelledInputs,
+    val: LabelledInputs | None,
+    recipe: Recipe,
     *,
     select_on_val: bool = False,
     checkpoint: Path | None = None,
@@ -49,13 +73,12 @@ def fit(
     """Train ``network.blocks[unfreeze_from:]`` and the head with cross-entropy.
 
     Args:
-        network: trained in place.
-        train: inputs and labels ``[N]`` (int64) to learn from.
-        val: the same to look at after each epoch, if anything.
-        training: the settings.
-        seed: of order, views and dropout.
-        select_on_val: keep the epoch of least validation loss instead of the last.
-        checkpoint: where each finished epoch is kept, if anywhere; found there, it is gone on from.
+        network: trained in place, on the device that holds it.
+        train: the training images.
+        val: the images to evaluate after each epoch, if any.
+        recipe: settings and seed.
+        select_on_val: keep the epoch with the least validation loss instead of the last.
+        checkpoint: where the state after each epoch is kept, if anywhere; training resumes from it.
 
     Returns:
         The history and the number of the epoch kept, from 1.
@@ -63,57 +86,33 @@ def fit(
     Raises:
         UserError: a loss or a weight became NaN or infinite, or ``checkpoint`` is not readable.
     """
+    training = recipe.training
     tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
-    tail.to(device())
-    optimizer = _optimizer(tail, training)
-    history: list[Epoch] = []
-    best, best_state = 0, dict[str, Tensor]()
+    progress = _Progress(tail, _optimizer(tail, training))
     if checkpoint and checkpoint.is_file():
-        saved = _read_checkpoint(checkpoint)
-        tail.load_state_dict(saved["tail"])
-        optimizer.load_state_dict(saved["optimizer"])
-        history = [Epoch(**row) for row in saved["history"]]
-        best, best_state = saved["best"], saved["best_state"]
-    numbers = range(len(history) + 1, training.epochs + 1)
-    bar = tqdm(numbers, "train", initial=len(history), total=training.epochs, disable=None)
+        _resume(progress, checkpoint, device_of(network))
+    done, total = len(progress.history), training.epochs
+    bar = tqdm(range(done + 1, total + 1), "train", initial=done, total=total, disable=None)
     for number in bar:
-        rate = learning_rate(training, number)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        torch.manual_seed(derived_seed(seed, "epoch", number))
-        train_loss, train_accuracy = _train_epoch(
-            tail, optimizer, train, training, number, generator(seed, "order", number)
-        )
-        val_loss, val_accuracy = (
-            _evaluate(tail, val, training.batch_size) if val else (np.nan, np.nan)
-        )
-        if val and not np.isfinite(val_loss):
-            raise _diverged(number, f"the validation loss is {val_loss}", training)
-        if name := not_finite(tail.state_dict()):
-            raise _diverged(number, f"the weights ({name}) are not finite", training)
-        history.append(Epoch(number, rate, train_loss, train_accuracy, val_loss, val_accuracy))
-        bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_accuracy:.3f}")
-        if not select_on_val or val_loss <= min(row.val_loss for row in history):
-            best = number
-            if select_on_val:
-                best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
+        epoch = _one_epoch(progress, train, val, recipe, number)
+        progress.history.append(epoch)
+        bar.set_postfix(loss=f"{epoch.train_loss:.3f}", val=f"{epoch.val_accuracy:.3f}")
+        if not select_on_val:
+            progress.best = number
+        elif epoch.val_loss <= min(row.val_loss for row in progress.history):
+            progress.best = number
+            progress.best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
         if checkpoint:
-            state = {
-                "tail": tail.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "history": [vars(row) for row in history],
-                "best": best,
-                "best_state": best_state,
-            }
-            with atomic_path(checkpoint) as partial:
-                torch.save(state, partial)
+            _write_checkpoint(progress, checkpoint)
     if select_on_val:
-        tail.load_state_dict(best_state)
-    return history, best
+        tail.load_state_dict(progress.best_state)
+    return progress.history, progress.best
 
 
-def gone_astray(history: Sequence[Epoch], kept: int, classes: int, training: Training) -> str:
-    """Say that a loss exploded, if it did; empty where training went well.
+def divergence_warning(
+    history: Sequence[Epoch], kept: int, classes: int, training: Training
+) -> str:
+    """Return a sentence if a loss exploded; empty where training went well.
 
     It did if the training loss of the epoch kept exceeds that of the first epoch or of guessing,
     whichever is less, by half of what guessing costs: ``log(classes)``.
@@ -136,10 +135,22 @@ def _diverged(epoch: int, what: str, training: Training) -> UserError:
     )
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `fit` kept of its last epoch."""
+def _write_checkpoint(progress: _Progress, path: Path) -> None:
+    state = {
+        "tail": progress.tail.state_dict(),
+        "optimizer": progress.optimizer.state_dict(),
+        "history": [vars(row) for row in progress.history],
+        "best": progress.best,
+        "best_state": progress.best_state,
+    }
+    with atomic_path(path) as partial:
+        torch.save(state, partial)
+
+
+def _resume(progress: _Progress, path: Path, device: torch.device) -> None:
+    """Fill ``progress`` with what `_write_checkpoint` kept."""
     try:
-        saved: dict[str, Any] = torch.load(path, map_location=device(), weights_only=True)
+        saved = torch.load(path, map_location=device, weights_only=True)
         broken = not_finite({**saved["tail"], **saved["best_state"]})
     except Exception:
         raise UserError(
@@ -151,7 +162,10 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: the weights ({broken}) of a training that diverged, expected finite numbers; "
             "remove it, lower train.learning_rate and run again"
         )
-    return saved
+    progress.tail.load_state_dict(saved["tail"])
+    progress.optimizer.load_state_dict(saved["optimizer"])
+    progress.history = [Epoch(**row) for row in saved["history"]]
+    progress.best, progress.best_state = saved["best"], saved["best_state"]
 
 
 def learning_rate(training: Training, epoch: int) -> float:
@@ -170,6 +184,32 @@ def _optimizer(tail: nn.Module, training: Training) -> torch.optim.Optimizer:
     return kind(parameters, lr=rate, weight_decay=decay)
 
 
+def _one_epoch(
+    progress: _Progress,
+    train: LabelledInputs,
+    val: LabelledInputs | None,
+    recipe: Recipe,
+    number: int,
+) -> Epoch:
+    """Train for the epoch ``number``, from 1, and evaluate on ``val``.
+
+    Raises:
+        UserError: a loss or a weight became NaN or infinite.
+    """
+    training, tail = recipe.training, progress.tail
+    rate = learning_rate(training, number)
+    for group in progress.optimizer.param_groups:
+        group["lr"] = rate
+    torch.manual_seed(derived_seed(recipe.seed, "epoch", number))
+    train_loss, train_accuracy = _train_epoch(tail, progress.optimizer, train, recipe, number)
+    val_loss, val_accuracy = _evaluate(tail, val, training.batch_size) if val else (np.nan, np.nan)
+    if val and not np.isfinite(val_loss):
+        raise _diverged(number, f"the validation loss is {val_loss}", training)
+    if name := not_finite(tail.state_dict()):
+        raise _diverged(number, f"the weights ({name}) are not finite", training)
+    return Epoch(number, rate, train_loss, train_accuracy, val_loss, val_accuracy)
+
+
 def _logits(tail: nn.ModuleList, activations: Tensor) -> Tensor:
     return tail[1](pool(tail[0](activations)))
 
@@ -177,40 +217,40 @@ def _logits(tail: nn.ModuleList, activations: Tensor) -> Tensor:
 def _train_epoch(
     tail: nn.ModuleList,
     optimizer: torch.optim.Optimizer,
-    data: tuple[Inputs, Tensor],
-    training: Training,
-    epoch: int,
-    rng: np.random.Generator,
+    train: LabelledInputs,
+    recipe: Recipe,
+    number: int,
 ) -> tuple[float, float]:
-    inputs, labels = data
-    order = rng.permutation(len(labels))
+    """Take an optimiser step on each batch; return mean loss and accuracy."""
+    training = recipe.training
+    order = generator(recipe.seed, "order", number).permutation(len(train.labels))
     tail.train()
     losses, hits = 0.0, 0
     for indices in _without_single(order, training.batch_size):
-        target = labels[indices].to(device())
-        logits = _logits(tail, inputs(epoch, indices))
+        logits = _logits(tail, train.inputs(number, indices))
+        target = train.labels[indices].to(logits.device)
         loss = nn.functional.cross_entropy(logits, target, label_smoothing=training.label_smoothing)
         if not torch.isfinite(loss):
-            raise _diverged(epoch, f"the training loss is {loss.item()}", training)
+            raise _diverged(number, f"the training loss is {loss.item()}", training)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses += loss.item() * len(indices)
         hits += int((logits.argmax(1) == target).sum())
-    return losses / len(labels), hits / len(labels)
+    return losses / len(order), hits / len(order)
 
 
 def _without_single(order: np.ndarray, size: int) -> Sequence[np.ndarray]:
-    """Cut ``order`` into batches of ``size``, a last one of 1 joining its neighbour."""
+    """Cut ``order`` into batches of ``size``; a last one of 1 joins the one before."""
     cuts = list(range(size, len(order) - 1, size))
     return np.split(order, cuts)
 
 
 @torch.no_grad()
-def _evaluate(tail: nn.ModuleList, data: tuple[Inputs, Tensor], size: int) -> tuple[float, float]:
-    inputs, labels = data
+def _evaluate(tail: nn.ModuleList, val: LabelledInputs, size: int) -> tuple[float, float]:
+    """Return mean loss and accuracy, without augmentation."""
     tail.eval()
-    chunks = [_logits(tail, inputs(0, indices)).cpu() for indices in batches(len(labels), size)]
-    logits = torch.cat(chunks)
-    loss = nn.functional.cross_entropy(logits, labels)
-    return loss.item(), float((logits.argmax(1) == labels).float().mean())
+    parts = batches(len(val.labels), size)
+    logits = torch.cat([_logits(tail, val.inputs(0, indices)).cpu() for indices in parts])
+    loss = nn.functional.cross_entropy(logits, val.labels)
+    return loss.item(), float((logits.argmax(1) == val.labels).float().mean())

@@ -5,32 +5,20 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from twincam.determinism import Run
-from twincam.files.params import Block
-from twincam.models.params import BLOCKS, Model
+from twincam.files.params import Block, one_of
+from twincam.models.params import Model, require_block
+from twincam.training.augmentations import AUGMENTATIONS
 
 
-class Views(Block):
-    """How training images are varied, and how much of the frozen blocks' output is kept."""
+class AugmentedViews(Block):
+    """How training images are augmented, and how much of the frozen blocks' output is kept."""
 
     views: Annotated[int, Field(ge=1, le=64)]
-    augmentations: list[
-        Literal[
-            "flip",
-            "crop",
-            "compress",
-            "blur",
-            "rescale",
-            "noise",
-            "brightness",
-            "strong_crop",
-            "strong_compress",
-            "strong_blur",
-        ]
-    ]
+    augmentations: list[Annotated[str, one_of(AUGMENTATIONS)]]
     activation_cache_gb: Annotated[float, Field(ge=0)]
 
 
-class Training(Views):
+class Training(AugmentedViews):
     """Block ``train``: how a classifier is fitted."""
 
     unfreeze_from: Annotated[int, Field(ge=0)]
@@ -43,8 +31,8 @@ class Training(Views):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
 
 
-class Trained(Block):
-    """What a stage reads of ``params.yaml`` that trains classifiers."""
+class ClassifierParams(Block):
+    """The blocks that a stage reads which trains classifiers."""
 
     seed: int
     run: Run
@@ -52,11 +40,12 @@ class Trained(Block):
     train: Training
 
     @model_validator(mode="after")
-    def _cuts_where_a_block_is(self) -> Self:
-        last = BLOCKS[self.model.arch]
-        if self.train.unfreeze_from > last:
-            raise ValueError(
-                f"train.unfreeze_from is {self.train.unfreeze_from}; allowed: 0 (train everything) "
-                f"to {last} (train the head alone) for model.arch={self.model.arch}"
-            )
+    def _unfreezes_from_a_block(self) -> Self:
+        require_block(
+            self.model,
+            "train.unfreeze_from",
+            self.train.unfreeze_from,
+            first="0 (train everything)",
+            past_last="train the head alone",
+        )
         return self

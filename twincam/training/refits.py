@@ -1,6 +1,6 @@
-"""Train the classifier anew on parts of the images, and score the images that each part left out.
+"""Train the classifier anew on parts of the images, and evaluate it on the images held out.
 
-The frozen blocks run once for all parts: every refit draws its views from the same activations.
+The frozen blocks run once for all parts: every refit samples its views from the same activations.
 """
 
 import shutil
@@ -23,125 +23,144 @@ from twincam.files.tables import class_names
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
 from twincam.models.weights import initial_network
-from twincam.training.activations import Inputs, varied_inputs
+from twincam.training.activations import Inputs, augmented_inputs
 from twincam.training.checkpoints import run_key
-from twincam.training.fitting import fit, gone_astray
-from twincam.training.params import Trained, Training
+from twincam.training.fitting import LabelledInputs, Recipe, divergence_warning, fit
+from twincam.training.params import ClassifierParams
 
 
 class Refit(NamedTuple):
-    """Rows of the images to learn from, and rows to score; they share no group."""
+    """Rows of the images to train on, and of those to evaluate; they share no group."""
 
-    learn: np.ndarray
-    score: np.ndarray
-
-
-Measured = Mapping[str, np.ndarray]
-
-Measure = Callable[[Network, Refit], Measured]
-"""What is kept of a network that learned from one part."""
+    train: np.ndarray
+    held_out: np.ndarray
 
 
-def logits_alone(images: np.ndarray) -> Measure:
-    """Return the measure that keeps ``logits`` ``[S,K]`` of the images ``[N,H,W,3]`` to score."""
-    return lambda network, part: {"logits": logits_of(network, images[part.score])}
+class LabelledImages(NamedTuple):
+    """Images, bytes ``[N,H,W,3]``, and their class indices, int64 ``[N]``."""
+
+    images: np.ndarray
+    labels: Tensor
+
+
+class RunFiles(NamedTuple):
+    """The files that a stage trains from, and the folder for its checkpoints.
+
+    Refits are reused only with the same ``inputs`` (of images and split) and the same weights.
+    """
+
+    inputs: Sequence[Path]
+    weights_file: Path
+    checkpoints: Path
+
+
+Results = Mapping[str, np.ndarray]
+"""Arrays by name, as `numpy.savez` keeps them."""
+
+Evaluate = Callable[[Network, Refit], Results]
+"""What is computed with the network that a refit trained, in evaluation mode."""
+
+
+def held_out_logits(images: np.ndarray) -> Evaluate:
+    """Return the evaluation that keeps ``logits`` ``[S,K]`` of the held-out ``images``."""
+    return lambda network, part: {"logits": logits_of(network, images[part.held_out])}
 
 
 @contextmanager
 def refitted(
     stage: str,
-    params: Trained,
-    split: pd.DataFrame,
-    images: np.ndarray,
+    params: ClassifierParams,
+    dataset: tuple[pd.DataFrame, np.ndarray],
     plan: Sequence[Refit],
-    measure: Measure,
-    *,
-    inputs: Sequence[Path],
-    weights_file: Path,
-    checkpoints: Path,
-) -> Iterator[list[Measured]]:
-    """Give, for each of ``plan``, what ``measure`` finds in the network that learned from it.
+    evaluate: Evaluate,
+    files: RunFiles,
+) -> Iterator[list[Results]]:
+    """Give the results of ``evaluate`` for each refit of ``plan``.
 
-    Finished refits are kept until the block ends well: a run that was interrupted before its
-    results stood goes on from them.
+    Finished refits are kept until the ``with`` block ends without an error: an interrupted run
+    resumes from them.
 
     Args:
         stage: whose refits these are.
         params: the settings of the classifier.
-        split: ``data/split.csv``; row i is row i of ``images``.
-        images: bytes ``[N,H,W,3]``.
-        plan: what to learn from and to score.
-        measure: asked of each refit, in evaluation mode.
-        inputs: the files that the images and ``split`` come from; refits of others are not reused.
-        weights_file: of ``model.weights``.
-        checkpoints: folder for the finished refits.
+        dataset: ``data/split.csv``, and the images of its rows, bytes ``[N,H,W,3]``.
+        plan: the images to train on and to evaluate.
+        evaluate: called once for each refit.
+        files: where the data come from and checkpoints go.
     """
+    split, images = dataset
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     classes = class_names(split)
-    network = initial_network(params.model, weights_file, classes)
-    kept = checkpoints / f"{stage}-{run_key(params, (*inputs, weights_file))}"
+    network = initial_network(params.model, files.weights_file, classes)
+    key = run_key(params, (*files.inputs, files.weights_file))
+    folder = files.checkpoints / f"{stage}-{key}"
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    found = refit(
-        network, images, labels, plan, measure, params.train, params.seed, checkpoints=kept
-    )
-    yield list(found)
-    shutil.rmtree(kept)
+    recipe = Recipe(params.train, params.seed)
+    results = refit(network, LabelledImages(images, labels), plan, evaluate, recipe, folder)
+    yield list(results)
+    shutil.rmtree(folder)
 
 
 def refit(
     network: Network,
-    images: np.ndarray,
-    labels: Tensor,
+    data: LabelledImages,
     plan: Sequence[Refit],
-    measure: Measure,
-    training: Training,
-    seed: int,
-    *,
+    evaluate: Evaluate,
+    recipe: Recipe,
     checkpoints: Path,
-) -> Iterator[Measured]:
-    """Yield, for each of ``plan``, what ``measure`` finds in the network that learned from it.
+) -> Iterator[Results]:
+    """Yield the results of ``evaluate`` for each refit of ``plan``.
 
     Each refit starts from the weights that ``network`` comes with, under a head of its own, and
-    ends with the last epoch: none is chosen.
+    ends with the last epoch: none is selected.
 
     Args:
         network: before training; changed in place.
-        images: bytes ``[N,H,W,3]``.
-        labels: int64 ``[N]``.
-        plan: what to learn from and to score.
-        measure: asked of each refit, in evaluation mode.
-        training: the settings of the classifier.
-        seed: of heads, order and views.
-        checkpoints: folder in which each finished refit is kept; found there, it is not repeated.
+        data: all images with their labels.
+        plan: the images to train on and to evaluate.
+        evaluate: called once for each refit.
+        recipe: the settings of the classifier, and the seed of heads, order and augmentations.
+        checkpoints: folder for the results of each finished refit; found there, it is not repeated.
     """
-    rows = np.unique(np.concatenate([part.learn for part in plan]))
+    rows = np.unique(np.concatenate([part.train for part in plan]))
     start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    with varied_inputs(network, images, rows, training.unfreeze_from, training, seed) as inputs:
+    training, seed = recipe
+    cut = training.unfreeze_from
+    with augmented_inputs(network, data.images, rows, cut, training, seed) as inputs:
         for number, part in enumerate(plan):
-            kept = checkpoints / f"{number}.npz"
-            if not kept.is_file():
+            file = checkpoints / f"{number}.npz"
+            if not file.is_file():
                 network.module.load_state_dict(start)
-                own = derived_seed(seed, "refit", number)
-                torch.manual_seed(own)
-                network.head.reset_parameters()
-                learn = _chosen(inputs, np.searchsorted(rows, part.learn))
-                history, last = fit(network, (learn, labels[part.learn]), None, training, own)
-                if astray := gone_astray(history, last, len(network.classes), training):
-                    warn(f"refit {number + 1}", astray)
-                network.module.eval()
-                with atomic_path(kept) as partial, partial.open("wb") as file:
-                    np.savez(file, allow_pickle=False, **measure(network, part))
-            yield _read_refit(kept)
+                train = LabelledInputs(
+                    _chosen(inputs, np.searchsorted(rows, part.train)), data.labels[part.train]
+                )
+                _train_from_new_head(network, train, recipe, number)
+                with atomic_path(file) as partial, partial.open("wb") as opened:
+                    np.savez(opened, allow_pickle=False, **evaluate(network, part))
+            yield _read_results(file)
 
 
-def _read_refit(path: Path) -> Measured:
+def _train_from_new_head(
+    network: Network, train: LabelledInputs, recipe: Recipe, number: int
+) -> None:
+    """Train under a new head for the refit ``number``, from 0; leave it in evaluation mode."""
+    own = recipe._replace(seed=derived_seed(recipe.seed, "refit", number))
+    torch.manual_seed(own.seed)
+    network.head.reset_parameters()
+    history, last = fit(network, train, None, own)
+    if message := divergence_warning(history, last, len(network.classes), own.training):
+        warn(f"refit {number + 1}", message)
+    network.module.eval()
+
+
+def _read_results(path: Path) -> Results:
     try:
         with np.load(path, allow_pickle=False) as found:
             return dict(found)
     except (ValueError, EOFError, BadZipFile):
         raise UserError(
-            f"{path}: expected what an interrupted run kept of a refit, it is damaged; "
-            "remove it and run again"
+            f"{path}: expected the results of a refit that an interrupted run kept, it is "
+            "damaged; remove it and run again"
         ) from None
 
 
