@@ -44,10 +44,10 @@ def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
 
 
 def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
-    """Return the decoded file at ``path``, and its square, uint8 ``[size,size,3]`` RGB.
+    """Return what the file at ``path`` is, and its square uint8 ``[size,size,3]``, RGB.
 
     Raises:
-        BadImageError: not a regular file, unreadable, not an image, or damaged.
+        BadImageError: no regular file, unreadable, no image, too large or damaged.
     """
     found = decode(path, at_least=2 * settings.image_size)
     square = harmonise(found.image, settings.image_size, settings.harmonise, settings.jpeg_quality)

@@ -21,10 +21,10 @@ from stages.split.names import lookalikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
-from twincam.files import messages
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.folders import listed, require_no_links
+from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import holds_settings, require_settings
 from twincam.files.tables import write_table
@@ -34,7 +34,7 @@ from twincam.near_duplicates.hashes import hash_text
 COLUMNS = ["id", "path", "label", "split", "group", "source", "family"]
 COLUMNS += ["sha256", "phash", "width", "height", "format", "bytes"]
 
-warn = partial(messages.warn, "split")
+log = partial(warn, "split")
 
 
 def main(argv: list[str]) -> None:
@@ -48,38 +48,36 @@ def main(argv: list[str]) -> None:
     given = splits != [""]
     manifest = read_manifest(flags.info)
     if stray_files:
-        warn(f"ignored files beside the class folders of {flags.root}: {listed(stray_files, 1)}")
-    warn(*ignored_parts(manifest, flags.info, flags.root))
+        log(f"ignored files beside the class folders of {flags.root}: {listed(stray_files, 1)}")
+    log(*ignored_parts(manifest, flags.info, flags.root))
 
     images, bad, sidecars = read_contents(flags.root, files, params.data.max_pixels)
     if sidecars:
-        warn(f"ignored captions, notes and other sidecar files: {listed(sidecars, 1)}")
-    warn(*(f"skipped {file['path']}: {file['reason']}" for file in bad))
+        log(f"ignored captions, notes and other sidecar files: {listed(sidecars, 1)}")
+    log(*(f"skipped {file['path']}: {file['reason']}" for file in bad))
     labels = sorted({file.label for file in files})
-    warn(*lookalikes(labels))
+    log(*lookalikes(labels))
     total = len(files) - len(sidecars)
     check_bad(bad, total, params.data.max_bad_fraction)
     check_classes(images, files, sidecars)
     manifest = with_image_paths(manifest, images["path"])
     if unmatched := count_unmatched(manifest, images):
-        warn(f"rows of manifest.csv that name no usable image: {unmatched} of {len(manifest)}")
+        log(f"rows of manifest.csv that name no usable image: {unmatched} of {len(manifest)}")
 
     images = with_sources(with_metadata(images, manifest), params.data.source_pattern)
     conflicts = label_conflicts(images)
-    warn(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
+    log(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
     near = near_duplicate_files(
         [flags.root / path for path in images["path"]],
         images["phash"].to_numpy(np.uint64),
         params.split.near_duplicate_distance,
     )
     images, leaks = divide(images, given, params.split, near)
-    warn(
-        *(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks)
-    )
+    log(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
     check_covered(images, labels, wanted, given)
-    warn(*missing_from_test(images, labels, splits))
-    warn(*dominant_groups(images, near))
+    log(*missing_from_test(images, labels, splits))
+    log(*dominant_groups(images, near))
 
     counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}
     metrics = {

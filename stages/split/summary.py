@@ -1,4 +1,4 @@
-"""The counts in ``reports/split.json``."""
+"""The figures of ``reports/split.json``."""
 
 from typing import Any
 

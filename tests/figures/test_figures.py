@@ -16,7 +16,7 @@ from stages.evaluate.figures import confusion_figure, roc_figure
 from stages.evaluate.scores import roc
 from stages.forensics.figures import scores_figure
 from stages.leave_one_source_out.figures import recall_figure
-from twincam.figures import text as text_module
+from twincam.figures import text as pictured
 from twincam.figures.drawing import save_figure, write_line
 from twincam.figures.text import beside_plot, fitted, font, printable, shortened, wrapped
 from twincam.files.predictions import predictions
@@ -89,7 +89,7 @@ def test_curves_of_forty_classes_differ_and_no_figure_grows_with_its_classes(
 def test_a_name_that_the_font_has_is_unchanged_and_any_other_is_transliterated(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_module, "_warned", [])
+    monkeypatch.setattr(pictured, "_warned", [])
     assert [printable(name) for name in AS_THEY_ARE] == AS_THEY_ARE
     assert capsys.readouterr().err == ""
     shown = [printable(name) for name in LATIN]

@@ -1,4 +1,4 @@
-"""A missing class of genuine images is reported once, with what to do."""
+"""A class of genuine images that is not there is said once, with the way out."""
 
 import pytest
 

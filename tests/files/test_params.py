@@ -154,7 +154,7 @@ def test_what_is_allowed_is_in_plain_words(
     assert "valid" not in str(caught.value)
 
 
-def test_block_counts_are_those_of_the_networks() -> None:
+def test_blocks_are_counted_as_the_networks_are_cut() -> None:
     assert {arch: len(create(arch, "ab", HALF).blocks) for arch in ARCHITECTURES} == BLOCKS
 
 

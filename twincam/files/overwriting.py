@@ -22,7 +22,9 @@ def place_to_write(target: Path, option: str, is_own: Callable[[Path], bool], ki
             links form a loop, or the folder above is not writable.
     """
     if target.name in ("", ".."):
-        raise UserError(f"{option} {str(target)!r}: expected a name to write to; name a path inside it")
+        raise UserError(
+            f"{option} {str(target)!r}: expected a name to write to; name a path inside it"
+        )
     place = Path(os.path.realpath(target))
     above = next(folder for folder in place.parents if os.path.lexists(folder))
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):

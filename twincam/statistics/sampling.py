@@ -13,9 +13,9 @@ def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         labels: of all images, ``[N]``.
         order: positions among them, ``[M]``; the order within a class is kept.
     """
-    _, classes = np.unique(labels[order], return_inverse=True)
-    rank = pd.Series(classes).groupby(classes).cumcount().to_numpy()
-    return np.asarray(order[np.lexsort((classes, rank))])
+    _, kind = np.unique(labels[order], return_inverse=True)
+    turn = pd.Series(kind).groupby(kind).cumcount().to_numpy()
+    return np.asarray(order[np.lexsort((kind, turn))])
 
 
 def draw_in_turn(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
