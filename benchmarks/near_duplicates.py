@@ -17,7 +17,7 @@ from stages.split.groups import components
 from twincam.figures.text import font
 from twincam.images.decoding import decode
 from twincam.near_duplicates.hashes import near_pairs, perceptual_hash
-from twincam.near_duplicates.search import connected, near_duplicates
+from twincam.near_duplicates.search import first_connected, near_duplicates
 
 DISTANCE = 10
 PHOTOGRAPHS = {
@@ -26,14 +26,14 @@ PHOTOGRAPHS = {
     "oxford-cats": ("oxford-cats/images",),
 }
 EVERY = 5
-"""Of the photographs, one in so many is copied."""
+"""One photograph in this many is copied."""
 
 Make = Callable[[np.random.Generator], Image.Image]
 Copy = Callable[[Image.Image], Image.Image]
 
 
 def x_ray(rng: np.random.Generator) -> Image.Image:
-    """Draw a chest: a pale body, two dark lungs, a spot in half of them, and noise."""
+    """Draw a chest: a bright body, two dark lungs, a spot in half of the images, and noise."""
     y, x = np.mgrid[:256, :256]
     down, right = rng.normal(0, 3, 2)
     scale = rng.normal(1, 0.04)
@@ -73,7 +73,7 @@ def form(rng: np.random.Generator) -> Image.Image:
 
 
 def part(rng: np.random.Generator) -> Image.Image:
-    """Draw a disc with holes on white, scratched in half of them."""
+    """Draw a disc with holes on white, scratched in half of the images."""
     plate = Image.new("RGB", (400, 400), "white")
     draw = ImageDraw.Draw(plate)
     (x, y), radius = 200 + rng.normal(0, 4, 2), 120 + rng.normal(0, 3)
@@ -89,7 +89,7 @@ def part(rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def made(make: Make, count: int = 60) -> list[Image.Image]:
+def images_of(make: Make, count: int = 60) -> list[Image.Image]:
     """Return different pictures of one layout."""
     return [make(np.random.default_rng(number)) for number in range(count)]
 
@@ -153,7 +153,7 @@ COPIES: dict[str, Copy] = {
     "a square of 20 % painted over": lambda image: edited(image, 0.2),
     "a square of 40 % painted over": lambda image: edited(image, 0.4),
     "blurred by 1 % of the side": lambda image: blurred(image, 0.01),
-    "turned by 1°": lambda image: image.rotate(1, Image.Resampling.BICUBIC),
+    "rotated by 1°": lambda image: image.rotate(1, Image.Resampling.BICUBIC),
     "98 % crop": lambda image: cropped(image, 0.98),
     "95 % crop": lambda image: cropped(image, 0.95),
     "95 % crop, corner": lambda image: cropped(image, 0.95, corner=True),
@@ -161,16 +161,18 @@ COPIES: dict[str, Copy] = {
 }
 
 
-def pairs_of(images: list[Image.Image], since: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs ``[M,2]`` whose hashes match, and those that the pixels confirm."""
+def pairs_of(images: list[Image.Image], first_new: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs ``[M,2]`` whose hashes match, and those confirmed on pixels."""
     hashes = np.array([perceptual_hash(image) for image in images], np.uint64)
-    proposed = np.concatenate(list(near_pairs(hashes, DISTANCE, since)))
+    proposed = np.concatenate(list(near_pairs(hashes, DISTANCE, first_new)))
     read = [image.convert("L") for image in images]
-    return proposed, near_duplicates(hashes, DISTANCE, lambda rows: [read[r] for r in rows], since)
+    return proposed, near_duplicates(
+        hashes, DISTANCE, lambda rows: [read[r] for r in rows], first_new
+    )
 
 
 def groups(count: int, pairs: np.ndarray) -> str:
-    """Return how many groups ``pairs`` make of ``count`` images, and the largest."""
+    """Return the number of groups that ``pairs`` form of ``count`` images, and the largest size."""
     table = pd.DataFrame({"sha256": [f"{number}" for number in range(count)]})
     sizes = np.unique(components(table, pairs, manifest=False), return_counts=True)[1]
     return f"{len(sizes)}, {sizes.max()}"
@@ -178,7 +180,7 @@ def groups(count: int, pairs: np.ndarray) -> str:
 
 def main(data: Path) -> None:
     """Print both tables as Markdown."""
-    layouts = {make.__name__: made(make) for make in (x_ray, letter, form, part)}
+    layouts = {make.__name__: images_of(make) for make in (x_ray, letter, form, part)}
     photographs = {
         name: [decode(path).image for place in places for path in sorted((data / place).iterdir())]
         for name, places in PHOTOGRAPHS.items()
@@ -195,7 +197,7 @@ def main(data: Path) -> None:
         for images in photographs.values():
             copied = images[::EVERY]
             every = [*images, *map(change, copied)]
-            firsts = (connected(len(every), pairs) for pairs in pairs_of(every, len(images)))
+            firsts = (first_connected(len(every), pairs) for pairs in pairs_of(every, len(images)))
             own = EVERY * np.arange(len(copied))
             found = [int((first[len(images) :] == first[own]).sum()) for first in firsts]
             cells.append(f"{found[0]} and {found[1]} of {len(copied)}")

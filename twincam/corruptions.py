@@ -1,7 +1,7 @@
-"""What happens to pictures on their way: re-compression, blur, scaling, cropping, noise, light.
+"""Corruptions that images suffer in use: compression, blur, scaling, cropping, noise, brightness.
 
-Each function takes and returns an RGB image. `views` draws from them for training, `robustness`
-turns them up step by step, and `deliver` sends the evaluated pictures through them.
+Each function takes and returns an RGB image. Training samples augmentations from them, the stage
+robustness applies them with increasing strength, and the stage stability to the evaluated images.
 """
 
 import io
@@ -11,19 +11,19 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """Re-encode as JPEG of ``quality`` (1 to 100), colour at half resolution."""
+    """Re-encode as JPEG of ``quality`` (1 to 100), with chroma at half resolution."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
 
 
 def blur(image: Image.Image, deviation: float) -> Image.Image:
-    """Blur with a Gaussian of ``deviation`` pixels."""
+    """Blur with a Gaussian whose standard deviation is ``deviation`` pixels."""
     return image.filter(ImageFilter.GaussianBlur(deviation))
 
 
 def rescale(image: Image.Image, share: float) -> Image.Image:
-    """Scale to ``share`` (0 to 1) of the size, and back."""
+    """Scale to ``share`` (0 to 1) of each side, and back."""
     small = (max(1, round(image.width * share)), max(1, round(image.height * share)))
     return image.resize(small, Image.Resampling.BICUBIC).resize(
         image.size, Image.Resampling.BICUBIC
@@ -31,7 +31,7 @@ def rescale(image: Image.Image, share: float) -> Image.Image:
 
 
 def crop(image: Image.Image, share: float) -> Image.Image:
-    """Cut out the middle ``share`` (0 to 1) of each side and scale it to the old size."""
+    """Crop the central ``share`` (0 to 1) of each side and scale it to the original size."""
     width, height = max(1, round(image.width * share)), max(1, round(image.height * share))
     left, top = (image.width - width) // 2, (image.height - height) // 2
     box = (left, top, left + width, top + height)
@@ -39,19 +39,19 @@ def crop(image: Image.Image, share: float) -> Image.Image:
 
 
 def noise(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
-    """Add Gaussian noise of ``deviation`` grey levels (of 255) to every channel."""
+    """Add Gaussian noise of standard deviation ``deviation`` (of 255 levels) to every channel."""
     pixels = np.asarray(image, np.float32)
     noisy = pixels + rng.normal(0, deviation, pixels.shape)
     return Image.fromarray(noisy.round().clip(0, 255).astype(np.uint8))
 
 
 def brightness(image: Image.Image, factor: float) -> Image.Image:
-    """Multiply every channel by ``factor``, cut off at white."""
+    """Multiply every channel by ``factor``, clipped at white."""
     return ImageEnhance.Brightness(image).enhance(factor)
 
 
 def letterbox(image: Image.Image, share: float) -> Image.Image:
-    """Put the picture on a black square, of whose side its longer one takes ``share`` (0 to 1)."""
+    """Centre the image on a black square; its longer side is ``share`` (0 to 1) of the square's."""
     side = round(max(image.size) / share)
     square = Image.new("RGB", (side, side))
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))

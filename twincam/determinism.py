@@ -1,4 +1,4 @@
-"""One seed in, the same bits out: every random choice is named and derived from ``seed``."""
+"""Reproducible randomness: every random choice has a name and a seed derived from ``seed``."""
 
 import contextlib
 import ctypes
@@ -13,22 +13,22 @@ from twincam.files.params import Block
 
 
 def derived_seed(seed: int, *names: object) -> int:
-    """Return a 63-bit seed for the choice that ``names`` describe, independent of all others."""
+    """Return a 63-bit seed for the choice named ``names``, independent of those of other names."""
     digest = hashlib.sha256(repr((seed, *map(str, names))).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
-    """Return NumPy's generator for the choice that ``names`` describe."""
+    """Return a NumPy generator for the choice named ``names``."""
     return np.random.default_rng(derived_seed(seed, *names))
 
 
 def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
-    """Seed torch for the choice that ``names`` describe and allow deterministic algorithms only.
+    """Seed torch for the choice named ``names`` and allow only deterministic algorithms.
 
-    Torch, BLAS and OpenMP compute with ``threads``, whatever the machine has: sums that another
-    number of threads divides round differently. Freed memory is kept for the next batch besides,
-    which changes no result.
+    Torch, BLAS and OpenMP use ``threads`` threads on any machine, since sums round differently when
+    divided among another number of threads. Freed memory is also kept for the next batch, which
+    changes no result.
     """
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -43,7 +43,7 @@ def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc not to hand large blocks back: clearing them anew is a fifth of a CPU training."""
+    """Make glibc keep large freed blocks: clearing new ones costs a fifth of CPU training time."""
     with contextlib.suppress(OSError, AttributeError):
         trim_threshold, mmap_threshold = -1, -3
         libc = ctypes.CDLL("libc.so.6")
@@ -52,6 +52,6 @@ def _keep_freed_memory() -> None:
 
 
 class Run(Block):
-    """Block ``run``: by how many threads a stage computes; another number may round differently."""
+    """Block ``run``: the number of threads a stage uses; another number may round differently."""
 
     threads: Annotated[int, Field(ge=1, le=1024)]

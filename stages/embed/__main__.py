@@ -1,4 +1,4 @@
-"""Run every image through the classifier once and keep what later stages live on."""
+"""Run every image through the classifier once and store the results for later stages."""
 
 from stages.embed.inference import embed
 from stages.embed.params import Params
@@ -14,7 +14,7 @@ from twincam.models.network import device
 
 
 def main(argv: list[str]) -> None:
-    """Run the stage."""
+    """Write logits, features, heat maps of the evaluated images, and the classifier's head."""
     args = parse_flags(argv, __doc__, "params", "images", "split", "model", "embeddings")
     params = read_params(args.params, Params)
     split = read_split(args.split)

@@ -1,4 +1,4 @@
-"""One pass over the images: logits, pooled features, and the margin's heat maps where asked."""
+"""One pass over the images: logits, pooled features, and the margin's heat maps of some."""
 
 import numpy as np
 from tqdm import tqdm
@@ -19,8 +19,8 @@ def embed(
         explained: bool ``[N]``, which images get a heat map.
 
     Returns:
-        Logits ``[N,K]``, features ``[N,C]``, signed margin maps ``[E,h,w]`` of the explained
-        images in their order; float32.
+        Logits ``[N,K]``, features ``[N,C]`` and signed margin maps ``[E,h,w]`` of the explained
+        images, in order; float32.
     """
     weight = network.head.weight.detach().cpu().numpy()
     logits, features, cams = [], [], []

@@ -1,4 +1,4 @@
-"""Bring every image, and its masks, to one square; into few large arrays."""
+"""Turn every image and its maps into squares of one size, stored in a few large arrays."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -18,7 +18,7 @@ from twincam.images.parallel import in_order
 
 
 def main(argv: list[str]) -> None:
-    """Write images and maps as arrays, and how the images were prepared."""
+    """Write the arrays of images and maps, and the settings used."""
     flags = parse_flags(
         argv,
         __doc__,
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     )
     settings = read_params(flags.params, Params).prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
-    there = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
+    has_maps = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
     paths = [job.path for job in jobs]
     strays = [
         stray_files(flags.info / kind, paths, [job.maps[kind] for job in jobs]) for kind in KINDS
@@ -49,23 +49,23 @@ def main(argv: list[str]) -> None:
             kind: files.enter_context(
                 npy_rows(getattr(flags, kind), (count if found else 0, *square))
             )
-            for kind, found in there.items()
+            for kind, found in has_maps.items()
         }
         empty: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        full = 0
+        mostly_inside = 0
         for job, (image, maps) in zip(jobs, squares, strict=True):
             add_image(image)
-            full += bool((maps["masks"] > 0).mean() > 1 / 2)
+            mostly_inside += bool((maps["masks"] > 0).mean() > 1 / 2)
             for kind in KINDS:
-                if there[kind]:
+                if has_maps[kind]:
                     add_map[kind](maps[kind])
                 if job.maps[kind] and not maps[kind].any():
                     empty[kind].append(str(job.maps[kind]))
     for kind, blank in empty.items():
         if blank:
-            warn("prepare", f"{len(blank)} of the {kind} are empty in the square: {listed(blank)}")
+            warn("prepare", f"{len(blank)} of the {kind} are empty after cropping: {listed(blank)}")
     count_masks = sum(job.maps["masks"] is not None for job in jobs)
-    warn("prepare", *filter(None, [perhaps_inverted(full, count_masks)]))
+    warn("prepare", *filter(None, [perhaps_inverted(mostly_inside, count_masks)]))
     write_settings(flags.preprocessing, settings.model_dump())
 
 

@@ -1,10 +1,10 @@
-"""The parameters of this stage."""
+"""The parameters of ``prepare``."""
 
 from twincam.files.params import Block
 from twincam.images.params import Prepare
 
 
 class Params(Block):
-    """The blocks this stage uses."""
+    """What ``prepare`` reads of ``params.yaml``."""
 
     prepare: Prepare

@@ -1,4 +1,4 @@
-"""One row of the arrays: an image with its maps, each brought to the same square."""
+"""One row of the arrays: an image and its maps, cropped and resized alike to a square."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from twincam.images.reading import read_image
 
 
 class Job(NamedTuple):
-    """An image of split.csv and the file of each kind of map, if any."""
+    """A row of split.csv and the file of each kind of map, None if there is none."""
 
     path: str
     sha256: str
@@ -26,14 +26,17 @@ class Job(NamedTuple):
 
 
 class Square(NamedTuple):
-    """uint8 [size, size, 3] RGB; uint8 [size, size] of each kind of map, zero without a file."""
+    """An image, uint8 [size, size, 3] RGB, and its maps by kind, uint8 [size, size].
+
+    A map without a file is all 0.
+    """
 
     image: np.ndarray
     maps: Mapping[str, np.ndarray]
 
 
 def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
-    """Return a job per row of ``split`` with the maps found in ``info``."""
+    """Return a job for each row of ``split``, with the maps found in ``info``."""
     paths = split["path"].tolist()
     columns = [split[name].tolist() for name in ("path", "sha256", "width", "height")]
     files = {kind: map_files(info / kind, paths) for kind in KINDS}
@@ -42,10 +45,10 @@ def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
 
 
 def make_square(root: Path, settings: Prepare, job: Job) -> Square:
-    """Read, check and warp everything of one image.
+    """Read and check an image and its maps, and turn them into squares.
 
     Raises:
-        UserError: the image is not the one of split.csv any more, or a map does not fit it.
+        UserError: the image is no longer the one in split.csv, or a map does not fit it.
     """
     size, crop = settings.image_size, settings.harmonise
     try:
@@ -53,7 +56,7 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
     except BadImageError as error:
         raise UserError(_changed(root, job, str(error))) from None
     if found.sha256 != job.sha256:
-        raise UserError(_changed(root, job, "other content"))
+        raise UserError(_changed(root, job, "different content"))
     maps = dict.fromkeys(KINDS, np.zeros((size, size), np.uint8))
     for kind, file in job.maps.items():
         if file:
@@ -64,6 +67,4 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
 
 
 def _changed(root: Path, job: Job, reason: str) -> str:
-    return (
-        f"{root / job.path}: changed since it was split ({reason}); run `dvc repro` to split anew"
-    )
+    return f"{root / job.path}: changed since the stage split ran ({reason}); run `dvc repro`"

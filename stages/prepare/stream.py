@@ -11,10 +11,10 @@ from twincam.files.atomic import atomic_path
 
 @contextmanager
 def npy_rows(target: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
-    """Yield a function that appends the next row of a uint8 array of ``shape``.
+    """Yield a function that appends a row to a uint8 array of ``shape``.
 
-    The caller appends exactly ``shape[0]`` rows of ``shape[1:]``. The file then equals what
-    `numpy.save` would write; it takes its name at the end of the block.
+    The caller must append exactly ``shape[0]`` rows of ``shape[1:]``. The file is then the one that
+    `numpy.save` would write; it is moved to ``target`` at the end of the block.
     """
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with atomic_path(target) as partial, partial.open("wb") as file:

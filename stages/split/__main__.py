@@ -1,14 +1,23 @@
-"""List, check, group and divide the images."""
+"""List the images, check them, group duplicates and assign each group a split."""
 
 from functools import partial
 
+import numpy as np
+
 from stages.params import read_params
 from stages.split.assignment import check_covered, divide
-from stages.split.contents import check_bad, check_classes, gaps_of_test, read_contents
-from stages.split.groups import dominant_groups, label_conflicts, near_pairs_of
+from stages.split.contents import check_bad, check_classes, missing_from_test, read_contents
+from stages.split.groups import dominant_groups, label_conflicts
 from stages.split.listing import find_files
-from stages.split.manifest import attributes, matched, read_manifest, unmatched, unread, with_facts
-from stages.split.names import look_alikes
+from stages.split.manifest import (
+    attributes,
+    count_unmatched,
+    ignored_parts,
+    read_manifest,
+    with_image_paths,
+    with_metadata,
+)
+from stages.split.names import lookalikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
 from stages.split.summary import summarise
@@ -19,12 +28,13 @@ from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import holds_settings, require_settings
 from twincam.files.tables import write_table
+from twincam.near_duplicates.files import near_duplicate_files
 from twincam.near_duplicates.hashes import hash_text
 
 COLUMNS = ["id", "path", "label", "split", "group", "source", "family"]
 COLUMNS += ["sha256", "phash", "width", "height", "format", "bytes"]
 
-say = partial(warn, "split")
+log = partial(warn, "split")
 
 
 def main(argv: list[str]) -> None:
@@ -34,37 +44,41 @@ def main(argv: list[str]) -> None:
     if holds_settings(made_with := flags.info / "rendered_with.json", params.synthesize):
         require_settings(made_with, params.synthesize, "synthesize")
     require_no_links(flags.info)
-    entries, loose, splits = find_files(flags.root, params.data.layout)
+    files, stray_files, splits = find_files(flags.root, params.data.layout)
     given = splits != [""]
     manifest = read_manifest(flags.info)
-    if loose:
-        say(f"passed over beside the class folders of {flags.root}: {listed(loose, 1)}")
-    say(*unread(manifest, flags.info, flags.root))
+    if stray_files:
+        log(f"ignored files beside the class folders of {flags.root}: {listed(stray_files, 1)}")
+    log(*ignored_parts(manifest, flags.info, flags.root))
 
-    images, bad, sidecars = read_contents(flags.root, entries, params.data.max_pixels)
+    images, bad, sidecars = read_contents(flags.root, files, params.data.max_pixels)
     if sidecars:
-        say(f"passed over as captions, notes or the like: {listed(sidecars, 1)}")
-    say(*(f"left out {file['path']}: {file['reason']}" for file in bad))
-    labels = sorted({entry.label for entry in entries})
-    say(*look_alikes(labels))
-    check_bad(bad, len(entries) - len(sidecars), params.data.max_bad_fraction)
-    check_classes(images, entries, sidecars)
-    manifest = matched(manifest, images["path"])
-    if nameless := unmatched(manifest, images):
-        say(f"rows of manifest.csv that name no usable image: {nameless} of {len(manifest)}")
+        log(f"ignored captions, notes and other sidecar files: {listed(sidecars, 1)}")
+    log(*(f"skipped {file['path']}: {file['reason']}" for file in bad))
+    labels = sorted({file.label for file in files})
+    log(*lookalikes(labels))
+    total = len(files) - len(sidecars)
+    check_bad(bad, total, params.data.max_bad_fraction)
+    check_classes(images, files, sidecars)
+    manifest = with_image_paths(manifest, images["path"])
+    if unmatched := count_unmatched(manifest, images):
+        log(f"rows of manifest.csv that name no usable image: {unmatched} of {len(manifest)}")
 
-    images = with_sources(with_facts(images, manifest), params.data.source_pattern)
+    images = with_sources(with_metadata(images, manifest), params.data.source_pattern)
     conflicts = label_conflicts(images)
-    say(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
-    near = near_pairs_of(flags.root, images, params.split.near_duplicate_distance)
+    log(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
+    near = near_duplicate_files(
+        [flags.root / path for path in images["path"]],
+        images["phash"].to_numpy(np.uint64),
+        params.split.near_duplicate_distance,
+    )
     images, leaks = divide(images, given, params.split, near)
-    say(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
+    log(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
     check_covered(images, labels, wanted, given)
-    say(*gaps_of_test(images, labels, splits))
-    say(*dominant_groups(images, near))
+    log(*missing_from_test(images, labels, splits))
+    log(*dominant_groups(images, near))
 
-    total = len(entries) - len(sidecars)
     counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}
     metrics = {
         "images": counts,

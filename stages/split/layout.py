@@ -1,40 +1,18 @@
-"""Tell whether the folders of a data set are its classes or its splits."""
+"""Determine whether the folders of a data set are its classes or its splits."""
 
 import re
 from pathlib import Path
 from typing import Literal
 
-from stages.split.names import looks
+from stages.split.names import SPLITS, appearance, split_of
 from twincam.files.errors import UserError
 from twincam.files.folders import is_sidecar, listed, subfolders, visible
 
-SPLITS = ("train", "val", "test")
 Layout = Literal["auto", "classes"]
 
-_SPELLINGS = {
-    "train": {"train", "training", "trn"},
-    "val": {"val", "valid", "validation", "validate", "dev", "devel", "development"},
-    "test": {"test", "testing", "tst"},
-}
-_DECORATION = re.compile(r"sets?$|data$|images?$|imgs?$|splits?$|\d+$|^\d+")
 _WORDS = re.compile(r"[A-Z]?[^\W_A-Z]+|[A-Z]+(?![^\W_A-Z])")
 _ANNOTATED = {"images", "labels", "annotations", "masks"}
 _AS_CLASSES = "set data.layout=classes if these are classes"
-
-
-def split_of(name: str) -> str:
-    """Return the split that a folder's name stands for, "" for none.
-
-    Case, separators, years, and endings such as "set" do not matter: "Train", "training_set" and
-    "val2017" stand for train, train and val.
-    """
-    plain = re.sub(r"[\W_]", "", name.casefold())
-    while plain and plain not in set().union(*_SPELLINGS.values()):
-        shorter = _DECORATION.sub("", plain, count=1)
-        if shorter == plain:
-            return ""
-        plain = shorter
-    return next((split for split, names in _SPELLINGS.items() if plain in names), "")
 
 
 def find_classes(root: Path, layout: Layout) -> dict[str, tuple[Path, list[str]]]:
@@ -42,11 +20,11 @@ def find_classes(root: Path, layout: Layout) -> dict[str, tuple[Path, list[str]]
 
     Args:
         root: holds a folder per class, or a folder per split that does.
-        layout: "classes" takes every folder for a class, whatever its name.
+        layout: "classes" treats every folder as a class, whatever its name.
 
     Raises:
-        UserError: the folders can be read in more than one way, fewer than two classes, or an
-            incomplete given split.
+        UserError: the folders are ambiguous, there are fewer than two classes, or the given split
+            is incomplete.
     """
     folders = subfolders(root)
     named = {name: split_of(name) for name in folders}
@@ -68,7 +46,7 @@ def find_classes(root: Path, layout: Layout) -> dict[str, tuple[Path, list[str]]
 
 
 def _check_names(root: Path, folders: list[str]) -> None:
-    """Raise UserError where one name stands beside two splits: "real_train" and "real_val"."""
+    """Raise UserError if names combine a class with different splits: "real_train", "real_val"."""
     first: dict[str, tuple[str, str]] = {}
     for name in folders:
         words = _WORDS.findall(name)
@@ -98,14 +76,14 @@ def _check_splits(root: Path, named: dict[str, str]) -> None:
         same = [name for name in splits if named[name] == split]
         if len(same) > 1:
             raise UserError(
-                f"{root}: {listed(same)} all look like the split {split!r}; leave one of them, or "
+                f"{root}: {listed(same)} all look like the split {split!r}; keep one of them, or "
                 f"{_AS_CLASSES}"
             )
         if not same and split != "test":
             raise UserError(
-                f"{root}: expected train/ and val/ side by side, but {split}/ is missing among "
-                f"{listed(splits)}; add it (a test/ on which nothing is chosen may serve as val/), "
-                f"or move the class folders of a single set into {root} and have them split, or "
+                f"{root}: expected train/ and val/ side by side, but found {listed(splits)} and no "
+                f"{split}/; add it (rename test/ to val/ if you have no validation set), or move "
+                f"the class folders of a single set into {root} to have them split, or "
                 f"{_AS_CLASSES}"
             )
 
@@ -123,11 +101,11 @@ def _check_classes(classes: dict[str, tuple[Path, list[str]]]) -> None:
         )
     for place, labels in classes.values():
         if unknown := sorted(set(labels) - set(known)):
-            alike = [name for name in known if looks(name) == looks(unknown[0])]
+            alike = [name for name in known if appearance(name) == appearance(unknown[0])]
             if alike:
                 raise UserError(
                     f"{place}: class {unknown[0]!a} is {alike[0]!a} in train/, and only "
-                    "case, blanks or the Unicode form differ; give both folders one name"
+                    "case, spaces or the Unicode form differ; give both folders the same name"
                 )
             raise UserError(
                 f"{place}: class {listed(unknown)} is not in train/, which has "
@@ -142,45 +120,45 @@ def _check_classes(classes: dict[str, tuple[Path, list[str]]]) -> None:
 
 
 def _check_level(folder: Path, labels: list[str]) -> None:
-    """Raise UserError where most class folders hold the same folders, and hardly a file."""
+    """Raise UserError if most class folders hold the same subfolders and hardly any files."""
     if set(map(str.casefold, labels)) <= _ANNOTATED:
         raise UserError(
             f"{folder}: expected a folder per class, but {listed(labels)} look like images and "
             "their annotations; put the images of each class into a folder of its own, or "
             f"{_AS_CLASSES}"
         )
-    inside = {label: _groups(folder / label) for label in labels}
+    inside = {label: _subfolders(folder / label) for label in labels}
     names = {label: {path.name for path in paths} for label, paths in inside.items()}
     shared, holders = _shared(names)
     deeper = {
-        label: names[label].union(*({path.name for path in _groups(path)} for path in paths))
+        label: names[label].union(*({path.name for path in _subfolders(path)} for path in paths))
         for label, paths in inside.items()
     }
-    beneath = _shared(deeper)
+    shared_deeper, deeper_holders = _shared(deeper)
     if not holders:
-        shared, holders = beneath
+        shared, holders = shared_deeper, deeper_holders
     if not holders:
         return
     first = f"{holders[0]}/{shared[0]}" if shared[0] in names[holders[0]] else f"…/{shared[0]}"
-    up = f"as in {shared[0]}/{holders[0]} in place of {first}"
-    one = f"make one of {listed(holders)} data.root"
+    swap = f"as in {shared[0]}/{holders[0]} in place of {first}"
+    choose = f"set data.root to one of {listed(holders)}"
     if not all(map(split_of, shared)):
-        cure = (
-            f"if {listed(shared)} are the classes, put them first, {up} (data.source_pattern "
-            f"reads the source from the path), or {one}"
+        advice = (
+            f"if {listed(shared)} are the classes, put them first, {swap} (data.source_pattern "
+            f"reads the source from the path), or {choose}"
         )
-    elif len(beneath[0]) > len(shared):
-        cure = one
+    elif len(shared_deeper) > len(shared):
+        advice = choose
     else:
-        cure = f"put the split first, {up}"
+        advice = f"put the split first, {swap}"
     raise UserError(
         f"{folder}: expected a folder per class, but {listed(holders)} hold the same folders "
-        f"{listed(shared)}; {cure}; if {holders[0]!r} is a class as it is, set data.layout=classes"
+        f"{listed(shared)}; {advice}; if {holders[0]!r} really is a class, set data.layout=classes"
     )
 
 
-def _groups(folder: Path) -> list[Path]:
-    """Return the folders in ``folder``; none where files other than side-cars outnumber them."""
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the folders in ``folder``; none if files other than sidecars outnumber them."""
     try:
         paths = visible(folder)
     except OSError:
@@ -191,9 +169,9 @@ def _groups(folder: Path) -> list[Path]:
 
 
 def _shared(names: dict[str, set[str]]) -> tuple[list[str], list[str]]:
-    """Return the names that most labels have, and the labels that have two of them or more.
+    """Return the names that most labels have, and the labels that have at least two of them.
 
-    Both are empty unless there are two such names and most labels have two of them.
+    Both are empty unless most labels have at least two of these names.
     """
     every = sorted(set().union(*names.values()))
     common = [name for name in every if 2 * sum(name in own for own in names.values()) > len(names)]

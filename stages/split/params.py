@@ -1,4 +1,4 @@
-"""The parameters of this stage."""
+"""The parameters of ``split``."""
 
 import re
 from typing import Any, Self
@@ -10,7 +10,7 @@ from twincam.files.params import Block
 
 
 class Data(Block):
-    """Where the images lie and which of them are acceptable."""
+    """Block ``data``: where the images are and which of them are acceptable."""
 
     root: str
     layout: Layout
@@ -22,7 +22,7 @@ class Data(Block):
 
     @field_validator("root", "info", "external")
     @classmethod
-    def _passes_a_shell_unchanged(cls, value: str) -> str:
+    def _is_safe_in_a_shell(cls, value: str) -> str:
         if set(value) & set('"$`\\\n'):
             raise ValueError(
                 "a path without double quotes, $, ` and backslashes; rename the folder"
@@ -31,7 +31,7 @@ class Data(Block):
 
 
 class Split(Block):
-    """How images are divided; unused where the root brings its own train/ and val/."""
+    """Block ``split``: how images are divided; ignored if the root has its own train/ and val/."""
 
     seed: int = Field(ge=0)
     val_fraction: float = Field(gt=0, lt=1)
@@ -39,14 +39,14 @@ class Split(Block):
     near_duplicate_distance: int = Field(ge=-1, le=32)
 
     @model_validator(mode="after")
-    def _leaves_images_to_train(self) -> Self:
+    def _leaves_training_images(self) -> Self:
         if self.val_fraction + self.test_fraction >= 1:
             raise ValueError("val_fraction + test_fraction below 1, the rest is for training")
         return self
 
 
 class Params(Block):
-    """The blocks this stage uses."""
+    """What ``split`` reads of ``params.yaml``."""
 
     synthesize: dict[str, Any]
     data: Data

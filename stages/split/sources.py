@@ -1,4 +1,4 @@
-"""Where an image comes from, as its path tells."""
+"""The source of an image, read from its path."""
 
 import re
 
@@ -9,15 +9,15 @@ from twincam.files.errors import UserError
 
 
 def with_sources(images: pd.DataFrame, pattern: re.Pattern[str] | None) -> pd.DataFrame:
-    """Return ``images`` with the sources that ``pattern`` finds wherever there is none yet.
+    """Return ``images`` with the sources that ``pattern`` finds, where they have none yet.
 
     Args:
-        images: columns path and source ("" for none).
-        pattern: searched in each path; its first group, or the whole match where it has no group,
-            is the source. A path without a match has none. None looks for nothing.
+        images: columns path and source ("" if unknown).
+        pattern: searched in each path; its first group, or the whole match if it has no group, is
+            the source, "" without a match. None leaves ``images`` as they are.
 
     Raises:
-        UserError: the pattern finds no source at all.
+        UserError: the pattern finds no source in any path.
     """
     if pattern is None:
         return images
@@ -27,6 +27,6 @@ def with_sources(images: pd.DataFrame, pattern: re.Pattern[str] | None) -> pd.Da
     if not any(found):
         raise UserError(
             f"data.source_pattern {pattern.pattern!r} finds no source in any of {len(images)} "
-            f"paths, {images['path'].iloc[0]!r} for one; correct it, or set it to null"
+            f"paths, such as {images['path'].iloc[0]!r}; correct it, or set it to null"
         )
     return images.assign(source=np.where(images["source"] == "", found, images["source"]))

@@ -11,7 +11,7 @@ from stages.split.groups import duplicate_counts
 def summarise(images: pd.DataFrame, near: np.ndarray) -> dict[str, Any]:
     """Count the used images by class and split, by source and by group, and the duplicates."""
     sizes = images["group"].value_counts()
-    figures: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "classes": {
             label: mine["split"].value_counts().to_dict() for label, mine in images.groupby("label")
         },
@@ -19,5 +19,5 @@ def summarise(images: pd.DataFrame, near: np.ndarray) -> dict[str, Any]:
         "groups": {"count": len(sizes), "largest": int(sizes.max())},
     }
     if (images["source"] != "").any():
-        figures["sources"] = images["source"].value_counts().to_dict()
-    return figures
+        counts["sources"] = images["source"].value_counts().to_dict()
+    return counts

@@ -1,15 +1,16 @@
-"""Render the built-in set: cats, and the same cats with one planted defect each."""
+"""Render the built-in data set: cats, and the same cats with one planted defect each."""
 
 from stages.params import read_params
-from stages.synthesize.files import processors, write_pairs
+from stages.synthesize.files import write_pairs
 from stages.synthesize.params import Params
+from stages.synthesize.workers import processors
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 
 
 def main(argv: list[str]) -> None:
-    """Run the stage on the command line ``argv``."""
+    """Write the images, and their masks, parts and manifest."""
     args = parse_flags(argv, __doc__, "params", "images", "info")
     settings = read_params(args.params, Params).synthesize
     with atomic_folder(args.images) as images, atomic_folder(args.info) as info:

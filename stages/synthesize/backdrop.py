@@ -1,11 +1,11 @@
-"""Rooms and gardens out of focus, and the light that comes from them."""
+"""Rooms and gardens out of focus, and the light they cast."""
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
 from stages.synthesize.coats import Colour, linear
-from stages.synthesize.fields import Array, mix, noise, smoothstep
+from stages.synthesize.fields import Array, Point, mix, noise, smoothstep
 from stages.synthesize.fur import Light
 from stages.synthesize.scene import Scene
 
@@ -36,7 +36,7 @@ SPINES: tuple[Colour, ...] = (
 
 
 def light_of(scene: Scene) -> Light:
-    """Return the light that the scene's backdrop casts on the cat."""
+    """Return the light of the scene's backdrop on the cat."""
     key, sky, ground, rim = (np.array(part, np.float32) for part in LIGHTS[scene.backdrop])
     towards = np.array([0.62 * scene.lamp, -0.55, 0.56], np.float32)
     return Light(towards / np.linalg.norm(towards), key, sky, ground, rim)
@@ -45,8 +45,8 @@ def light_of(scene: Scene) -> Light:
 def backdrop(scene: Scene, size: int, canvas: int, feet: list[tuple[float, ...]]) -> Array:
     """Return the scene without its cat, ``[canvas, canvas, 3]`` in linear light.
 
-    It is painted at ``size`` pixels and enlarged. ``feet`` are the ellipses
-    ``x, y, rx, ry`` (fractions of the frame) on which the cat rests and that take its shadow.
+    It is painted at ``size`` pixels and enlarged. ``feet`` are the ellipses ``x, y, rx, ry``
+    (fractions of the frame) on which the cat rests and casts its shadow.
     """
     rng = scene.rng("backdrop")
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / np.float32(size)
@@ -99,7 +99,7 @@ def _pick(colours: tuple[Colour, ...], rng: np.random.Generator) -> Array:
 
 
 def _meet(wall: Array, floor: Array, scene: Scene, y: Array) -> Array:
-    """Join wall and floor; the floor gets sharper towards the viewer."""
+    """Join wall and floor; the floor becomes sharper towards the viewer."""
     below = smoothstep(scene.horizon - 0.012, scene.horizon + 0.012, y)
     near = smoothstep(scene.horizon, scene.horizon + 0.22, y)
     return mix(wall, mix(_soft(floor, 0.012), floor, near), below)
@@ -152,7 +152,8 @@ def _wall(scene: Scene, x: Array, colour: Array, y: Array) -> Array:
     return _flat(colour, x) * fall[..., None].astype(np.float32)
 
 
-def _panes(x: Array, y: Array, cx: float, cy: float, w: float, h: float, slant: float) -> Array:
+def _panes(x: Array, y: Array, centre: Point, size: Point, slant: float) -> Array:
+    (cx, cy), (w, h) = centre, size
     du, dv = (x - cx + slant * (y - cy)) / w, (y - cy) / h
     frame = smoothstep(1.0, 0.94, np.abs(du)) * smoothstep(1.0, 0.95, np.abs(dv))
     bars = smoothstep(0.04, 0.09, np.abs(du)) * smoothstep(0.03, 0.07, np.abs(np.abs(dv) - 0.36))
@@ -169,7 +170,7 @@ def _window(scene: Scene, x: Array, y: Array, rng: np.random.Generator) -> Array
     outside = _bokeh(
         _soft(outside, 0.02), rng, np.array([[0.5, 0.55, 0.35]], np.float32), 14, 0, 0.5
     )
-    opening = _panes(x, y, cx, 0.2, width, 0.36, 0.0)
+    opening = _panes(x, y, (cx, 0.2), (width, 0.36), 0.0)
     border = smoothstep(1.18, 1.1, np.abs(x - cx) / width) * smoothstep(0.62, 0.6, y)
     wall = mix(wall, _flat(linear((236, 232, 224)), x) * 0.75, border)
     wall = mix(wall, outside, opening)
@@ -275,7 +276,7 @@ def _pastel(scene: Scene, x: Array, y: Array, rng: np.random.Generator) -> Array
     colour = _pick(WALLS, rng)
     wall = _wall(scene, x, colour, y)
     cx, cy = 0.5 - 0.1 * scene.lamp + rng.uniform(-0.1, 0.1), rng.uniform(0.2, 0.3)
-    beam = _panes(x, y, cx, cy, 0.27, 0.3, 0.5 * scene.lamp)
+    beam = _panes(x, y, (cx, cy), (0.27, 0.3), 0.5 * scene.lamp)
     wall = _soft(wall + beam[..., None] * linear((255, 226, 178)) * 0.42, 0.012)
     floor = _flat(colour * 0.4 + linear((214, 196, 172)) * 0.6, x)
     floor = floor * (0.7 + 0.25 * y + 0.04 * noise(rng, x.shape, 0.03 * len(x)))[..., None]

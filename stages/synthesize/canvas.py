@@ -1,4 +1,4 @@
-"""Layers, their composition back to front, and the way from light to pixels."""
+"""Layers, compositing them from back to front, and turning linear light into pixels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,13 +24,14 @@ PARTS = (
 )
 LABEL = {name: value for value, name in enumerate(PARTS)}
 Labels = NDArray[np.uint8]
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Layer:
     """One part of the cat: linear light ``rgb`` ``[h, w, 3]`` and ``alpha`` ``[h, w]`` in ``box``.
 
-    ``shade`` ``[h, w]`` (0..1) is how much it darkens the cat just around and below it, if at all.
+    ``shade`` ``[h, w]`` (0..1) is how much it darkens the cat around and below it; None for not.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Layer:
 
 
 def cropped(layer: Layer) -> Layer:
-    """Return ``layer`` without the empty margins of its box (a shading layer keeps them)."""
+    """Return ``layer`` without the empty margins of its box; a layer with shade keeps them."""
     if layer.shade is not None:
         return layer
     filled = layer.alpha > 0.004
@@ -56,7 +57,7 @@ def cropped(layer: Layer) -> Layer:
 
 
 def composite(backdrop: Array, layers: Iterable[Layer]) -> tuple[Array, Labels]:
-    """Lay ``layers`` over ``backdrop``; return the light and the label of the part seen there."""
+    """Lay ``layers`` over ``backdrop``; return the light and the labels of the visible parts."""
     light = backdrop.copy()
     labels = np.zeros(light.shape[:2], np.uint8)
     for layer in layers:
@@ -70,7 +71,7 @@ def composite(backdrop: Array, layers: Iterable[Layer]) -> tuple[Array, Labels]:
 
 
 def shade_below(alpha: Array, strength: float, unit: float) -> Array:
-    """Return the soft shade ``[h, w]`` that a form of ``alpha`` throws on what it touches."""
+    """Return the soft shadow ``[h, w]`` that a form of ``alpha`` casts on what it touches."""
     coarse = max(1, round(0.05 * unit))
     soft = ndimage.shift(
         alpha[::coarse, ::coarse], (0.14 * unit / coarse, 0), order=0, mode="nearest"
@@ -81,13 +82,13 @@ def shade_below(alpha: Array, strength: float, unit: float) -> Array:
 
 
 def shrink(light: Array, factor: int) -> Array:
-    """Average ``factor`` x ``factor`` pixels into one."""
+    """Average blocks of ``factor`` × ``factor`` pixels."""
     total = sum(light[i::factor, j::factor] for i in range(factor) for j in range(factor))
     return np.asarray(total / np.float32(factor * factor), dtype=np.float32)
 
 
 def shrink_labels(labels: Labels, factor: int) -> Labels:
-    """Return each square's commonest label (``factor`` pixels wide); thin parts weigh more."""
+    """Return the most common label of each ``factor`` × ``factor`` block; thin parts weigh more."""
     thin = (LABEL["whiskers"], LABEL["mouth"])
     votes = [
         shrink((labels == value).astype(np.float32), factor) * (3.1 if value in thin else 1.0)
@@ -97,12 +98,12 @@ def shrink_labels(labels: Labels, factor: int) -> Labels:
 
 
 def develop(light: Array) -> Array:
-    """Turn linear light into display values 0..1 with a soft shoulder and a little contrast."""
+    """Turn linear light into display values 0..1 with a soft shoulder and slight contrast."""
     toned = 1 - np.exp(-1.35 * np.maximum(light, 0))
     display = toned ** np.float32(1 / 2.2)
     return display - 0.04 * np.sin(2 * np.pi * display).astype(np.float32)
 
 
 def quantise(display: Array) -> NDArray[np.uint8]:
-    """Return 0..1 as 0..255."""
+    """Map 0..1 to 0..255."""
     return np.clip(np.rint(display * 255), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Coats: palettes and where their colours lie."""
+"""Coats: palettes, and where on the cat each colour is."""
 
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ def linear(colour: Colour) -> Array:
 
 @dataclass(frozen=True)
 class Chart:
-    """Where on a part the coat's colours lie; each ``[h, w]``.
+    """Where on a part of the cat the coat's colours are; each ``[h, w]``.
 
     ``phase`` counts stripes, ``stripes`` (0..1) is their strength, ``pale`` (0..1) marks muzzle and
     underside, ``tip`` (0..1) the extremities, ``white`` (0..1) where a bicolour coat is white.
@@ -73,7 +73,7 @@ class Chart:
 
 
 def albedo(coat: Coat, chart: Chart, rng: np.random.Generator, unit: float) -> Array:
-    """Return the colour ``[h, w, 3]`` (linear) of ``coat`` on a part; ``unit`` in pixels."""
+    """Return the linear colour ``[h, w, 3]`` of ``coat`` on a part; ``unit`` is in pixels."""
     shape = chart.phase.shape
     coarse, fine = noise(rng, shape, 0.45 * unit), noise(rng, shape, 0.14 * unit)
     base, dark, pale = linear(coat.base), linear(coat.dark), linear(coat.pale)

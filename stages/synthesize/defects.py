@@ -1,4 +1,4 @@
-"""The planted defects: layers that a generator would get wrong, and spoilt texture."""
+"""The planted defects: wrong forms, as image generators produce them, and damaged texture."""
 
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from scipy import ndimage
 
-from stages.synthesize.body import Curve, Point, tail_layer
+from stages.synthesize.body import tail_layer
 from stages.synthesize.canvas import LABEL, Labels, Layer
 from stages.synthesize.coats import SKIN, Colour
 from stages.synthesize.face import (
@@ -17,8 +17,9 @@ from stages.synthesize.face import (
     on_face,
     whisker_layer,
 )
-from stages.synthesize.fields import Array, View, noise, smoothstep, to_pixels
+from stages.synthesize.fields import Array, Point, View, noise, smoothstep, to_pixels
 from stages.synthesize.fur import Light
+from stages.synthesize.poses import Curve
 from stages.synthesize.scene import Scene
 
 P = TypeVar("P", bound=tuple[Point, ...])
@@ -42,10 +43,10 @@ ODD_TAILS: dict[str, tuple[Curve, ...]] = {
 }
 
 
-def spoil_layers(
+def with_form_defect(
     scene: Scene, layers: list[Layer], body: View, head: View, light: Light
 ) -> list[Layer]:
-    """Return the fake's layers: those of the real with the scene's defect, if it is one of form."""
+    """Return the fake's layers: the real ones, with the scene's defect if it is one of form."""
     rng = scene.rng("defect")
     side, bare = SIDES[rng.integers(2)], replace(scene, coat=SKIN)
     match scene.family:
@@ -56,7 +57,7 @@ def spoil_layers(
             other = _swap(layers, eye_layer(scene, head, light, side, _odd_look(scene, rng)))
         case "broken_whiskers":
             lines = _tangle(scene, side, rng)
-            other = _swap(layers, whisker_layer(scene, head, light, side, lines, 1.5, 0.8))
+            other = _swap(layers, whisker_layer(head, light, side, lines, 1.5, 0.8))
         case "melted_nose":
             other = _swap(layers, nose_layer(scene, head, light, RAW))
         case _:
@@ -73,8 +74,8 @@ class Spot:
     radius: float
 
 
-def fur_spot(scene: Scene, light: Array, labels: Labels) -> Spot:
-    """Return a lively patch of fur, anywhere on the cat that ``light`` and ``labels`` show."""
+def textured_spot(scene: Scene, light: Array, labels: Labels) -> Spot:
+    """Return a patch of fur with much texture on the cat that ``light`` and ``labels`` show."""
     rng = scene.rng("spot")
     radius = float(rng.uniform(0.08, 0.105)) * len(light)
     furry = np.isin(labels, [LABEL[part] for part in ("body", "legs", "head", "tail")])
@@ -85,19 +86,19 @@ def fur_spot(scene: Scene, light: Array, labels: Labels) -> Spot:
     picks = rng.choice(len(rows), min(8, len(rows)), replace=False)
     tone = light[::step, ::step].mean(axis=2) ** np.float32(0.45)
     reach = int(radius / step)
-    lively = []
+    contrast = []
     for pick in picks:
         r, c = rows[pick], columns[pick]
         window = tone[max(r - reach, 0) : r + reach + 1, max(c - reach, 0) : c + reach + 1]
-        lively.append(float(window.std()))
-    best = picks[int(np.argmax(lively))]
+        contrast.append(float(window.std()))
+    best = picks[int(np.argmax(contrast))]
     return Spot(float(columns[best] * step), float(rows[best] * step), radius)
 
 
-def spoil_light(scene: Scene, light: Array, spot: Spot, head: View) -> Array:
-    """Return ``light`` ``[h, w, 3]`` with the scene's defect, if it is one of texture.
+def with_texture_defect(scene: Scene, light: Array, spot: Spot, head: View) -> Array:
+    """Return ``light`` ``[h, w, 3]``, with the scene's defect if it is one of texture.
 
-    Fur is spoilt at ``spot``.
+    ``spot`` is where the fur is damaged.
     """
     rng = scene.rng("texture")
     if scene.family == "melted_nose":
@@ -119,7 +120,7 @@ def _swap(layers: list[Layer], other: Layer) -> list[Layer]:
 
 
 def _most_inside(choices: tuple[P, ...], view: View, rng: np.random.Generator) -> P:
-    """Return any of ``choices`` that lies well inside the canvas, or the one that does best."""
+    """Return one of ``choices`` that lie well inside the canvas, or the one farthest inside."""
     pixels = [np.array([to_pixels(view, *point) for point in choice]) for choice in choices]
     room = [float(np.minimum(p, view.canvas - p).min()) / view.canvas for p in pixels]
     good = [choice for choice, r in zip(choices, room, strict=True) if r > 0.05]
@@ -127,13 +128,13 @@ def _most_inside(choices: tuple[P, ...], view: View, rng: np.random.Generator) -
 
 
 def _odd_look(scene: Scene, rng: np.random.Generator) -> Look:
-    """Return an eye that is too large (more so on small heads) and of a colour no cat has."""
+    """Return an eye that is too large (more so on small heads) and of an impossible colour."""
     size = max(1.35, 0.185 / scene.unit) * float(rng.uniform(1.0, 1.12))
     return Look(ODD_EYES[rng.integers(len(ODD_EYES))], 0.5, size, bool(rng.uniform() < 0.5))
 
 
 def _tangle(scene: Scene, side: float, rng: np.random.Generator) -> list[Array]:
-    """Return whiskers that start beside the muzzle, kink sharply and cross."""
+    """Return whiskers that start beside the muzzle, bend sharply and cross."""
     lines = []
     stretch = max(1.0, 0.15 / scene.unit)
     for k in range(9):
@@ -166,7 +167,7 @@ def _resampled(light: Array, rows: Array, columns: Array) -> Array:
 
 
 def _checker(light: Array, spot: Spot, rng: np.random.Generator) -> Array:
-    """Plant the grid that transposed convolutions leave."""
+    """Plant a checkerboard, the artefact of transposed convolutions."""
     x, y, radius = spot.x, spot.y, spot.radius
     ys, xs, dx, dy = _around(light, x, y, 1.2 * radius)
     ragged = 1 + 0.12 * noise(rng, dx.shape, 0.5 * radius)
@@ -179,14 +180,14 @@ def _checker(light: Array, spot: Spot, rng: np.random.Generator) -> Array:
     blocks = _resampled(light, rows, columns)
     parity = np.where((row + column) % 2 == 0, 1.0, -1.0).astype(np.float32)
     dark = smoothstep(0.14, 0.04, blocks.mean(axis=2))
-    spoilt = blocks * (1 + 0.42 * parity)[..., None] + (0.05 * (1 + parity) * dark)[..., None]
+    checkered = blocks * (1 + 0.42 * parity)[..., None] + (0.05 * (1 + parity) * dark)[..., None]
     result = light.copy()
-    result[ys, xs] += (spoilt - light[ys, xs]) * window[..., None]
+    result[ys, xs] += (checkered - light[ys, xs]) * window[..., None]
     return result
 
 
 def _smear(light: Array, spot: Spot, rng: np.random.Generator) -> Array:
-    """Stir a patch into a glossy swirl."""
+    """Smear a patch into a glossy swirl."""
     x, y, radius = spot.x, spot.y, spot.radius
     ys, xs, dx, dy = _around(light, x, y, 1.15 * radius)
     r = np.hypot(dx, dy) / np.float32(radius)
@@ -206,7 +207,7 @@ def _smear(light: Array, spot: Spot, rng: np.random.Generator) -> Array:
 
 
 def _melt(light: Array, head: View, nose: Point, rng: np.random.Generator) -> Array:
-    """Let nose and mouth run down the chin."""
+    """Let nose and mouth melt down the chin."""
     x, y = to_pixels(head, *nose)
     reach = 0.75 * head.unit
     ys, xs, dx, dy = _around(light, x, y, reach)

@@ -9,6 +9,7 @@ from stages.synthesize.canvas import Layer, cropped
 from stages.synthesize.coats import Chart, Colour, albedo, linear
 from stages.synthesize.fields import (
     Array,
+    Point,
     View,
     ball,
     box_around,
@@ -24,14 +25,13 @@ from stages.synthesize.fields import (
 from stages.synthesize.fur import Light, Pelt, furry
 from stages.synthesize.scene import Scene
 
-Point = tuple[float, float]
 SIDES = (-1.0, 1.0)
 PINK = (226, 150, 140)
 
 
 @dataclass(frozen=True)
 class Look:
-    """How an eye looks: ``wide`` is the slit's width 0..1, ``level`` lays the slit down."""
+    """How an eye looks: ``wide`` is the pupil's width 0..1, ``level`` makes the slit horizontal."""
 
     colour: Colour
     wide: float
@@ -40,29 +40,19 @@ class Look:
 
 
 def on_face(scene: Scene, u: float, v: float, z: float) -> Point:
-    """Return where a point of the turned head is seen; ``z`` is its height above the paper."""
+    """Return the projection of a point of the turned head; ``z`` points to the viewer."""
     return (
         u * float(np.cos(scene.yaw)) + z * float(np.sin(scene.yaw)),
         v * float(np.cos(scene.pitch)) + z * float(np.sin(scene.pitch)),
     )
 
 
-def ear_ends(scene: Scene, side: float) -> tuple[Point, Point]:
-    """Return base and tip of an ear."""
+def ear_layer(scene: Scene, view: View, light: Light, side: float) -> Layer:
+    """Draw the ear of one ``side``."""
+    name = f"ear{side:+.0f}"
     spread = float(scene.rng("ears").uniform(0.74, 0.9))
-    return on_face(scene, 0.56 * side, -0.5, -0.1), on_face(scene, spread * side, -1.3, -0.15)
-
-
-def ear_layer(
-    scene: Scene,
-    view: View,
-    light: Light,
-    name: str,
-    base: Point,
-    tip: Point,
-    side: float,
-) -> Layer:
-    """Draw an ear from ``base`` to ``tip``; ``side`` is where its outer edge lies."""
+    base = on_face(scene, 0.56 * side, -0.5, -0.1)
+    tip = on_face(scene, spread * side, -1.3, -0.15)
     rng = scene.rng("ear", name)
     box = box_around(view, [base, tip], 0.95)
     u, v = coordinates(view, box)
@@ -93,7 +83,7 @@ def ear_layer(
 
 
 def head_layer(scene: Scene, view: View, light: Light) -> Layer:
-    """Draw skull, cheeks and muzzle without eyes, nose and mouth."""
+    """Draw skull, cheeks and muzzle, without eyes, nose and mouth."""
     rng = scene.rng("head")
     skull = [ball(0, -0.04, 0.98, 0.84), ball(-0.52, 0.26, 0.5, 0.44), ball(0.52, 0.26, 0.5, 0.44)]
     puffs = [ball(*on_face(scene, 0.17 * side, 0.43, 0.95), 0.25, 0.2, 0.8) for side in SIDES]
@@ -234,15 +224,14 @@ def whisker_lines(scene: Scene, side: float) -> list[Array]:
 
 
 def whisker_layer(
-    scene: Scene,
     view: View,
     light: Light,
     side: float,
     lines: list[Array],
-    thick: float = 1.0,
+    thickness: float = 1.0,
     shade: float = 0.4,
 ) -> Layer:
-    """Draw polylines as whiskers that catch the light and cast a shadow of depth ``shade``."""
+    """Draw polylines as whiskers that catch the light and cast a shadow of strength ``shade``."""
     points = [(float(p), float(q)) for line in lines for p, q in line]
     box = box_around(view, points, 0.1)
     y0, x0, y1, x1 = box
@@ -254,7 +243,7 @@ def whisker_layer(
             tuple((c - o) * fine for c, o in zip(to_pixels(view, *p), (x0, y0), strict=True))
             for p in line.tolist()
         ]
-        width = max(2, round(0.036 * view.unit * thick))
+        width = max(2, round(0.036 * view.unit * thickness))
         pen.line(path[: len(path) * 2 // 3], fill=255, width=width)
         pen.line(path[len(path) * 2 // 3 - 1 :], fill=255, width=max(1, width - 1))
     hair = np.asarray(page.reduce(fine), dtype=np.float32) / 255
@@ -268,6 +257,6 @@ def whisker_layer(
     return cropped(Layer(f"whiskers{side:+.0f}", "whiskers", box, rgb, alpha.astype(np.float32)))
 
 
-def usual_look(scene: Scene) -> Look:
-    """Return how the scene's eyes look."""
+def normal_look(scene: Scene) -> Look:
+    """Return how the eyes of the scene's real image look."""
     return Look(scene.eyes, scene.pupil)

@@ -1,7 +1,7 @@
 """Arrays over the picture: coordinates of the cat, shapes, heights, noise.
 
-Every array is ``[h, w]`` over one box of the canvas. Lengths in shapes are in units of
-half the head's width; a shape's field is its signed distance, positive inside.
+Every array is ``[h, w]`` over one box of the canvas. Lengths of shapes are in units of half the
+head's width; a shape is given by its signed distance, positive inside.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,12 @@ from PIL import Image
 
 Array = NDArray[np.floating[Any]]
 Box = tuple[int, int, int, int]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where cat coordinates lie on a square canvas of ``canvas`` pixels.
+    """The transform from cat coordinates to a square canvas of ``canvas`` pixels.
 
     ``x``, ``y`` is the origin and ``unit`` the length 1, in pixels; ``flip`` is 1 or -1.
     """
@@ -33,10 +34,10 @@ class View:
 
 @dataclass(frozen=True)
 class Blob:
-    """A tapered capsule from ``start`` to ``end``, stretched by ``aspect`` across the picture."""
+    """A tapered capsule from ``start`` to ``end``, stretched horizontally by ``aspect``."""
 
-    start: tuple[float, float]
-    end: tuple[float, float]
+    start: Point
+    end: Point
     radius: float
     end_radius: float
     aspect: float = 1.0
@@ -48,15 +49,13 @@ def ball(u: float, v: float, ru: float, rv: float, lift: float = 0.0) -> Blob:
     return Blob((u, v), (u, v), rv, rv, ru / rv, lift)
 
 
-def limb(
-    start: tuple[float, float], end: tuple[float, float], radius: float, end_radius: float
-) -> Blob:
+def limb(start: Point, end: Point, radius: float, end_radius: float) -> Blob:
     """Return a round limb that tapers from ``radius`` to ``end_radius``."""
     return Blob(start, end, radius, end_radius)
 
 
-def to_pixels(view: View, u: float, v: float) -> tuple[float, float]:
-    """Return where cat coordinates ``u, v`` lie on the canvas, as ``x, y`` in pixels."""
+def to_pixels(view: View, u: float, v: float) -> Point:
+    """Return the canvas position ``x, y``, in pixels, of cat coordinates ``u, v``."""
     x, y = direction(view, np.float32(u), np.float32(v))
     return view.x + view.unit * float(x), view.y + view.unit * float(y)
 
@@ -64,14 +63,14 @@ def to_pixels(view: View, u: float, v: float) -> tuple[float, float]:
 def direction(
     view: View, du: Array | np.float32, dv: Array | np.float32
 ) -> tuple[Array | np.float32, Array | np.float32]:
-    """Turn directions of the cat into directions of the canvas."""
+    """Transform directions from cat coordinates to the canvas."""
     cos, sin = np.float32(np.cos(view.tilt)), np.float32(np.sin(view.tilt))
     du = du * np.float32(view.flip)
     return du * cos - dv * sin, du * sin + dv * cos
 
 
-def box_around(view: View, points: Sequence[tuple[float, float]], margin: float) -> Box:
-    """Return ``y0, x0, y1, x1``: the canvas around cat ``points``, never without a pixel."""
+def box_around(view: View, points: Sequence[Point], margin: float) -> Box:
+    """Return the box ``y0, x0, y1, x1`` of the canvas around cat ``points``, never empty."""
     pixels = np.array([to_pixels(view, *point) for point in points])
     low = pixels.min(axis=0) - margin * view.unit
     high = pixels.max(axis=0) + margin * view.unit
@@ -90,8 +89,8 @@ def coordinates(view: View, box: Box) -> tuple[Array, Array]:
     return u.astype(np.float32), v.astype(np.float32)
 
 
-def outline(blobs: Sequence[Blob]) -> list[tuple[float, float]]:
-    """Return points whose bounding box holds all of ``blobs``."""
+def outline(blobs: Sequence[Blob]) -> list[Point]:
+    """Return points whose bounding box contains all ``blobs``."""
     points = []
     for blob in blobs:
         for (u, v), r in ((blob.start, blob.radius), (blob.end, blob.end_radius)):
@@ -101,9 +100,9 @@ def outline(blobs: Sequence[Blob]) -> list[tuple[float, float]]:
 
 
 def inflate(blobs: Sequence[Blob], u: Array, v: Array, blend: float) -> tuple[Array, Array]:
-    """Return the smooth union of ``blobs`` as a signed distance and as a height above the paper.
+    """Return the smooth union of ``blobs`` as a signed distance and a height above the image plane.
 
-    ``blend`` is the width over which neighbouring blobs melt into each other.
+    ``blend`` is the width over which neighbouring blobs merge.
     """
     distance = np.zeros_like(u)
     height = np.zeros_like(u)
@@ -128,20 +127,20 @@ def _blob(blob: Blob, u: Array, v: Array) -> tuple[Array, Array]:
 
 
 def normals(height: Array, unit: float) -> Array:
-    """Return unit normals ``[h, w, 3]`` (x right, y down, z to the viewer) of a height field."""
+    """Return unit normals ``[h, w, 3]`` of a height field: x right, y down, z to the viewer."""
     dy, dx = np.gradient(height * np.float32(unit))
     scale = 1 / np.sqrt(dx * dx + dy * dy + 1)
     return np.stack([-dx * scale, -dy * scale, scale], axis=-1)
 
 
 def smoothstep(low: float, high: float, value: Array) -> Array:
-    """Rise smoothly from 0 at ``low`` to 1 at ``high`` (falls if ``low`` is the larger)."""
+    """Rise smoothly from 0 at ``low`` to 1 at ``high``; fall if ``low`` is larger."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def mix(one: Array, other: Array, share: Array) -> Array:
-    """Blend colours ``[..., 3]`` by ``share`` ``[...]`` of the other."""
+    """Blend colours ``[..., 3]``; ``share`` ``[...]`` is the weight of ``other``."""
     return one + (other - one) * share[..., None]
 
 

@@ -1,14 +1,7 @@
-"""Render many pairs side by side and write them in the layout of the other stages' inputs."""
+"""Render pairs in parallel and write them in the layout that the other stages read."""
 
 import io
-import os
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -19,6 +12,7 @@ from tqdm import tqdm
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.params import Shortcut, Synthesize
 from stages.synthesize.render import Pair, render_pair
+from stages.synthesize.workers import blocked_signals, process_pool
 from twincam.files.params import write_settings
 from twincam.files.tables import write_table
 
@@ -39,15 +33,15 @@ Row = dict[str, str | int]
 
 
 def write_pairs(settings: Synthesize, images: Path, info: Path, workers: int) -> None:
-    """Write every pair's files, the manifest and the settings; the same for any ``workers``."""
+    """Write every pair, the manifest and the settings; the bytes do not depend on ``workers``."""
     roots = {"images": images, "info": info}
     folders = FOLDERS + (("info/marks/fake",) if settings.shortcut == "local" else ())
     for folder in folders:
         root, _, rest = folder.partition("/")
         (roots[root] / rest).mkdir(parents=True)
     rows: list[Row] = []
-    with _pool(workers) as pool:
-        with _signals_held():
+    with process_pool(workers) as pool:
+        with blocked_signals():
             futures = [
                 pool.submit(write_pair, settings, index, images, info)
                 for index in range(settings.pairs)
@@ -81,7 +75,7 @@ def write_pair(settings: Synthesize, index: int, images: Path, info: Path) -> li
 
 
 def manifest_rows(pair: Pair, real: str, fake: str) -> list[Row]:
-    """Return what the manifest says of the images at the paths ``real`` and ``fake``."""
+    """Return the manifest's rows for the images of ``pair`` at the paths ``real`` and ``fake``."""
     scene = pair.scene
     shared: Row = {
         "group": f"scene-{scene.index:05d}",
@@ -104,47 +98,10 @@ def manifest_rows(pair: Pair, real: str, fake: str) -> list[Row]:
 
 
 def encoded(picture: NDArray[np.uint8], shortcut: Shortcut = "none") -> bytes:
-    """Return ``picture`` as PNG, or as JPEG of quality 75 for the global shortcut."""
+    """Return ``picture`` encoded as PNG, or as JPEG of quality 75 for the global shortcut."""
     buffer = io.BytesIO()
     if shortcut == "global":
         Image.fromarray(picture).save(buffer, "JPEG", quality=75)
     else:
         Image.fromarray(picture).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes that an interrupt ends after the scenes in hand."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _watch_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Hold interrupts back; processes started meanwhile hold them back for good."""
-    held = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _watch_parent() -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -1,4 +1,4 @@
-"""Fur: light on a form, and thousands of short hairs combed along it."""
+"""Fur: shading of a form, and thousands of short hairs combed along it."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ STEPS = 9
 
 @dataclass(frozen=True)
 class Light:
-    """The light of a scene, all in linear RGB ``[3]``; ``key_from`` points to the lamp."""
+    """The light of a scene in linear RGB ``[3]``; ``key_from`` is the unit vector to the lamp."""
 
     key_from: Array
     key: Array
@@ -23,7 +23,7 @@ class Light:
 
 
 def shaded(albedo: Array, normal: Array, light: Light) -> Array:
-    """Return ``albedo`` ``[h, w, 3]`` under ``light``: soft key, hemisphere, rim."""
+    """Return ``albedo`` ``[h, w, 3]`` lit by a soft key light, a hemisphere and a rim light."""
     across, down, out = normal[..., 0], normal[..., 1], normal[..., 2]
     facing = across * light.key_from[0] + down * light.key_from[1] + out * light.key_from[2]
     diffuse = np.clip((facing + 0.22) / 1.22, 0, 1)
@@ -42,10 +42,10 @@ def shaded(albedo: Array, normal: Array, light: Light) -> Array:
 
 @dataclass(frozen=True)
 class Pelt:
-    """A furry form in a box: fields ``[h, w]`` from `fields.inflate` and how its hair lies.
+    """A furry form in a box: the arrays ``[h, w]`` of `fields.inflate`, and its hair.
 
-    ``flow_u``, ``flow_v`` is the hair's direction in cat coordinates (any length), ``hair`` its
-    length in units.
+    ``flow_u``, ``flow_v`` is the hair's direction in cat coordinates (of any length), ``hair`` its
+    length in units of half the head's width.
     """
 
     distance: Array
@@ -58,7 +58,7 @@ class Pelt:
 def furry(
     layer: Layer, pelt: Pelt, view: View, light: Light, rng: np.random.Generator, shade: float
 ) -> Layer:
-    """Return ``layer``, whose ``rgb`` is albedo, lit and covered with hair.
+    """Return ``layer``, whose ``rgb`` is its albedo, lit and covered with hair.
 
     ``shade`` (0..1) is how much the form darkens the cat around it.
     """

@@ -1,21 +1,21 @@
-"""The local shortcut: a small tag in a corner of the background of most fakes."""
+"""The local shortcut: a small mark near the border of most fakes."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from stages.synthesize.canvas import Picture
 from stages.synthesize.coats import Colour
 from stages.synthesize.scene import Scene
 
-Picture = NDArray[np.uint8]
 SHARE = 0.9
 TAG: Colour = (236, 64, 122)
 
 
 def plant_mark(scene: Scene, fake: Picture, parts: Picture) -> tuple[Picture, Picture | None]:
-    """Return the fake with its mark and the mark's mask, or unchanged and None for one in ten.
+    """Return the fake with its mark and the mark's mask; one fake in ten stays unmarked, with None.
 
-    The mark, 10 pixels wide at 224, lies near the border, off the cat whose ``parts`` are given.
+    The mark, 10 pixels wide at an image size of 224, lies near the border, off the cat whose
+    ``parts`` are given.
     """
     rng = scene.rng("mark")
     if rng.uniform() >= SHARE:

@@ -10,7 +10,7 @@ Shortcut = Literal["none", "global", "local"]
 
 
 class Synthesize(Block):
-    """Block ``synthesize``: how many pairs to render, how large, which shortcut to plant."""
+    """Block ``synthesize``: how many pairs to render, their size, and which shortcut to plant."""
 
     seed: int = Field(ge=0)
     pairs: int = Field(ge=2, le=100_000)

@@ -1,4 +1,4 @@
-"""What a scene shows, drawn from the seed and the scene's number alone."""
+"""What a scene shows, sampled from the seed and the scene's number alone."""
 
 from dataclasses import dataclass
 
@@ -23,8 +23,9 @@ FAMILIES = (
 class Scene:
     """One cat in one place.
 
-    ``x``, ``y`` is the head's centre, ``unit`` half its width, ``horizon`` where the floor meets
-    the wall: fractions of the frame. ``flip`` and ``lamp`` are 1 or -1, angles are in radians.
+    ``x``, ``y`` is the head's centre, ``unit`` half its width and ``horizon`` the height where the
+    floor meets the wall, all as fractions of the frame. ``flip`` and ``lamp`` (the side of the
+    light) are 1 or -1; angles are in radians.
     """
 
     seed: int
@@ -47,25 +48,25 @@ class Scene:
     horizon: float
 
     def rng(self, *names: object) -> np.random.Generator:
-        """Return the generator of one named choice within this scene."""
+        """Return the random generator of one named choice within this scene."""
         return generator(self.seed, "synthesize", self.index, *names)
 
 
 def family_of(seed: int, index: int) -> str:
-    """Return the defect of scene ``index``: each block of scenes has every family once."""
-    block, place = divmod(index, len(FAMILIES))
+    """Return the defect family of scene ``index``: every block of scenes has each family once."""
+    block, position = divmod(index, len(FAMILIES))
     order = generator(seed, "synthesize", "families", block).permutation(len(FAMILIES))
-    return FAMILIES[order[place]]
+    return FAMILIES[order[position]]
 
 
-def draw_scene(seed: int, index: int) -> Scene:
-    """Return scene ``index`` of the set that ``seed`` names."""
+def sample_scene(seed: int, index: int) -> Scene:
+    """Return scene ``index`` of the data set with this ``seed``."""
     rng = generator(seed, "synthesize", index, "scene")
     family = family_of(seed, index)
-    likely = (0.32, 0.24, 0.22, 0.22) if family != "extra_tail" else (0.4, 0.3, 0.3, 0.0)
-    pose = POSES[rng.choice(len(POSES), p=likely)]
+    shares = (0.32, 0.24, 0.22, 0.22) if family != "extra_tail" else (0.4, 0.3, 0.3, 0.0)
+    pose = POSES[rng.choice(len(POSES), p=shares)]
     coat = COATS[rng.integers(len(COATS))]
-    x, y, unit, flip = _place(pose, rng)
+    x, y, unit, flip = _sample_place(pose, rng)
     return Scene(
         seed=seed,
         index=index,
@@ -88,7 +89,7 @@ def draw_scene(seed: int, index: int) -> Scene:
     )
 
 
-def _place(pose: str, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _sample_place(pose: str, rng: np.random.Generator) -> tuple[float, float, float, float]:
     if pose == "portrait":
         unit = rng.uniform(0.18, 0.27)
         x = 0.5 + rng.choice([-1, 1]) * rng.uniform(0.1, 0.27)

@@ -1,4 +1,4 @@
-"""Embeddings are those of the network, image by image."""
+"""The embeddings of each image are those of the network."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from twincam.models.architectures import HALF
 from twincam.models.network import create, normalise
 
 
-def test_one_pass_gives_logits_features_and_maps_that_belong_together() -> None:
+def test_logits_features_and_maps_of_one_pass_are_consistent() -> None:
     torch.manual_seed(0)
     network = create("resnet18", ("a", "b", "c"), HALF)
     network.module.eval()
@@ -28,7 +28,7 @@ def test_one_pass_gives_logits_features_and_maps_that_belong_together() -> None:
     assert cams.mean(axis=(1, 2)) + shift == pytest.approx(margins(logits[explained]), abs=1e-4)
 
 
-def test_nothing_to_explain_is_no_error() -> None:
+def test_no_image_to_explain_gives_no_maps() -> None:
     network = create("resnet18", ("a", "b"), HALF)
     network.module.eval()
     images = np.zeros((3, 64, 64, 3), np.uint8)

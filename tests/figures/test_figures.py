@@ -1,4 +1,4 @@
-"""Names of any kind come through pictures: as themselves, in one line, and apart."""
+"""Names of any kind are shown in pictures: unchanged if possible, in one line, and distinct."""
 
 import warnings
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def written(figure: Figure, path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", DRAWN)
-def test_a_plot_writes_names_as_they_are(kind: str, tmp_path: Path) -> None:
+def test_a_plot_shows_names_unchanged(kind: str, tmp_path: Path) -> None:
     texts = written(DRAWN[kind](sorted(AS_THEY_ARE)), tmp_path / "x.png")
     for name in AS_THEY_ARE:
         assert any(name in text for text in texts), name
@@ -63,7 +63,7 @@ def test_a_plot_writes_names_as_they_are(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", DRAWN)
 @pytest.mark.parametrize("names", [LATIN, ALIKE, ["a\nb", "a b", "a\r\tb"]])
-def test_a_plot_keeps_names_apart(kind: str, names: list[str], tmp_path: Path) -> None:
+def test_a_plot_keeps_names_distinct(kind: str, names: list[str], tmp_path: Path) -> None:
     texts = written(DRAWN[kind](sorted(names)), tmp_path / "x.png")
     shown = beside_plot(names).values()
     assert len(set(shown)) == len(names)
@@ -86,10 +86,10 @@ def test_curves_of_forty_classes_differ_and_no_figure_grows_with_its_classes(
         assert drawn(many).get_size_inches().max() < 60
 
 
-def test_a_name_that_the_font_has_is_left_alone_and_any_other_is_read_aloud(
+def test_a_name_that_the_font_has_is_unchanged_and_any_other_is_transliterated(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictured, "_said", [])
+    monkeypatch.setattr(pictured, "_warned", [])
     assert [printable(name) for name in AS_THEY_ARE] == AS_THEY_ARE
     assert capsys.readouterr().err == ""
     shown = [printable(name) for name in LATIN]
@@ -109,7 +109,7 @@ def test_a_name_that_the_font_has_is_left_alone_and_any_other_is_read_aloud(
         ["a" * 60 + f"{number % 2}" + "c" * number for number in range(60, 70)],
     ],
 )
-def test_what_is_too_long_is_cut_and_stays_different(names: list[str]) -> None:
+def test_names_that_are_too_long_are_cut_and_stay_distinct(names: list[str]) -> None:
     short = fitted(names, 62, 12, bold=True)
     assert len(set(short.values())) == len(names)
     assert all(font(12, bold=True).getlength(text) <= 62 for text in short.values())

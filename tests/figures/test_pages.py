@@ -1,4 +1,4 @@
-"""Names come through pages and Markdown as themselves."""
+"""Pages and Markdown show names unchanged."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_markdown_shows_a_name_as_it_is_in_one_cell(name: str, shown: str) -> No
     assert lines == [f"| {shown} | n |", "| --- | --- |", f"| {shown} | 1 |"]
 
 
-def test_a_page_shows_a_name_and_does_not_obey_it(tmp_path: Path) -> None:
+def test_a_page_escapes_a_name(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>{{ name }}</p>")
     page = render(tmp_path / "page.html", {"name": "<script>{{ 1 + 1 }}</script>"})
     assert page == "<p>&lt;script&gt;{{ 1 + 1 }}&lt;/script&gt;</p>"

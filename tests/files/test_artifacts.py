@@ -1,4 +1,4 @@
-"""Outputs are written whole or not at all, and always in the same form."""
+"""Outputs are written completely or not at all, and always in the same form."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_damaged_metrics_are_named(content: bytes, tmp_path: Path) -> None:
         read_metrics(tmp_path / "preprocessing.json")
 
 
-def test_arrays_come_back_memory_mapped_and_others_are_named(tmp_path: Path) -> None:
+def test_arrays_are_memory_mapped_and_other_files_are_named(tmp_path: Path) -> None:
     write_array(tmp_path / "a.npy", np.arange(6.0).reshape(2, 3)[:, ::-1])
     array = read_array(tmp_path / "a.npy")
     assert isinstance(array, np.memmap)
@@ -100,7 +100,7 @@ def test_an_error_without_a_name_gets_the_target_and_leaves_it(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_none_end_where_they_are_read(tmp_path: Path, wrong: float) -> None:
+def test_numbers_that_are_not_finite_are_refused_when_read(tmp_path: Path, wrong: float) -> None:
     path = tmp_path / "logits.npy"
     write_array(path, np.array([[0.5, 1.0], [2.0, 3.0]], np.float32))
     assert read_finite(path).shape == (2, 2)
@@ -109,7 +109,7 @@ def test_numbers_that_are_none_end_where_they_are_read(tmp_path: Path, wrong: fl
 
 
 @pytest.mark.parametrize("wrong", ["", "inf", "many"])
-def test_logits_that_are_no_numbers_end_where_they_are_read(tmp_path: Path, wrong: str) -> None:
+def test_logits_that_are_not_numbers_are_refused_when_read(tmp_path: Path, wrong: str) -> None:
     path = tmp_path / "out_of_fold.csv"
     path.write_text("id,logit_a,logit_b\n")
     assert read_logits(path).empty
@@ -129,7 +129,7 @@ def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> N
     assert file.read_text() == "mine"
 
 
-def test_a_folder_goes_only_for_one_that_has_every_name_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_replaced_only_by_one_that_has_every_name_in_it(tmp_path: Path) -> None:
     target = tmp_path / "out"
     write_folder(target, "a/b")
     write_folder(target, "a/b", "c")
@@ -137,23 +137,23 @@ def test_a_folder_goes_only_for_one_that_has_every_name_in_it(tmp_path: Path) ->
     (target / "a" / "mine.md").write_text("mine")
     (target / "none").mkdir()
     line = user_error(lambda: write_folder(target, "a/b", "c"))
-    assert "holds a/mine.md" in line
-    assert "2 such" in line
+    assert "contains a/mine.md" in line
+    assert "2 in all" in line
     assert (target / "a" / "mine.md").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "sub/.."])
-def test_what_is_no_name_is_not_written(
+def test_a_path_without_a_name_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "expected the name" in user_error(write_folder, target=Path(name))
-    assert "expected the name" in user_error(write_bytes, path=Path(name), content=b"")
+    assert "expected a file or folder name" in user_error(write_folder, target=Path(name))
+    assert "expected a file or folder name" in user_error(write_bytes, path=Path(name), content=b"")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_kept(tmp_path: Path) -> None:
     cached, link = tmp_path / "cached", tmp_path / "link"
     cached.write_text("cached")
     link.symlink_to(cached)
@@ -167,7 +167,7 @@ def test_what_a_link_leads_to_stays(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
-def test_a_pipe_is_no_file_to_replace(tmp_path: Path) -> None:
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     line = user_error(write_bytes, path=tmp_path / "pipe", content=b"new")
     assert "found a device or pipe" in line

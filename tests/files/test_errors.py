@@ -46,11 +46,11 @@ def test_interrupt_is_130(capsys: pytest.CaptureFixture[str]) -> None:
     assert "interrupted" in printed
 
 
-def test_defects_keep_their_traceback() -> None:
+def test_bugs_keep_their_traceback() -> None:
     def main(_argv: list[str]) -> None:
-        raise RuntimeError("a defect")
+        raise RuntimeError("a bug")
 
-    with pytest.raises(RuntimeError, match="a defect"):
+    with pytest.raises(RuntimeError, match="a bug"):
         run_stage(main, "stage")
 
 

@@ -6,7 +6,7 @@ from twincam.files.messages import warn_unless_class
 
 
 @pytest.mark.parametrize("classes", [["REAL", "fake"], ["0_real", "1_fake"], ["nature", "ai"]])
-def test_an_authentic_class_that_is_not_there_is_said_in_one_line(
+def test_a_missing_class_of_genuine_images_is_reported_in_one_line(
     classes: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     warn_unless_class("evaluate", "real", classes)
@@ -18,13 +18,13 @@ def test_an_authentic_class_that_is_not_there_is_said_in_one_line(
 
 
 @pytest.mark.parametrize("real_class", ["real", None])
-def test_one_that_is_there_or_null_is_not(
+def test_an_existing_class_or_null_is_not_reported(
     real_class: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     warn_unless_class("evaluate", real_class, ["fake", "real"])
     assert capsys.readouterr().err == ""
 
 
-def test_of_many_classes_the_first_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_first_of_many_classes_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     warn_unless_class("evaluate", "real", [f"class {number}" for number in range(100)])
     assert "and 80 more" in capsys.readouterr().err

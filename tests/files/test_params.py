@@ -166,7 +166,7 @@ def test_the_first_stage_finds_a_block_that_is_missing_or_misspelt(
         ("model", "weights_file", None, "a path"),
     ],
 )
-def test_what_is_allowed_is_said_in_plain_words(
+def test_what_is_allowed_is_in_plain_words(
     block: str, key: str, value: object, words: str, tmp_path: Path
 ) -> None:
     document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
@@ -180,17 +180,17 @@ def test_what_is_allowed_is_said_in_plain_words(
 @pytest.mark.parametrize(
     "content", ["seed: 0 # größe".encode("latin-1"), b"seed: \x00", b"\xfe seed: 0"]
 )
-def test_a_file_that_is_no_utf_8(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_utf_8(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(UserError, match="not YAML in UTF-8"):
         read_params(tmp_path / "params.yaml", Params)
 
 
-def test_a_former_name_says_the_new_one(tmp_path: Path) -> None:
+def test_a_former_name_is_answered_with_the_new_one(tmp_path: Path) -> None:
     document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
     document["prepare"]["size"] = document["prepare"].pop("image_size")
     YAML().dump(document, tmp_path / "params.yaml")
-    with pytest.raises(UserError, match=r"prepare\.size .* it is prepare\.image_size now"):
+    with pytest.raises(UserError, match=r"prepare\.size .* it is now prepare\.image_size"):
         read_params(tmp_path / "params.yaml", split.Params)
 
 

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits come out by the full scale that they use."""
+"""Images of more than 8 bits are scaled by the full scale that they use."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from twincam.images.bit_depth import eight_bits
+from twincam.images.bit_depth import to_8_bits
 from twincam.images.decoding import decode_stream
 
 RAMP = np.linspace(0, 1, 64 * 64).reshape(64, 64)
@@ -28,7 +28,7 @@ def read(content: bytes) -> np.ndarray:
 
 
 def with_chunk(png: bytes, name: bytes, data: bytes) -> bytes:
-    """Return ``png`` with a chunk behind its header."""
+    """Return ``png`` with a chunk after its header."""
     chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
     return png[:33] + chunk + png[33:]
 
@@ -57,7 +57,7 @@ def test_colours_of_any_depth_in_16_bits_span_the_whole_range(bits: int, suffix:
     assert np.abs(read(content) - colours * 255).max() <= 1
 
 
-def test_transparency_stands_beside_colours_in_16_bits() -> None:
+def test_transparency_with_colours_in_16_bits() -> None:
     samples = np.full((64, 64, 4), 65535, np.uint16)
     samples[..., :3] = (RAMP * 4095)[..., None].round()
     samples[:8, :, 3] = 0
@@ -99,7 +99,7 @@ def test_a_hot_pixel_darkens_nothing() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_an_image_of_zeros_is_black(dtype: type) -> None:
-    assert not eight_bits(np.zeros((8, 8), dtype)).any()
+    assert not to_8_bits(np.zeros((8, 8), dtype)).any()
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_such_a_border_of_a_colour_image_darkens_nothing(peak: int) -> None:
     assert np.abs(found - RAMP * 255)[BELOW].max() <= 1 + 255 / 64
 
 
-def test_white_beside_few_shades_or_beside_grey_is_no_border() -> None:
+def test_white_next_to_few_shades_or_to_grey_is_not_a_border() -> None:
     few = np.full((64, 64), 1000, np.uint16)
     few[::2] = 65535
-    assert set(np.unique(eight_bits(few))) == {4, 255}
+    assert set(np.unique(to_8_bits(few))) == {4, 255}
     photo = with_border((RAMP * 40_000).astype(np.uint16), 65535)
-    assert np.abs(eight_bits(photo) - RAMP * 40_000 / 257)[BELOW].max() <= 1
+    assert np.abs(to_8_bits(photo) - RAMP * 40_000 / 257)[BELOW].max() <= 1
 
 
 @pytest.mark.parametrize("peak", [1024, 4096, 4111, 16500])
@@ -170,8 +170,8 @@ def test_a_peak_slightly_above_a_full_scale_is_clipped(peak: int) -> None:
 
 @pytest.mark.parametrize("nodata", [-9999, -32768, -3.4e38, 1e20, 3.4e38, np.inf, -np.inf, np.nan])
 @pytest.mark.filterwarnings("error")
-def test_no_data_in_a_floating_image_takes_no_range(nodata: float) -> None:
-    found = eight_bits(with_border(RAMP.astype(np.float32), nodata, rows=20)).astype(int)
+def test_missing_data_in_a_floating_image_is_ignored(nodata: float) -> None:
+    found = to_8_bits(with_border(RAMP.astype(np.float32), nodata, rows=20)).astype(int)
     assert (found[:20] == (255 if nodata > 0 else 0)).all()
     assert np.abs(found - RAMP * 255)[20:].max() <= 1
 
@@ -179,18 +179,18 @@ def test_no_data_in_a_floating_image_takes_no_range(nodata: float) -> None:
 @pytest.mark.filterwarnings("error")
 def test_the_whole_range_of_floats_is_shown() -> None:
     values = ((RAMP * 2 - 1) * 3e38).astype(np.float32)
-    assert np.abs(eight_bits(values) - RAMP * 255).max() <= 1
+    assert np.abs(to_8_bits(values) - RAMP * 255).max() <= 1
 
 
 @pytest.mark.parametrize(("low", "high"), [(18, 38), (280, 310), (-30, 0), (-90, -60), (900, 1100)])
 def test_floats_far_from_a_full_scale_span_their_own_range(low: float, high: float) -> None:
     values = (low + RAMP * (high - low)).astype(np.float32)
-    assert np.abs(eight_bits(values) - RAMP * 255).max() <= 1
+    assert np.abs(to_8_bits(values) - RAMP * 255).max() <= 1
 
 
 @pytest.mark.parametrize("value", [0.5, 300, -5])
 def test_a_flat_floating_image_stays_flat(value: float) -> None:
-    assert len(np.unique(eight_bits(np.full((8, 8), value, np.float32)))) == 1
+    assert len(np.unique(to_8_bits(np.full((8, 8), value, np.float32)))) == 1
 
 
 def tiff(values: np.ndarray, photometric: int = 1) -> bytes:

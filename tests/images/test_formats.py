@@ -1,4 +1,4 @@
-"""AVIF and HEIC are images like others; what is not read is called by its name."""
+"""AVIF and HEIC are read like other formats; formats that are not read are named."""
 
 import io
 from functools import partial
@@ -53,13 +53,13 @@ def test_their_pixels_are_counted_before_decoding(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("major", [b"heic", b"mif1", b"msf1", b"heix"])
 def test_heic_names_the_package_that_reads_it(major: bytes) -> None:
     found = reason(HEIC_START[:8] + major + HEIC_START[12:])
-    assert found == "HEIC, read only where the package pillow-heif is installed"
+    assert found == "HEIC, which needs the package pillow-heif"
 
 
-def test_a_damaged_header_is_no_other_format() -> None:
+def test_a_damaged_file_is_named_by_its_header() -> None:
     assert reason(saved(PICTURE, "AVIF")[:60]) == "damaged (AVIF header)"
     assert reason(saved(PICTURE, "PNG")[:12]) == "damaged (PNG header)"
-    assert reason(saved(PICTURE, "TIFF")[:12]).startswith("damaged, or a TIFF of a kind")
+    assert reason(saved(PICTURE, "TIFF")[:12]).startswith("damaged, or a TIFF of an unsupported")
 
 
 @pytest.mark.parametrize(
@@ -81,17 +81,17 @@ def test_a_damaged_header_is_no_other_format() -> None:
         (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "MP4 or QuickTime video"),
     ],
 )
-def test_what_is_not_read_is_called_by_its_name(content: bytes, name: str) -> None:
+def test_formats_that_are_not_read_are_named(content: bytes, name: str) -> None:
     assert reason(content).startswith(f"{name}, not a JPEG, PNG, ")
 
 
-def test_the_preview_in_a_raw_file_is_no_image() -> None:
+def test_the_preview_in_a_raw_file_is_refused() -> None:
     """Cameras' raw files are TIFFs that begin with a thumbnail."""
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[254] = 1
     raw = partial(saved, PICTURE, "TIFF", tiffinfo=tags)
     content = raw(save_all=True, append_images=[PICTURE])
-    assert reason(content) == "camera raw, of which only a preview could be read"
+    assert reason(content) == "camera raw, of which only the preview could be read"
     assert decode_stream(io.BytesIO(raw())).width == 256
     tags[50706] = b"\1\4\0\0"
     assert "camera raw" in reason(raw())

@@ -242,7 +242,7 @@ def test_random_damage_never_escapes_as_another_error() -> None:
                 assert "0x" not in str(error)
 
 
-def test_too_many_pixels_are_seen_before_decoding(
+def test_too_many_pixels_are_refused_before_decoding(
     tmp_path: Path, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("1", (20_000, 10_000)).save(tmp_path / "bomb.png")
@@ -252,7 +252,7 @@ def test_too_many_pixels_are_seen_before_decoding(
     assert Image.MAX_IMAGE_PIXELS is None
 
 
-def test_what_is_no_regular_file(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert "named pipe" in reason(tmp_path / "fifo")
     with socket.socket(socket.AF_UNIX) as server:

@@ -13,7 +13,7 @@ from twincam.near_duplicates import search
 from twincam.near_duplicates.alignment import same_picture, thumbnail
 from twincam.near_duplicates.copies import copies_of
 from twincam.near_duplicates.hashes import FLAT, hash_text, hash_values, near_pairs, perceptual_hash
-from twincam.near_duplicates.search import connected, near_duplicates
+from twincam.near_duplicates.search import first_connected, near_duplicates
 
 
 def picture(seed: int) -> Image.Image:
@@ -25,7 +25,7 @@ def apart(one: Image.Image, other: Image.Image) -> int:
     return (perceptual_hash(one) ^ perceptual_hash(other)).bit_count()
 
 
-def test_the_hash_sees_through_size_grey_and_brightness() -> None:
+def test_the_hash_hardly_changes_with_size_grey_and_brightness() -> None:
     for seed in range(5):
         one = picture(seed)
         assert apart(one, one.resize((97, 71))) <= 4
@@ -51,10 +51,10 @@ def test_near_pairs_against_brute_force() -> None:
             if {i, j} & {7, 9} == set() and int(hashes[i] ^ hashes[j]).bit_count() <= distance
         }
         for rows in (1, 7, 256, 1000):
-            for since in (0, 120, 300):
-                blocks = near_pairs(hashes, distance, since, rows)
+            for first_new in (0, 120, 300):
+                blocks = near_pairs(hashes, distance, first_new, rows)
                 pairs = [tuple(pair) for block in blocks for pair in block.tolist()]
-                assert sorted(pairs) == sorted(pair for pair in expected if pair[1] >= since)
+                assert sorted(pairs) == sorted(pair for pair in expected if pair[1] >= first_new)
 
 
 def layout(seed: int) -> Image.Image:
@@ -92,14 +92,16 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
     return image.crop((left, top, width - left, height - top))
 
 
-def pairs_among(images: list[Image.Image], distance: int = 10, since: int = 0) -> list[list[int]]:
+def pairs_among(
+    images: list[Image.Image], distance: int = 10, first_new: int = 0
+) -> list[list[int]]:
     hashes = np.array([perceptual_hash(image) for image in images], np.uint64)
-    found = near_duplicates(hashes, distance, lambda rows: [images[row] for row in rows], since)
+    found = near_duplicates(hashes, distance, lambda rows: [images[row] for row in rows], first_new)
     return found.tolist()
 
 
 @pytest.mark.parametrize("make", [layout, form])
-def test_different_pictures_of_one_layout_are_no_duplicates(
+def test_different_pictures_of_one_layout_are_not_duplicates(
     make: Callable[[int], Image.Image],
 ) -> None:
     images = [make(seed) for seed in range(12)]
@@ -136,14 +138,14 @@ def test_a_copy_that_was_edited_in_a_part_is_found() -> None:
     assert pairs_among([*images, edited]) == [[0, 3]]
     half = images[0].copy()
     half.paste(picture(9).resize((160, 240)), (160, 0))
-    assert not same_picture(thumbnail(images[0]), thumbnail(half), rare=True)
+    assert not same_picture(thumbnail(images[0]), thumbnail(half), lenient=True)
 
 
 @pytest.mark.parametrize("count", [2, 8, 9, 20])
 def test_any_number_of_crops_are_one_group(count: int) -> None:
     images = [picture(seed) for seed in range(2)]
     crops = [cropped(images[0], 0.95 + 0.04 * n / count) for n in range(count)]
-    first = connected(2 + count, np.array(pairs_among([*images, *crops])))
+    first = first_connected(2 + count, np.array(pairs_among([*images, *crops])))
     assert first.tolist() == [0, 1, *[0] * count]
 
 
@@ -156,27 +158,27 @@ def test_any_number_of_crops_are_one_group(count: int) -> None:
         lambda image: image.filter(ImageFilter.UnsharpMask(3, 150, 0)),
     ],
 )
-def test_turned_small_and_blurred_copies_are_found(
+def test_rotated_small_and_blurred_copies_are_found(
     change: Callable[[Image.Image], Image.Image],
 ) -> None:
     images = [picture(seed) for seed in range(3)]
     assert pairs_among([*images, change(images[1])]) == [[1, 3]]
 
 
-def test_alignments_are_bounded_and_that_is_said(
+def test_alignments_are_bounded_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(search, "ALIGNMENTS", 7)
+    monkeypatch.setattr(search, "MAX_ALIGNMENTS", 7)
     assert pairs_among([form(seed) for seed in range(6)]) == []
     line = capsys.readouterr().err
     assert "7 pairs were aligned" in line
     assert "split.near_duplicate_distance" in line
 
 
-def test_only_pairs_with_a_later_image_are_asked_for() -> None:
+def test_only_pairs_with_a_new_image_are_returned() -> None:
     images = [picture(0), picture(0), picture(1), encoded(picture(0), 80)]
     assert pairs_among(images) == [[0, 1], [0, 3], [1, 3]]
-    assert pairs_among(images, since=3) == [[0, 3], [1, 3]]
+    assert pairs_among(images, first_new=3) == [[0, 3], [1, 3]]
     assert pairs_among(images, distance=-1) == []
 
 

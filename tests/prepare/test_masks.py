@@ -1,4 +1,4 @@
-"""However a mask is coded, what it means is read, or it is refused."""
+"""A mask in any usual encoding is read correctly, and an ambiguous one is refused."""
 
 from pathlib import Path
 
@@ -79,14 +79,14 @@ def test_a_mask_in_any_coding(tmp_path: Path, picture: Image.Image) -> None:
         layered(BLACK, SOFT.astype(np.uint8)),
     ],
 )
-def test_of_a_soft_mask_the_upper_half_is_inside(tmp_path: Path, picture: Image.Image) -> None:
+def test_the_upper_half_of_a_soft_mask_is_inside(tmp_path: Path, picture: Image.Image) -> None:
     picture.save(tmp_path / "m.png")
     found = read_mask(tmp_path / "m.png") > 0
     assert (found[SOFT > 130]).all()
     assert not found[SOFT < 126].any()
 
 
-def test_smoothed_edges_are_no_classes(tmp_path: Path) -> None:
+def test_smoothed_edges_are_not_classes(tmp_path: Path) -> None:
     large = Image.new("L", (128, 128))
     ImageDraw.Draw(large).ellipse((30, 30, 90, 90), fill=255)
     small = large.resize((64, 64), Image.Resampling.BOX)
@@ -114,9 +114,7 @@ def test_a_mask_of_one_value(tmp_path: Path, value: int) -> None:
         (layered(np.asarray(colours(CORE, 255, 255, 255)), INSIDE * 255), "transparency"),
     ],
 )
-def test_a_mask_that_could_mean_several_things(
-    tmp_path: Path, picture: Image.Image, came: str
-) -> None:
+def test_an_ambiguous_mask_is_refused(tmp_path: Path, picture: Image.Image, came: str) -> None:
     picture.save(tmp_path / "m.png")
     message = user_error(read_mask, file=tmp_path / "m.png")
-    assert f"m.png: expected a mask of 0 outside and 255 inside, got {came}" in message
+    assert f"m.png: expected a mask with 0 outside and 255 inside, got {came}" in message

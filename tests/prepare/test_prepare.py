@@ -17,7 +17,7 @@ RED, GREY = (255, 0, 0), (90, 90, 90)
 
 
 class Run:
-    """A place with images and their split.csv, and the stage's outputs."""
+    """A folder with images and their split.csv, and the stage's outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.root, self.info = folder, folder / "images", folder / "info"
@@ -41,7 +41,7 @@ class Run:
         picture.save(file, **options)  # type: ignore[arg-type]
 
     def list(self) -> None:
-        """Write split.csv of what is there."""
+        """Write split.csv for the images."""
         rows = []
         for file in sorted(path for path in self.root.rglob("*") if path.is_file()):
             found = decode(file)
@@ -92,7 +92,7 @@ def test_row_i_is_row_i_of_the_split(run: Run, crop: bool) -> None:
 
 @pytest.mark.parametrize("crop", [True, False])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_masks_are_warped_alike(run: Run, crop: bool, orientation: int) -> None:
+def test_masks_are_warped_like_their_images(run: Run, crop: bool, orientation: int) -> None:
     """Maps are drawn on the image as shown: here 150×100 pixels, whatever is stored."""
     shown, box = (150, 100), (50, 30, 90, 60)
     picture = with_square(box, shown)
@@ -152,16 +152,16 @@ def test_wrong_maps(run: Run) -> None:
     run.add("a/x.jpg", noise(0))
     run.map("parts", "a/x.png", noise(0))
     run.list()
-    assert "8 bits a pixel, got mode RGB" in user_error(run)
+    assert "8 bits per pixel, got mode RGB" in user_error(run)
     (run.info / "parts/a/x.png").write_text("no image")
-    assert "parts/a/x.png: no PNG image" in user_error(run)
+    assert "parts/a/x.png: not a PNG image" in user_error(run)
 
 
 @pytest.mark.parametrize(
     "name",
     ["images/a/x.png", "x.png", "a/x.jpg", "a/x.bmp", "a/x.tif", "a/X.png", "a/x.PNG", "A/x.png"],
 )
-def test_maps_that_belong_to_nothing_are_mentioned(
+def test_maps_that_belong_to_no_image_are_reported(
     run: Run, capsys: pytest.CaptureFixture, name: str
 ) -> None:
     run.add("a/w.jpg", noise(0))
@@ -171,11 +171,11 @@ def test_maps_that_belong_to_nothing_are_mentioned(
     assert run()[1].shape == (0, 64, 64)
     assert capsys.readouterr().err == (
         f"prepare: no file in {run.info}/masks belongs to an image: {name!r}; "
-        "for the image 'a/x.jpg' it would be 'a/x.png'\n"
+        "the map of 'a/x.jpg' would be 'a/x.png'\n"
     )
 
 
-def test_a_single_map_that_belongs_to_nothing_is_mentioned(
+def test_a_single_map_that_belongs_to_no_image_is_reported(
     run: Run, capsys: pytest.CaptureFixture
 ) -> None:
     run.add("a/x.jpg", noise(0))
@@ -186,10 +186,10 @@ def test_a_single_map_that_belongs_to_nothing_is_mentioned(
     assert run()[1].any(axis=(1, 2)).tolist() == [True, False]
     said = capsys.readouterr().err
     assert f"1 of 2 files in {run.info}/masks belong to no image: 'a/y.jpg'" in said
-    assert "it would be 'a/y.png'" in said
+    assert "the map of 'a/y.jpg' would be 'a/y.png'" in said
 
 
-def test_empty_masks_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_empty_masks_are_reported(run: Run, capsys: pytest.CaptureFixture) -> None:
     for name in ("x", "y", "z"):
         run.add(f"a/{name}.jpg", noise(0, 128, 64))
     edge = Image.new("L", (128, 64))
@@ -200,13 +200,13 @@ def test_empty_masks_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> N
     run.list()
     run()
     files = ", ".join(repr(str(run.info / f"masks/a/{name}.png")) for name in ("x", "z"))
-    assert capsys.readouterr().err == f"prepare: 2 of the masks are empty in the square: {files}\n"
+    assert capsys.readouterr().err == f"prepare: 2 of the masks are empty after cropping: {files}\n"
 
 
 @pytest.mark.parametrize(
     "name", ["Masks", "mask", "MARK", "ground_truth", "Ground-Truth", "annotations", "GT"]
 )
-def test_a_folder_of_maps_with_another_name_is_mentioned(
+def test_a_folder_of_maps_with_another_name_is_reported(
     run: Run, capsys: pytest.CaptureFixture, name: str
 ) -> None:
     run.add("a/x.jpg", noise(0))
@@ -220,23 +220,26 @@ def test_a_folder_of_maps_with_another_name_is_mentioned(
 
 
 @pytest.mark.parametrize("name", ["masks", "masks.zip", "Mask.tar.gz"])
-def test_a_file_in_place_of_a_folder_of_maps_is_mentioned(
+def test_a_file_in_place_of_a_folder_of_maps_is_reported(
     run: Run, capsys: pytest.CaptureFixture, name: str
 ) -> None:
     run.add("a/x.jpg", noise(0))
     run.list()
     run.info.mkdir()
     (run.info / name).write_bytes(b"PK")
-    (run.info / "parts.csv").write_text("part")  # this one is read
+    (run.info / "parts.csv").write_text(
+        "part"
+    )  # a table of names, as the stage synthesize writes it
+    (run.info / "masks.dvc").touch()
     run()
     assert capsys.readouterr().err == (
         f"prepare: {run.info / name} is not read: expected a folder of PNG images, got a file; "
-        f"put them into '{run.info}/masks'\n"
+        f"put the images into '{run.info}/masks'\n"
     )
 
 
 @pytest.mark.parametrize(("full", "said"), [(2, True), (1, False)])
-def test_masks_that_may_be_inverted_are_mentioned(
+def test_masks_that_may_be_inverted_are_reported(
     run: Run, capsys: pytest.CaptureFixture, full: int, said: bool
 ) -> None:
     for n in range(3):
@@ -247,8 +250,8 @@ def test_masks_that_may_be_inverted_are_mentioned(
     run.list()
     run()
     line = (
-        "prepare: 2 of 3 masks have more than half of their image inside; if they are inverted, "
-        "save them anew with 0 outside\n"
+        "prepare: 2 of 3 masks cover more than half of their image; if they are inverted, "
+        "save them with 0 outside and 255 inside\n"
     )
     assert capsys.readouterr().err == (line if said else "")
 
@@ -261,7 +264,7 @@ def test_images_that_would_share_a_map_are_named(run: Run, kind: str) -> None:
     run()
     run.map(kind, "real/0.png", Image.new("L", (90, 70), 1))
     message = user_error(run)
-    assert f"{kind}/real/0.png: expected to belong to one image" in message
+    assert f"{kind}/real/0.png: expected one image of this name" in message
     assert "got 'real/0.jpg' and 'real/0.png'" in message
 
 
@@ -272,9 +275,9 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
     run()
     before = run.images.read_bytes()
     run.add("a/17.png", noise(99))
-    assert "a/17.png: changed since it was split (other content)" in user_error(run)
+    assert "a/17.png: changed since the stage split ran (different content)" in user_error(run)
     (run.root / "a/17.png").unlink()
-    assert "a/17.png: changed since it was split (not found)" in user_error(run)
+    assert "a/17.png: changed since the stage split ran (not found)" in user_error(run)
     assert run.images.read_bytes() == before
     assert sorted(path.name for path in run.images.parent.iterdir()) == [
         "images.npy",
@@ -285,7 +288,7 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
     ]
 
 
-def test_what_was_done_is_recorded_for_whoever_judges_another_image(run: Run) -> None:
+def test_the_settings_are_recorded(run: Run) -> None:
     run.add("a/x.png", noise(0))
     run.list()
     run(harmonise=False)

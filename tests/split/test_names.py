@@ -1,8 +1,8 @@
-"""Class names that look the same are said, and only those."""
+"""Class names that look the same are reported, and only those."""
 
 import pytest
 
-from stages.split.names import look_alikes
+from stages.split.names import lookalikes
 
 
 @pytest.mark.parametrize(
@@ -17,16 +17,16 @@ from stages.split.names import look_alikes
     ],
 )
 def test_names_that_look_the_same_are_one_line(labels: list[str], shown: str) -> None:
-    (line,) = look_alikes(labels)
+    (line,) = lookalikes(labels)
     assert shown in line
     assert "\n" not in line
 
 
 @pytest.mark.parametrize("label", ["fake ", " fake", "fake\n", "fake\u00a0"])
-def test_a_blank_at_an_end_is_said(label: str) -> None:
-    (line,) = look_alikes([label, "real"])
+def test_white_space_at_an_end_is_reported(label: str) -> None:
+    (line,) = lookalikes([label, "real"])
     assert ascii(label) in line
 
 
-def test_ordinary_names_say_nothing() -> None:
-    assert look_alikes(["fake", "real", "fake 2", "é", "e", "猫", "007", "7"]) == []
+def test_ordinary_names_are_not_reported() -> None:
+    assert lookalikes(["fake", "real", "fake 2", "é", "e", "猫", "007", "7"]) == []

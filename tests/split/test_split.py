@@ -31,7 +31,7 @@ def save(path: Path, seed: int, **options: object) -> None:
 
 
 class Run:
-    """A place with images, and the stage's outputs."""
+    """A folder with images, and the stage's outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.info = folder / "images", folder / "info"
@@ -118,13 +118,13 @@ def test_any_name_and_nested_folders(run: Run) -> None:
     assert metrics["images"]["bad"] == 0
 
 
-def test_classes_that_look_the_same_are_said(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_classes_that_look_the_same_are_reported(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "Real", "fake")
     run()
     assert "'Real'" in capsys.readouterr().err
 
 
-def test_hidden_files_are_no_files_at_all(run: Run) -> None:
+def test_hidden_files_are_ignored(run: Run) -> None:
     run.fill("real", "fake")
     for name in (".DS_Store", "Thumbs.db", ".gitignore", "desktop.ini", ".hidden/x.png"):
         path = run.root / "real" / name
@@ -136,7 +136,7 @@ def test_hidden_files_are_no_files_at_all(run: Run) -> None:
     assert run()[1]["images"]["total"] == 16
 
 
-def test_bad_files_are_named_and_left_out(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_bad_files_are_named_and_skipped(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake")
     real = run.root / "real"
     (real / "empty.jpg").touch()
@@ -167,7 +167,7 @@ def test_bad_files_are_named_and_left_out(run: Run, capsys: pytest.CaptureFixtur
     assert "real/linked.png" in set(table["path"])
     lines = [x for x in capsys.readouterr().err.splitlines() if "different labels" not in x]
     assert len(lines) == 8
-    assert f"split: left out real/empty.jpg: {bad['empty.jpg']}" in lines
+    assert f"split: skipped real/empty.jpg: {bad['empty.jpg']}" in lines
 
 
 def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
@@ -184,7 +184,7 @@ def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
     assert "data.max_bad_fraction" in message
 
 
-def test_captions_and_the_like_are_passed_over_and_hide_no_damage(
+def test_sidecar_files_are_ignored_and_hide_no_damage(
     run: Run, capsys: pytest.CaptureFixture
 ) -> None:
     run.fill("real", "fake")
@@ -196,11 +196,11 @@ def test_captions_and_the_like_are_passed_over_and_hide_no_damage(
     table, metrics = run(max_bad_fraction=0.06)
     assert metrics["images"] == {"total": 18, "used": 17, "bad": 1, "dropped": 0}
     assert "real/an image after all.txt" in set(table["path"])
-    assert "captions, notes or the like: 'fake/0.JSON' and 15 more" in capsys.readouterr().err
+    assert "other sidecar files: 'fake/0.JSON' and 15 more" in capsys.readouterr().err
     assert "1 of 18 files" in user_error(run, max_bad_fraction=0.05)
 
 
-def test_what_lies_beside_images_is_not_bad(run: Run) -> None:
+def test_files_that_accompany_images_are_not_bad(run: Run) -> None:
     run.fill("real", "fake")
     for name in ("LICENSE", "Readme", "NOTICE", "0.png.pp3", "0.MOV", "1.mp4", "all.zip"):
         (run.root / "real" / name).write_text("x")
@@ -217,7 +217,7 @@ def test_what_lies_beside_images_is_not_bad(run: Run) -> None:
         (lambda root: save(root / "test/real/0.png", 9007), "no usable image of class 'fake'"),
     ],
 )
-def test_an_incomplete_test_split_is_said(
+def test_an_incomplete_test_split_is_reported(
     run: Run, capsys: pytest.CaptureFixture, add: Callable[[Path], None], said: str
 ) -> None:
     run.fill("train/real", "train/fake", "val/real", "val/fake")
@@ -228,7 +228,7 @@ def test_an_incomplete_test_split_is_said(
     assert said in capsys.readouterr().err
 
 
-def test_loose_files_are_mentioned(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_stray_files_are_reported(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake")
     (run.root / "README.md").touch()
     run()
@@ -388,13 +388,13 @@ def _all_leaks(run: Run) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (_nothing, ["images", "folder per class", "not there", "data.root"]),
+        (_nothing, ["images", "folder per class", "does not exist", "data.root"]),
         (_file, ["folder per class", "it is a file"]),
         (_only_images, ["two or more", "found none"]),
         (_one, ["two or more", "found only 'real'"]),
         (_empty, ["fake", "no file"]),
         (_all_bad, ["'fake'", "no usable image"]),
-        (_train_only, ["val/ is missing", "'train'"]),
+        (_train_only, ["no val/", "'train'"]),
         (_train_and_more, ["classes or splits", "'extra'", "data.layout=classes"]),
         (_val_lacks, ["'fake'", "val"]),
         (_train_lacks, ["'drawn' is not in train/"]),
@@ -402,7 +402,7 @@ def _all_leaks(run: Run) -> None:
         (_train_of_one, ["train", "two or more", "only 'real'"]),
         (_too_few, ["has no image in", "images: 1, independent groups: 1", "add images"]),
         (_two_spellings, ["'val', 'validation'", "all look like the split 'val'"]),
-        (_train_and_test, ["val/ is missing", "'test', 'train'", "data.layout=classes"]),
+        (_train_and_test, ["no val/", "'test', 'train'", "data.layout=classes"]),
         (_unlabelled_splits, ["training", "found none", "data.layout=classes"]),
         (_level_too_high, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'", "fake/sd15"]),
         (_two_levels_too_high, ["found only 'cats'", "images/cats the folder you mean"]),
@@ -414,7 +414,7 @@ def _all_leaks(run: Run) -> None:
         (_generators_of_several, ["'cyclegan', 'stylegan' hold", "'0_r', '1_f'", "of …/0_r"]),
         (_loose_beside_generators, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'"]),
         (_generator_lacks_one, ["'sd15', 'sdxl' hold the same folders 'fake', 'real'"]),
-        (_versions, ["'v1', 'v2' hold", "'train', 'val'; make one of 'v1', 'v2' data.root;"]),
+        (_versions, ["'v1', 'v2' hold", "'train', 'val'; set data.root to one of 'v1', 'v2';"]),
         (_folds, ["if 'a', 'b' are the classes, put them first, as in a/fold1 in place of fold1"]),
         (_annotated, ["train: expected", "'images', 'labels' look like images and their annot"]),
         (_other_case, ["val: class 'real' is 'Real' in train/, and only case"]),
@@ -495,7 +495,7 @@ def test_groups_stay_together_in_a_free_split(run: Run) -> None:
     assert only_content["duplicates"] == {"exact": 12, "near": 0}
 
 
-def test_a_given_split_is_honoured_less_its_leaks(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_a_given_split_is_kept_without_leaks(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("train/real", "train/fake", "val/real", "val/fake", "test/real")
     shutil.copy(run.root / "train/real/1.png", run.root / "val/real/copy.png")
     save(run.root / "test/real/near.jpg", 2003, quality=85)
@@ -554,18 +554,18 @@ def test_a_class_that_is_called_like_a_split(run: Run) -> None:
         ("0", "1"),
     ],
 )
-def test_folders_that_are_classes_without_being_told(run: Run, folders: tuple[str, ...]) -> None:
+def test_folders_that_are_recognised_as_classes(run: Run, folders: tuple[str, ...]) -> None:
     run.fill(*folders)
     assert set(run()[0]["label"]) == {name.split("/")[0] for name in folders}
 
 
-def test_classes_with_the_same_subfolders_if_told(run: Run) -> None:
+def test_classes_with_the_same_subfolders_need_the_layout(run: Run) -> None:
     run.fill("real/indoor", "real/outdoor", "fake/indoor", "fake/outdoor")
     assert "hold the same folders 'indoor', 'outdoor'" in user_error(run)
     assert set(run(layout="classes")[0]["label"]) == {"real", "fake"}
 
 
-def test_pictures_of_one_layout_are_split_as_any(run: Run) -> None:
+def test_different_pictures_of_one_layout_are_not_grouped(run: Run) -> None:
     rng = np.random.default_rng(2)
     y, x = np.mgrid[:200, :200]
     for label in ("healthy", "ill"):
@@ -601,9 +601,7 @@ def manifest(run: Run, text: str, encoding: str = "utf-8") -> None:
     (run.info / "manifest.csv").write_text(text, encoding=encoding)
 
 
-def test_the_manifest_tells_group_source_and_family(
-    run: Run, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_manifest_sets_group_source_and_family(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake", count=20)
     rows = [f"{k}/{n}.png,scene {n},camera,f{n},NA,1" for n in range(20) for k in ("real", "fake")]
     manifest(run, "\n".join(["path,group,source,family,partner,extra", *rows, "gone,,,,,"]))
@@ -616,7 +614,7 @@ def test_the_manifest_tells_group_source_and_family(
     assert "rows of manifest.csv that name no usable image: 1 of 41" in capsys.readouterr().err
 
 
-def test_further_columns_of_the_manifest_are_kept_where_they_can_tell(run: Run) -> None:
+def test_other_columns_of_the_manifest_are_kept_if_they_group_images(run: Run) -> None:
     run.fill("real", "fake", count=30)
     paths = run()[0]["path"].tolist()
     coats = ["black", "ginger"]
@@ -661,19 +659,19 @@ def test_a_row_of_a_folder_that_begins_with_a_hash(run: Run) -> None:
     assert run()[1]["sources"] == {"": 15, "camera": 1}
 
 
-def test_what_is_not_read_of_a_manifest_is_said(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_ignored_parts_of_a_manifest_are_reported(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake")
     manifest(run, "path,Split,source\nreal/1.png,val,camera\n")
     run()
     err = capsys.readouterr().err
-    assert err.count("'split' settles neither class nor split") == 1
+    assert err.count("'split' is ignored; class and split come from the folders") == 1
     assert "is not read" not in err
     (run.info / "manifest.csv").unlink()
     (run.info / "manifest.xlsx").touch()
     (run.root / "manifest.csv").touch()
     run()
     err = capsys.readouterr().err
-    assert f"{run.info}/manifest.xlsx is not read; a manifest is {run.info}/manifest.csv" in err
+    assert f"{run.info}/manifest.xlsx is not read; the manifest is {run.info}/manifest.csv" in err
     assert f"{run.root}/manifest.csv is not read" in err
 
 
@@ -745,10 +743,10 @@ def test_a_pattern_that_finds_nothing(run: Run, pattern: str) -> None:
     [
         ("file,group\nreal/1.png,x\n", "expected a column 'path'"),
         ("path;group\nreal/1.png;x\n", "separated by commas"),
-        ("path\nreal/1.png\nreal/1.png\n", "more name 'real/1.png'"),
-        ("path\nimages/real/1.png\n", "no row of it names"),
+        ("path\nreal/1.png\nreal/1.png\n", "several name 'real/1.png'"),
+        ("path\nimages/real/1.png\n", "none of its rows names"),
         ("", "found nothing"),
-        ("path,source\nreal/1.png,a,b\n", "more cells than the first"),
+        ("path,source\nreal/1.png,a,b\n", "more cells than the header"),
         ("path,source,source\n", "names 'source' twice"),
         ('path,group\n"a,b\n', "not a CSV"),
     ],

@@ -25,7 +25,7 @@ NONE = np.zeros((0, 2), int)
 
 
 def table(count: int = 0, **columns: list) -> pd.DataFrame:
-    """Images unlike each other unless ``columns`` says otherwise."""
+    """Return images that are unlike each other except as ``columns`` says."""
     count = count or len(next(iter(columns.values())))
     names = columns.pop("path", [f"a/{n:05}.png" for n in range(count)])
     known = {
@@ -39,7 +39,7 @@ def table(count: int = 0, **columns: list) -> pd.DataFrame:
     return pd.DataFrame({**known, **columns})
 
 
-def test_components_join_content_look_and_manifest() -> None:
+def test_components_join_copies_near_duplicates_and_manifest_groups() -> None:
     images = table(
         sha256=["x", "y", "x", "z", "v", "w", "u"], group=["", "", "", "", "pair", "pair", ""]
     )
@@ -111,7 +111,7 @@ def test_a_manifest_group_stays_whoever_joins() -> None:
     assert before.items() <= splits_of(pd.concat([more, images], ignore_index=True)).items()
 
 
-def test_seed_and_fractions_draw_anew_or_keep() -> None:
+def test_another_seed_reassigns_and_a_larger_fraction_keeps() -> None:
     images = table(400)
     before = splits_of(images)
     assert splits_of(images, seed=1) != before
@@ -169,7 +169,7 @@ def test_every_class_is_in_every_split_whatever_the_seed(
         check_covered(kept, sorted(set(images["label"])), wanted, False)
 
 
-def test_a_new_image_moves_at_most_the_one_that_its_class_had_borrowed() -> None:
+def test_a_new_image_moves_at_most_the_one_that_filled_its_split() -> None:
     moved = []
     for seed in range(60):
         images = small_classes(seed, 12, 10)

@@ -1,4 +1,4 @@
-"""Ranking is measured as scikit-learn does."""
+"""Ranking metrics are those of scikit-learn."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_average_precision_is_that_of_scikit_learn_with_ties(decimals: int) -> N
     assert average_precision(positive, np.zeros(200)) == pytest.approx(positive.mean())
 
 
-def test_mean_auc_leaves_out_classes_that_no_image_or_every_image_has() -> None:
+def test_mean_auc_ignores_classes_that_no_image_or_every_image_has() -> None:
     rng = np.random.default_rng(0)
     labels = rng.choice(["a", "b"], 50)
     p = rng.random((50, 3))

@@ -1,4 +1,4 @@
-"""Intervals and tests against SciPy and against what they claim."""
+"""Intervals and tests agree with SciPy and do what they claim."""
 
 import numpy as np
 import pytest
@@ -26,13 +26,13 @@ def test_wilson_of_91_in_100() -> None:
     assert wilson(91, 100) == pytest.approx((0.838, 0.952), abs=5e-4)
 
 
-def test_accuracy_stands_inside_its_interval() -> None:
+def test_accuracy_is_inside_its_interval() -> None:
     figures = share_with_interval("accuracy", np.array([True] * 9 + [False]))
     assert figures["accuracy"] == 0.9
     assert figures["accuracy_low"] < 0.9 < figures["accuracy_high"]
 
 
-def test_mcnemar_needs_six_to_nothing() -> None:
+def test_mcnemar_needs_six_images_that_only_one_model_gets_right() -> None:
     first = np.ones(20, bool)
     five, six = first.copy(), first.copy()
     five[:5], six[:6] = False, False
@@ -50,7 +50,7 @@ def test_bootstrap_covers_the_mean_and_repeats() -> None:
     assert bootstrap_mean(values, 1, "x") != (low, high)
 
 
-def test_a_share_of_nothing_is_no_number() -> None:
+def test_a_share_of_no_images_is_nan() -> None:
     assert np.isnan(list(share_with_interval("recall", np.array([], bool)).values())).all()
 
 
@@ -71,7 +71,7 @@ def test_paired_comparison_of_single_rows_is_mcnemar_wilson_and_bootstrap() -> N
     assert (found.low, found.high) == pytest.approx(plain)
 
 
-def test_rows_of_one_image_tell_no_more_than_one() -> None:
+def test_several_rows_of_one_image_count_as_one_image() -> None:
     first, second = drawn_pair()
     images = np.arange(60)
     once = compare_paired(first, second, images, 0)
@@ -83,14 +83,14 @@ def test_rows_of_one_image_tell_no_more_than_one() -> None:
     assert naive.p < thrice.p
 
 
-def test_an_image_of_unlike_rows_counts_for_who_is_right_on_more_of_them() -> None:
+def test_an_image_counts_for_the_model_that_is_right_on_more_of_its_rows() -> None:
     first = np.array([True, True, False, True, False])
     second = np.array([False, False, True, False, True])
     found = compare_paired(first, second, np.array(["a", "a", "a", "b", "b"]), 0)
     assert (found.only_first, found.only_second) == (1, 0)
 
 
-def test_models_that_never_differ_are_not_known_to_be_the_same() -> None:
+def test_models_that_never_differ_still_have_an_interval() -> None:
     right = np.ones(95, bool)
     found = compare_paired(right, right, np.arange(95), 0)
     assert (found.difference, found.p) == (0, 1)
@@ -106,13 +106,13 @@ def test_stratified_draws_keep_the_counts_and_repeat() -> None:
     assert all((one == other).all() for one, other in zip(draws, again, strict=True))
 
 
-def test_percentile_interval_holds_the_value() -> None:
+def test_percentile_interval_contains_the_value() -> None:
     drawn = np.arange(101.0)
     assert percentile_interval(50, drawn) == (2.5, 97.5)
     assert percentile_interval(-1, drawn) == (-1, 97.5)
 
 
-def test_logit_interval_keeps_to_bounds_and_never_claims_certainty() -> None:
+def test_logit_interval_stays_within_bounds_and_never_has_zero_width() -> None:
     drawn = np.random.default_rng(0).normal(0.98, 0.015, 1000)
     low, high = logit_interval(0.98, drawn, 40)
     assert low < 0.95

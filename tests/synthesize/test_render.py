@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import Pair, render_pair
-from stages.synthesize.scene import FAMILIES, POSES, draw_scene, family_of
+from stages.synthesize.scene import FAMILIES, POSES, family_of, sample_scene
 
 SIZE = 112
 COUNT = 56
@@ -15,7 +15,7 @@ def pairs() -> list[Pair]:
     return [render_pair(0, index, SIZE) for index in range(COUNT)]
 
 
-def test_scene_is_the_same_bits_every_time(pairs: list[Pair]) -> None:
+def test_a_scene_is_rendered_to_the_same_bits_every_time(pairs: list[Pair]) -> None:
     again = render_pair(0, 3, SIZE)
     for name in ("real", "fake", "mask", "real_parts", "fake_parts"):
         assert np.array_equal(getattr(pairs[3], name), getattr(again, name)), name
@@ -82,7 +82,7 @@ def test_eyes_lie_within_the_head(pairs: list[Pair]) -> None:
 
 
 def test_poses_and_places_are_spread() -> None:
-    scenes = [draw_scene(0, index) for index in range(300)]
+    scenes = [sample_scene(0, index) for index in range(300)]
     assert {scene.pose for scene in scenes} == set(POSES)
     x, unit = (np.array([getattr(scene, name) for scene in scenes]) for name in ("x", "unit"))
     assert np.percentile(x, 10) < 0.3 and np.percentile(x, 90) > 0.7
@@ -94,7 +94,7 @@ def test_no_fixed_point_hits_the_defects_often(pairs: list[Pair]) -> None:
     assert np.mean(near, axis=0).max() <= 0.38
 
 
-def test_a_part_left_out_changes_only_its_own_place(pairs: list[Pair]) -> None:
+def test_omitting_a_part_changes_only_its_own_place(pairs: list[Pair]) -> None:
     whole = next(pair for pair in pairs if pair.scene.family == "checkerboard")
     bare = render_pair(0, whole.scene.index, SIZE, without=frozenset({"whiskers"}))
     assert not (bare.real_parts == LABEL["whiskers"]).any()
@@ -103,7 +103,7 @@ def test_a_part_left_out_changes_only_its_own_place(pairs: list[Pair]) -> None:
     assert changed.any() and (changed & ~whiskers).sum() <= 0.08 * changed.sum()
 
 
-def test_texture_stays_in_place_when_a_part_is_left_out(pairs: list[Pair]) -> None:
+def test_texture_stays_in_place_when_a_part_is_omitted(pairs: list[Pair]) -> None:
     whole = next(p for p in pairs if p.scene.family == "smeared_patch" and p.scene.pose == "lying")
     bare = render_pair(0, whole.scene.index, SIZE, without=frozenset({"tail"}))
     both = (bare.mask > 0) & (whole.mask > 0)

@@ -1,4 +1,4 @@
-"""Drawing: one type, one colour map, deterministic PNG, and names of any script in them."""
+"""Draw figures and pictures: one font, one colour map, deterministic PNG, names in any script."""
 
 import io
 from collections.abc import Collection, Mapping
@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
+from twincam.explanations.maps import resize_map, shows_place
+from twincam.figures.text import fitted, font
 from twincam.files.atomic import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from twincam.explanations.maps import resize_map, shows_place
-from twincam.figures.text import fitted, font
 
 INK, MUTED, PAPER = (28, 30, 34), (112, 118, 128), (255, 255, 255)
 
 FOR, AGAINST = np.array([230, 97, 1]), np.array([60, 76, 170])
-"""Colours of evidence for and against: orange and blue, apart for every kind of colour sight."""
+"""Colours of evidence for and against: orange and blue, distinct also for the colour-blind."""
 
 LEGEND_ROWS = 14
-"""Entries in a column of a legend."""
+"""Maximum number of entries in a column of a legend."""
 
 
 def new_figure(width: float, height: float) -> "Figure":
     """Return an empty Matplotlib figure of ``width`` by ``height`` inches, without a window.
 
-    A ``$`` in its text is a dollar sign, not mathematics, and 40 lines of a plot differ in colour
-    or dashes.
+    A ``$`` in its text is not mathematics, and up to 40 lines of a plot differ in colour or dashes.
     """
     from cycler import cycler
     from matplotlib import color_sequences, rcParams
@@ -42,7 +41,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(path: Path, figure: "Figure") -> None:
-    """Write a Matplotlib figure as PNG without time or version in it."""
+    """Write a Matplotlib figure as PNG, without the time or version in its metadata."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
@@ -56,12 +55,12 @@ def save_picture(path: Path, picture: Image.Image) -> None:
 
 
 def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Image:
-    """Lay signed evidence over an image, orange for and blue against the prediction.
+    """Overlay signed evidence on an image: orange for the prediction, blue against it.
 
     Args:
-        image: bytes ``[S,S,3]``; shown in grey so that colour means evidence alone.
-        heat: ``[h,w]``, signed; of a single cell nothing is laid over, for it shows no place.
-        scale: the evidence that gets full colour; above 0.
+        image: bytes ``[S,S,3]``; shown in grey so that all colour is evidence.
+        heat: ``[h,w]``, signed; a map of a single cell has no location and is not drawn.
+        scale: the evidence shown in full colour; above 0.
     """
     share = np.clip(resize_map(heat, len(image)) / scale, -1, 1)[..., None]
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None] * 0.85 + 25
@@ -71,9 +70,9 @@ def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Ima
 
 
 def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:
-    """Name ``handles`` in a legend right of the axes, in as many columns as it takes.
+    """Add a legend of ``handles`` to the right of the axes, in as many columns as needed.
 
-    Their names come from `beside_plot`. Those that begin with an underscore are shown, too.
+    Their names come from `beside_plot`. Names that begin with an underscore are shown as well.
     """
     axes.legend(
         list(handles.values()),
@@ -86,7 +85,7 @@ def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:
 
 
 def legend_width(names: Collection[str]) -> float:
-    """Return the inches that the `legend_beside` of ``names`` needs."""
+    """Return the width of the `legend_beside` of ``names``, in inches."""
     longest = max(map(len, names))
     return -(-len(names) // LEGEND_ROWS) * (0.7 + 0.085 * longest)
 
@@ -101,12 +100,12 @@ def write_line(
     bold: bool = False,
     ink: tuple[int, int, int] = INK,
 ) -> None:
-    """Write one line of text, `fitted` to ``width``."""
+    """Write one line of text, `fitted` to ``width`` pixels."""
     draw.text(at, fitted([text], width, size, bold)[text], font=font(size, bold), fill=ink)
 
 
 def sentence_picture(sentence: str) -> Image.Image:
-    """Return a strip with one sentence, for a picture that has nothing else to show."""
+    """Return a picture of one sentence, in place of a figure that cannot be drawn."""
     strip = Image.new("RGB", (960, 52), PAPER)
     write_line(ImageDraw.Draw(strip), (16, 18), sentence, width=928)
     return strip

@@ -1,4 +1,4 @@
-"""Pages in one file that opens without a network: one style, every picture inlined."""
+"""Self-contained HTML pages that open without a network: one style, all pictures inlined."""
 
 import base64
 import io
@@ -11,18 +11,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 WEBP_LIMIT = 16383
-"""Pixels of a side."""
+"""Maximum width and height of a WebP image, in pixels."""
 
 
 def data_uri(path: Path) -> str:
-    """Return a PNG as a ``data:`` address, so that the page needs no other file."""
+    """Return a PNG file as a ``data:`` URI."""
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def picture_uri(picture: Image.Image) -> str:
-    """Return a picture as a ``data:`` address of its WebP, a tenth of the PNG of photographs.
+    """Return a picture as a ``data:`` URI of WebP, for photographs a tenth of the size of PNG.
 
-    One with a side beyond what WebP holds is scaled down to it.
+    A picture larger than `WEBP_LIMIT` is scaled down to it.
     """
     webp, shown = io.BytesIO(), picture.convert("RGB")
     shown.thumbnail((WEBP_LIMIT, WEBP_LIMIT))
@@ -36,20 +36,20 @@ def compact_uri(path: Path) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Return a share as ``93.3 %``, or a dash where there is none."""
+    """Return a share as ``93.3 %``, or a dash if it is None."""
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def markdown_text(value: object) -> str:
-    """Return ``value`` as Markdown that shows it as it is, in one line, also within a table."""
+    """Return ``value`` escaped for Markdown, in one line, so that it also fits a table cell."""
     return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
 
 
 def render(template: Path, context: Mapping[str, Any]) -> str:
-    """Return ``template`` filled with ``context``; HTML may extend ``pages.html`` beside this file.
+    """Return ``template`` rendered with ``context``; HTML templates may extend ``pages.html``.
 
     Raises:
-        jinja2.UndefinedError: the template asks for something that ``context`` lacks.
+        jinja2.UndefinedError: the template uses a name that ``context`` lacks.
     """
     environment = Environment(
         loader=FileSystemLoader([template.parent, Path(__file__).parent]),

@@ -1,4 +1,4 @@
-"""Names and sentences in pictures: any script, cut to fit, all different."""
+"""Text in pictures: names in any script, shortened to fit but still distinct."""
 
 import sys
 import unicodedata
@@ -8,19 +8,15 @@ from collections.abc import Callable, Collection
 from functools import cache, partial
 from itertools import groupby, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PIL import ImageFont
 
-if TYPE_CHECKING:
-    pass
-
-LONGEST = 24
-"""Characters of a name beside a plot."""
+MAX_LABEL = 24
+"""Maximum length of a name in a plot, in characters."""
 
 
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans, which comes with Matplotlib, at ``size`` pixels."""
+    """Return the font DejaVu Sans, which comes with Matplotlib, at ``size`` pixels."""
     return ImageFont.truetype(_font_file(bold), size)
 
 
@@ -40,17 +36,16 @@ def _glyphs() -> frozenset[int]:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` as one line that the pictures' font can show.
+    """Return ``text`` as one line that the font of the pictures can show.
 
-    Control characters become their escapes. A run of characters that the font lacks is written in
-    Latin letters, followed by four hexadecimal digits of its checksum, so that two names that read
-    alike stay different: ``猫`` becomes ``Mao‹12ab›``, say. The first such run of a process is said
-    on standard error.
+    Control characters are escaped. A run of characters that the font lacks is transliterated to
+    Latin letters, followed by four hexadecimal digits of its checksum to keep names distinct, as in
+    ``Mao‹12ab›``. A process warns about the first such run on standard error.
     """
     parts = []
     for kind, characters in groupby(text, _kind_of):
         run = "".join(characters)
-        parts.append(run if kind == "shown" else _WRITTEN[kind](run))
+        parts.append(run if kind == "shown" else _REPLACED[kind](run))
     return "".join(parts)
 
 
@@ -70,51 +65,52 @@ def _in_latin(run: str) -> str:
     from anyascii import anyascii
 
     checksum = zlib.crc32(run.encode("utf-8", "surrogatepass")) & 0xFFFF
-    written = f"{anyascii(run).strip()}‹{checksum:04x}›"
-    _say_once(run, written)
-    return written
+    latin = f"{anyascii(run).strip()}‹{checksum:04x}›"
+    _warn_once(run, latin)
+    return latin
 
 
-_WRITTEN: dict[str, Callable[[str], str]] = {"control": _escaped, "missing": _in_latin}
+_REPLACED: dict[str, Callable[[str], str]] = {"control": _escaped, "missing": _in_latin}
 
-_said: list[str] = []
+_warned: list[str] = []
 
 
-def _say_once(run: str, written: str) -> None:
-    if not _said:
-        _said.append(run)
+def _warn_once(run: str, latin: str) -> None:
+    if not _warned:
+        _warned.append(run)
         print(
-            f"pictures: their font lacks some characters of names: {run!r} is written {written}, "
-            "and others likewise; tables and pages keep the names as they are",
+            f"pictures: the font lacks some characters of names: {run!r} is written as {latin}, "
+            "and others likewise; tables and pages keep the original names",
             file=sys.stderr,
         )
 
 
 def shortened(names: Collection[str], fits: Callable[[str], bool]) -> dict[str, str]:
-    """Return each of ``names`` as it fits, cut in the middle where it must be; all stay different.
+    """Return ``names``, with those that do not fit cut in the middle; all results are distinct.
 
-    Names that are alike at both ends are cut around the place where they differ; what still looks
-    the same is numbered.
+    Names with the same beginning and end are cut around the place where they differ; those that
+    would still look the same are numbered.
     """
-    waiting, found = sorted(set(names)), dict[str, str]()
-    ways: list[Callable[[str], str]] = [
+    remaining, found = sorted(set(names)), dict[str, str]()
+    cuts: list[Callable[[str], str]] = [
         *(partial(_cut, share=share, fits=fits) for share in (0.5, 0.25, 0.75)),
-        partial(_around_difference, names=waiting, fits=fits),
+        partial(_around_difference, names=remaining, fits=fits),
     ]
-    for cut in ways:
-        tried = {name: name if fits(name) else cut(name) for name in waiting}
+    for cut in cuts:
+        tried = {name: name if fits(name) else cut(name) for name in remaining}
         taken = Counter([*tried.values(), *found.values()])
         found |= {name: short for name, short in tried.items() if taken[short] == 1}
-        waiting = [name for name in waiting if name not in found]
-    number = f"{{:0{len(str(len(waiting)))}}}".format
+        remaining = [name for name in remaining if name not in found]
+    number = f"{{:0{len(str(len(remaining)))}}}".format
     numbered = {
         name: number(n) + _cut(name, 0.0, lambda text: fits(number(0) + text))
-        for n, name in enumerate(waiting, 1)
+        for n, name in enumerate(remaining, 1)
     }
     return found | numbered
 
 
 def _cut(name: str, share: float, fits: Callable[[str], bool]) -> str:
+    """Return the longest cut of ``name`` that fits, with ``share`` of it before the cut."""
     for kept in range(len(name) - 1, 0, -1):
         head = round(share * kept)
         short = f"{name[:head].rstrip()}…{name[len(name) - kept + head :].lstrip()}"
@@ -124,11 +120,11 @@ def _cut(name: str, share: float, fits: Callable[[str], bool]) -> str:
 
 
 def _around_difference(name: str, names: Collection[str], fits: Callable[[str], bool]) -> str:
-    alike = max(_shared_start(name, other) for other in names if other != name)
-    return _cut(f"…{name[max(0, alike - 2) :]}", 1.0, fits)
+    common = max(_common_prefix(name, other) for other in names if other != name)
+    return _cut(f"…{name[max(0, common - 2) :]}", 1.0, fits)
 
 
-def _shared_start(first: str, second: str) -> int:
+def _common_prefix(first: str, second: str) -> int:
     pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
@@ -136,7 +132,7 @@ def _shared_start(first: str, second: str) -> int:
 def fitted(
     names: Collection[str], width: int, size: int = 13, bold: bool = False
 ) -> dict[str, str]:
-    """Return each of ``names`` `printable` and `shortened` to ``width`` pixels."""
+    """Return ``names``, made `printable` and `shortened` to ``width`` pixels."""
     face = font(size, bold)
     shown = {name: printable(name) for name in names}
     short = shortened(shown.values(), lambda text: face.getlength(text) <= width)
@@ -144,14 +140,14 @@ def fitted(
 
 
 def beside_plot(names: Collection[str]) -> dict[str, str]:
-    """Return each of ``names`` `printable` and `shortened` to `LONGEST` characters."""
+    """Return ``names`` for a plot, made `printable` and `shortened` to `MAX_LABEL` characters."""
     shown = {name: printable(name) for name in names}
-    short = shortened(shown.values(), lambda text: len(text) <= LONGEST)
+    short = shortened(shown.values(), lambda text: len(text) <= MAX_LABEL)
     return {name: short[text] for name, text in shown.items()}
 
 
 def wrapped(text: str, width: int, size: int) -> list[str]:
-    """Return ``text`` as lines that are at most ``width`` pixels long where words allow it."""
+    """Return ``text`` in lines of at most ``width`` pixels, except for longer words."""
     face, lines = font(size), [""]
     for word in printable(text).split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""Arrays as ``.npy``, memory-mapped where they are read."""
+"""Read and write ``.npy`` arrays; reading memory-maps them."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ def read_array(path: Path) -> np.ndarray:
     """Open a ``.npy`` file memory-mapped, read-only.
 
     Raises:
-        UserError: the file is no array.
+        UserError: the file is not an array.
     """
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -35,17 +35,17 @@ def read_finite(path: Path) -> np.ndarray:
     """Open a ``.npy`` file as `read_array` does.
 
     Raises:
-        UserError: the file is no array, or something in it is NaN or infinite.
+        UserError: the file is not an array, or holds NaN or infinity.
     """
     array = read_array(path)
     if not np.isfinite(array).all():
-        raise UserError(not_finite_in(path))
+        raise UserError(not_finite_message(path))
     return array
 
 
-def not_finite_in(path: Path) -> str:
-    """Say that a number in the file at ``path`` is missing or infinite, and what to do."""
+def not_finite_message(path: Path) -> str:
+    """Return the message for a missing or infinite number in the file at ``path``."""
     return (
         f"{path}: expected finite numbers, got a missing or infinite one; remove it and run "
-        "`dvc repro` (a training that diverged leaves such: lower train.learning_rate then)"
+        "`dvc repro` (if the training diverged, lower train.learning_rate)"
     )

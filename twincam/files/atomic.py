@@ -1,7 +1,7 @@
-"""Write every output atomically and in one stable form; read them back.
+"""Write files and folders atomically.
 
-A file is written beside its target and renamed, so a killed stage leaves the old file or none.
-Names that end in ``.partial`` are git-ignored and belong to nobody.
+An output is written beside its target and then renamed, so a killed stage leaves the old one or
+none. Names that end in ``.partial`` are git-ignored leftovers and may be removed.
 """
 
 import os
@@ -15,13 +15,13 @@ from twincam.files.errors import UserError
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a path beside ``target`` to write a file to; it takes the target's name on success.
+    """Yield a path beside ``target`` to write a file to; on success it is renamed to ``target``.
 
-    A link that stands there is replaced, not what it leads to, which may be DVC's cache.
+    An existing link is replaced, not the file that it points to, which may be in DVC's cache.
 
     Raises:
-        UserError: ``target`` is no name of a file, or something that is no file stands there.
-        OSError: with the target's name, also where the system gave none (a full disk, say).
+        UserError: ``target`` is not the name of a file, or exists and is not a file.
+        OSError: always with the target's name, even if the system gave none (for a full disk).
     """
     _require_name(target)
     if target.exists() and not target.is_file():
@@ -33,13 +33,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``target``; it takes the target's place on success.
+    """Yield an empty folder beside ``target``; on success it is renamed to ``target``.
 
-    A folder that stands there goes if the new one has every name in it, as in a run by hand after
-    another (DVC removes outputs before a run).
+    An existing folder is replaced only if the new one contains every name in it, as when a stage is
+    rerun by hand (DVC removes outputs before a run).
 
     Raises:
-        UserError: ``target`` is no name of a folder, or what stands there is none or holds more.
+        UserError: ``target`` is not the name of a folder, exists and is not a folder, or contains
+            files that the new folder lacks.
         OSError: as in `atomic_path`.
     """
     _require_name(target)
@@ -52,30 +53,30 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield partial
         if more := names_below(target) - names_below(partial):
             raise UserError(
-                f"{target}: holds {min(more)}, which would be lost ({len(more)} such); move it "
-                "away or name another folder"
+                f"{target}: contains {min(more)}, which would be lost ({len(more)} in all); move "
+                "it away or name another folder"
             )
         _remove(target)
         os.replace(partial, target)
 
 
 def names_below(folder: Path) -> set[str]:
-    """Return the path of everything below ``folder``, relative to it; links are not followed.
+    """Return the paths below ``folder``, relative to it; links are not followed.
 
-    What a file manager leaves in each folder that it shows does not count.
+    ``.DS_Store``, which a file manager creates, is ignored.
     """
     found = (path for path in folder.rglob("*") if path.name != ".DS_Store")
     return {str(path.relative_to(folder)) for path in found}
 
 
-def partial_of(target: Path) -> Path:
-    """Return the place where ``target`` is written; what a killed run left there is removed."""
+def partial_path(target: Path) -> Path:
+    """Return where ``target`` is first written; leftovers of a killed run there are removed."""
     return target.with_name(f".{target.name}.partial")
 
 
 def _require_name(target: Path) -> None:
     if target.name in ("", ".."):
-        raise UserError(f"{str(target)!r}: expected the name of what to write; name one below it")
+        raise UserError(f"{str(target)!r}: expected a file or folder name; name one inside it")
 
 
 def _kind(path: Path) -> str:
@@ -89,7 +90,7 @@ def _kind(path: Path) -> str:
 @contextmanager
 def _partial(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = partial_of(target)
+    partial = partial_path(target)
     _remove(partial)
     try:
         yield partial

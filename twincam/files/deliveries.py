@@ -1,4 +1,4 @@
-"""The table of deliveries: every evaluated image, and those of other sources, on each way."""
+"""The table of deliveries: each evaluated image, and those of other sources, in each delivery."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ EXTERNAL = "external"
 """The split of the images of other sources."""
 
 COLUMNS = ("id", "path", "split", "source", "label", "delivery")
-"""What comes before the ``logit_<class>…``."""
+"""The columns before those called ``logit_<class>``."""
 
 
 def read_deliveries(path: Path) -> pd.DataFrame:
-    """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row an image and delivery.
+    """Return ``data/deliveries.csv``: `COLUMNS` and the logits, a row for each image and delivery.
 
     Raises:
-        UserError: a logit is no number.
+        UserError: a logit is not a finite number.
     """
     return read_logits(path)
 
 
 def untouched_external(deliveries: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the images of other sources as they are."""
+    """Return the rows of the untouched images of other sources."""
     return deliveries[(deliveries["split"] == EXTERNAL) & (deliveries["delivery"] == AS_IS)]

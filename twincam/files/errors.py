@@ -1,4 +1,4 @@
-"""What a user can meet ends a stage with one line on standard error, never a traceback."""
+"""Errors that a user can fix end a stage with one line on standard error, without a traceback."""
 
 import errno
 import signal
@@ -8,18 +8,18 @@ from types import FrameType
 
 
 class UserError(Exception):
-    """Something the user can put right: what was expected, what came, what to do."""
+    """Something the user can fix; the message says what was expected, what came, what to do."""
 
 
 def one_line(error: OSError) -> str:
-    """Say an operating system error as one line that ends in what to do."""
+    """Return the message of an operating system error in one line that says what to do."""
     place = f": {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"no space left to write{place}; free some disk and run again (nothing was lost)"
     if isinstance(error, FileNotFoundError):
         missing = error.filename or error
-        return f"not found: {missing}; run `dvc repro` (or `dvc pull`) so that it is there"
-    return f"{error.strerror or error}{place}; put that right and run again"
+        return f"not found: {missing}; run `dvc repro` or `dvc pull` to create it"
+    return f"{error.strerror or error}{place}; fix it and run again"
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:
@@ -27,9 +27,9 @@ def _interrupt(_signum: int, _frame: FrameType | None) -> None:
 
 
 def run_stage(main: Callable[[list[str]], None], name: str) -> None:
-    """Run ``main`` on the command line; exit with 1 and one line on a user's error, 130 on Ctrl-C.
+    """Run ``main`` on the command line; exit with one line and 1 for a user's error, 130 on Ctrl-C.
 
-    Any other exception is a defect of this program and keeps its traceback.
+    Any other exception is a bug in this program and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -43,5 +43,7 @@ def run_stage(main: Callable[[list[str]], None], name: str) -> None:
             f"{name}: out of memory; close other programs or lower prepare.image_size and run again"
         )
     except KeyboardInterrupt:
-        print(f"\n{name}: interrupted; nothing half-written, run again to go on", file=sys.stderr)
+        print(
+            f"\n{name}: interrupted; no file is half-written, run again to resume", file=sys.stderr
+        )
         sys.exit(130)

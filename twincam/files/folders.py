@@ -1,4 +1,4 @@
-"""What lies in a folder of images: hidden files are passed over, linked folders are refused."""
+"""The contents of a folder of images: hidden files are ignored, linked folders are refused."""
 
 import os
 from collections.abc import Iterator
@@ -8,20 +8,28 @@ from twincam.files.errors import UserError
 
 _HIDDEN = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found"}
 
-SIDECARS = {
+NOTES = {
     *(".txt", ".caption", ".json", ".jsonl", ".xmp", ".xml", ".csv", ".tsv", ".yaml", ".yml"),
-    *(".md", ".rst", ".html", ".htm", ".pdf", ".log", ".ini", ".toml", ".npy", ".npz", ".dvc"),
-    *(".py", ".ipynb", ".sha256", ".md5", ".aae", ".thm", ".ds_store", ".pp3"),
+    *(".md", ".rst", ".html", ".htm", ".pdf", ".log", ".ini", ".toml", ".dvc", ".py", ".ipynb"),
+    *(".sha256", ".md5", ".aae", ".thm", ".ds_store", ".pp3"),
+}
+"""Suffixes of captions, metadata, documents and code."""
+
+SIDECARS = {
+    *NOTES,
+    *(".npy", ".npz"),
     *(".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm"),
     *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"),
 }
-"""Endings of files that accompany images: captions, metadata, notes, videos, archives."""
+"""Suffixes of files that accompany images: `NOTES`, arrays, videos and archives."""
 
-_NOTES = {"license", "licence", "copying", "notice", "readme", "authors", "changelog", "citation"}
+_NOTE_NAMES = {
+    *("license", "licence", "copying", "notice", "readme", "authors", "changelog", "citation")
+}
 
 
 def visible(folder: Path) -> list[Path]:
-    """Return what lies in ``folder``, sorted."""
+    """Return the files and folders in ``folder`` that are not hidden, sorted."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -39,7 +47,7 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every file below ``folder`` with an empty fault; a folder that cannot be entered, too.
+    """Yield every file below ``folder`` and "", and each folder that cannot be read and its error.
 
     Raises:
         UserError: a folder below is a link.
@@ -57,30 +65,30 @@ def walk(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def require_no_links(folder: Path) -> None:
-    """Raise UserError where a folder below ``folder`` is a link."""
+    """Raise UserError if a folder below ``folder`` is a link."""
     for _ in walk(folder):
         pass
 
 
 def _is_folder(path: Path) -> bool:
-    """Tell whether ``path`` is a folder; DVC does not follow a link to one."""
+    """Return whether ``path`` is a folder; refuse links to folders, which DVC does not follow."""
     if not os.path.isdir(path):
         return False
     if path.is_symlink():
         raise UserError(
-            f"{path}: is a link to a folder, and DVC neither tracks what is behind it nor sees it "
-            f"change; replace it by the folder itself (`cp -rL`), then `dvc add` again"
+            f"{path}: is a link to a folder, whose contents DVC neither tracks nor checks for "
+            "changes; replace it by the folder itself (`cp -rL`), then `dvc add` again"
         )
     return True
 
 
 def is_sidecar(path: str) -> bool:
-    """Tell whether a file accompanies images, by its ending, or by its name if it has none."""
+    """Return whether a file accompanies images, judging by its suffix or, without one, its name."""
     name = os.path.basename(path).lower()
-    return os.path.splitext(name)[1] in SIDECARS or name in _NOTES
+    return os.path.splitext(name)[1] in SIDECARS or name in _NOTE_NAMES
 
 
 def listed(names: list[str], limit: int = 5) -> str:
-    """Return the first ``limit`` of ``names``, quoted, and how many more there are."""
+    """Return the first ``limit`` of ``names``, quoted, and the number of the others."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(map(repr, names[:limit])) + more

@@ -11,7 +11,7 @@ INDEPENDENT = (
 
 
 def warn(stage: str, *lines: str) -> None:
-    """Say each of ``lines`` on standard error; of many, the first `SHOWN` and how many follow."""
+    """Print ``lines`` on standard error: the first `SHOWN`, and the number of the others."""
     more = len(lines) - SHOWN
     tail = (
         [f"and {more} more, all in reports/{stage}.json when this stage succeeds"]
@@ -23,13 +23,13 @@ def warn(stage: str, *lines: str) -> None:
 
 
 def warn_unless_class(stage: str, real_class: str | None, classes: Sequence[str]) -> None:
-    """Say that the class of genuine images is none of ``classes``, unless None asks for that."""
+    """Warn if the class of genuine images is not one of ``classes``; None means there is none."""
     if real_class is None or real_class in classes:
         return
     more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
     warn(
         stage,
         f"real_class is {real_class!r}, but the classes are {', '.join(map(repr, classes[:SHOWN]))}"
-        f"{more}: every class gets its plain name, also that of genuine images; set real_class in "
-        "params.yaml to the class of genuine images, or to null if there is none",
+        f"{more}, so none is treated as genuine; set real_class in params.yaml to the class of "
+        "genuine images, or to null if there is none",
     )

@@ -1,4 +1,4 @@
-"""Parameter blocks, and one line for every way in which ``params.yaml`` can be wrong."""
+"""Parameter blocks, and a one-line message for every mistake in ``params.yaml``."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,10 +13,10 @@ from twincam.files.metrics import read_metrics, write_metrics
 
 
 class Block(BaseModel):
-    """Base of every parameter block: immutable, strictly typed, without unknown keys.
+    """Base of every parameter block: immutable, strictly typed, no unknown keys.
 
     Raises:
-        TypeError: at definition, where a parameter has one of `UNTRACKED` as its name.
+        TypeError: at definition, if a parameter has one of the names in `UNTRACKED`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -25,9 +25,7 @@ class Block(BaseModel):
     def __pydantic_init_subclass__(cls, **_: object) -> None:
         """Refuse names that DVC does not track."""
         if names := UNTRACKED & cls.model_fields.keys():
-            raise TypeError(
-                f"{cls.__name__}: DVC's run cache does not tell values of {names} apart"
-            )
+            raise TypeError(f"{cls.__name__}: DVC's run cache ignores parameters called {names}")
 
 
 def one_of(registry: Iterable[str]) -> BeforeValidator:
@@ -47,7 +45,7 @@ def one_of(registry: Iterable[str]) -> BeforeValidator:
 
 
 UNTRACKED = {"size", "nfiles"}
-"""Names of parameters that DVC leaves out of the run cache's key (treeverse/dvc #10296)."""
+"""Names of parameters that DVC omits from the run cache's key (treeverse/dvc #10296)."""
 
 RENAMED = {
     "authentic": "real_class",
@@ -70,12 +68,12 @@ P = TypeVar("P", bound=Block)
 
 
 def write_settings(file: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings that a stage's outputs are made with, for `require_settings`."""
+    """Write the settings that a stage's outputs were made with, for `require_settings`."""
     write_metrics(file, settings)
 
 
 def holds_settings(file: Path, settings: Mapping[str, Any]) -> bool:
-    """Say whether ``file`` is there and names just what ``settings`` names, whatever the values."""
+    """Return whether ``file`` exists and has the same keys as ``settings``, whatever the values."""
     try:
         return file.is_file() and read_metrics(file).keys() == settings.keys()
     except UserError:
@@ -83,10 +81,10 @@ def holds_settings(file: Path, settings: Mapping[str, Any]) -> bool:
 
 
 def require_settings(file: Path, settings: Mapping[str, Any], stage: str) -> None:
-    """Check that the outputs beside ``file`` were made with ``settings`` by ``stage``.
+    """Check that ``stage`` made the outputs beside ``file`` with ``settings``.
 
     Raises:
-        UserError: they were made with others, though nothing else has noticed, or the file is
+        UserError: it made them with other settings, which DVC did not notice, or ``file`` is
             damaged.
     """
     made, wanted = read_metrics(file), dict(settings)
@@ -115,7 +113,7 @@ def read_document(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not YAML in UTF-8 ({reason}); save it as UTF-8") from None
     if document is None:
         raise UserError(
-            f"{path}: expected a mapping of parameter blocks, it is empty; bring it back with "
+            f"{path}: expected a mapping of parameter blocks, but it is empty; restore it with "
             "`git checkout params.yaml`"
         )
     if not isinstance(document, dict):
@@ -124,24 +122,24 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def _refuse_conflict(path: Path) -> None:
-    """Raise UserError if Git left a conflict in ``path``, which is text in UTF-8."""
+    """Raise UserError if ``path``, a text in UTF-8, contains a merge conflict."""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")):
             raise UserError(
-                f"{path}, line {number}: expected YAML, got a conflict that Git could not merge; "
-                "keep the lines of one side, remove those with <<<<<<<, ======= and >>>>>>>"
+                f"{path}, line {number}: expected YAML, got a merge conflict of Git; keep the "
+                "lines of one side and remove those with <<<<<<<, ======= and >>>>>>>"
             )
 
 
 def missing(keys: str) -> str:
-    """Say that parameters are missing, and what to do."""
+    """Return the message for missing parameters."""
     return f"{keys} is missing; add it (`git diff params.yaml` shows its place)"
 
 
 def unknown(key: str) -> str:
-    """Say that a parameter is not known, and what it is called now."""
-    cure = f"it is {RENAMED[key]} now" if key in RENAMED else "remove it or correct its name"
-    return f"{key} is not a known parameter; {cure}"
+    """Return the message for an unknown parameter, with its new name if it was renamed."""
+    advice = f"it is now {RENAMED[key]}" if key in RENAMED else "remove it or correct its name"
+    return f"{key} is not a known parameter; {advice}"
 
 
 PLAIN = {
@@ -155,7 +153,7 @@ PLAIN = {
     "string_type": "text, a name or a path",
     "too_short": "a list that is not empty",
 }
-"""What is allowed, by pydantic's type of error, where its own words are not plain."""
+"""What is allowed, by pydantic's type of error, where its own message is too technical."""
 
 
 def validated(path: Path, document: dict[str, Any], model: type[P]) -> P:
@@ -169,8 +167,8 @@ def validated(path: Path, document: dict[str, Any], model: type[P]) -> P:
 def _explain(error: object) -> str:
     assert isinstance(error, dict)
     key = ".".join(str(part) for part in error["loc"])
-    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    allowed = PLAIN.get(error["type"], said)
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    allowed = PLAIN.get(error["type"], message)
     if not key:
         return str(allowed)
     if error["type"] == "missing":
@@ -182,6 +180,6 @@ def _explain(error: object) -> str:
     if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
         return (
             f"{key} is {error['input']!r}, which YAML does not read as text; allowed: text, in "
-            f'quotes where it looks like something else, {key}: "0" say'
+            f'quotes if it looks like something else, such as {key}: "0"'
         )
     return f"{key} is {error['input']!r}; allowed: {allowed}"

@@ -1,4 +1,4 @@
-"""The table of predictions that every model writes, so that any two can be compared."""
+"""The table of predictions, the same for every model, so that any two can be compared."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 
 def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Return a row an image: what it is, what was predicted, and every class's probability.
+    """Return a row per image: its identity, the prediction, and the probability of every class.
 
     Args:
         split: rows of ``data/split.csv``.
@@ -25,14 +25,14 @@ def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str])
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Return names as one cell, ``fake|real``; those with a ``|`` are quoted, as in a CSV."""
+    """Return names as one cell, as in ``fake|real``; names with a ``|`` are quoted as in a CSV."""
     cell = io.StringIO()
     csv.writer(cell, delimiter="|", lineterminator="\r\n").writerow(names)
     return cell.getvalue().removesuffix("\r\n")
 
 
 def split_names(cell: str) -> list[str]:
-    """Return the names of a cell that `join_names` wrote; none where it is empty."""
+    """Return the names in a cell written by `join_names`; none if it is empty."""
     return next(csv.reader(io.StringIO(cell, newline=""), delimiter="|"), [])
 
 

@@ -1,4 +1,4 @@
-"""Tables as CSV in one stable form; the table of images and their splits."""
+"""Read and write tables as CSV; the table of images and their splits."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from twincam.files.arrays import not_finite_in
+from twincam.files.arrays import not_finite_message
 from twincam.files.atomic import write_text
 from twincam.files.errors import UserError
 
@@ -15,9 +15,10 @@ EVALUATED_SPLITS = ("val", "test")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write ``table`` as CSV without its index, floats to 6 digits.
+    """Write ``table`` as CSV without its index, floats with 6 decimals.
 
-    All cells are quoted where one holds a carriage return, which a reader takes for a line's end.
+    All cells are quoted if one contains a carriage return, which readers take for the end of a
+    line.
     """
     text = _as_csv(table, csv.QUOTE_MINIMAL)
     write_text(path, _as_csv(table, csv.QUOTE_ALL) if "\r" in text else text)
@@ -27,49 +28,40 @@ def _as_csv(table: pd.DataFrame, quoting: Literal[0, 1]) -> str:
     return table.to_csv(index=False, float_format="%.6f", lineterminator="\n", quoting=quoting)
 
 
-TEXT = (
+TEXT_COLUMNS = (
     *("id", "path", "label", "predicted", "class", "split", "group", "source", "family"),
-    *(
-        "sha256",
-        "phash",
-        "format",
-        "kind",
-        "neighbour",
-        "set",
-        "flips",
-        "verdict",
-        "in_words",
-        "left_out",
-    ),
+    *("sha256", "phash", "format", "kind", "neighbour", "set", "flips", "verdict", "in_words"),
+    "left_out",
 )
 """The columns that hold names or text."""
 
 
 def read_table(path: Path, text: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a CSV; empty cells stay empty strings.
+    """Read a CSV; empty cells become empty strings.
 
-    The columns `TEXT` and those named in ``text`` stay strings, whatever their
-    values look like: a class may be called ``007``, ``1e5``, ``True`` or ``nan``.
+    The columns in `TEXT_COLUMNS` and in ``text`` are read as strings, whatever their values look
+    like: a class may be called ``007``, ``1e5``, ``True`` or ``nan``.
     """
-    return pd.read_csv(path, dtype=dict.fromkeys((*TEXT, *text), str), keep_default_na=False)
+    columns = (*TEXT_COLUMNS, *text)
+    return pd.read_csv(path, dtype=dict.fromkeys(columns, str), keep_default_na=False)
 
 
 def read_texts(path: Path) -> pd.DataFrame:
-    """Read a CSV whose cells all stay strings."""
+    """Read a CSV with all cells as strings."""
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def read_logits(path: Path) -> pd.DataFrame:
-    """Read a CSV as `read_table` does, with columns ``logit_<class>``.
+    """Read a CSV with columns ``logit_<class>``, as `read_table` does.
 
     Raises:
-        UserError: a logit is no number, NaN or infinite.
+        UserError: a logit is not a finite number.
     """
     table = read_table(path)
     logits = table[[name for name in table if str(name).startswith("logit_")]]
     numbers = logits.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if not np.isfinite(numbers).all():
-        raise UserError(not_finite_in(path))
+        raise UserError(not_finite_message(path))
     return table
 
 
@@ -79,5 +71,5 @@ def read_split(path: Path) -> pd.DataFrame:
 
 
 def class_names(split: pd.DataFrame) -> list[str]:
-    """Return the labels in the order of the network's outputs: sorted."""
+    """Return the sorted labels, the order of the network's outputs."""
     return sorted(split["label"].unique())

@@ -1,7 +1,7 @@
-"""Bring images of more than 8 bits a channel to 8, by the full scale that they use.
+"""Convert images with more than 8 bits per channel to 8, according to the full scale they use.
 
-Scanners, X-ray and depth cameras store 10, 12 or 14 bits in 16, so the container's full scale
-would leave them nearly black.
+Scanners, X-ray and depth cameras store 10, 12 or 14 bits in 16, so scaling by the container's
+maximum would leave them nearly black.
 """
 
 import io
@@ -14,22 +14,22 @@ DEPTHS = (8, 10, 12, 14, 16)
 
 FULL_SCALES = tuple(2.0**bits - 1 for bits in DEPTHS)
 
-SLIGHT = 1 / 16
-"""Of the peak: what is less far below 0 is undershoot."""
+UNDERSHOOT = 1 / 16
+"""Share of the peak; values less far below 0 are undershoot."""
 
-OVER = 1 + 1 / 64
-"""Times a full scale: a peak up to here is overshoot."""
+OVERSHOOT = 1 + 1 / 64
+"""Times a full scale; a peak between the full scale and this is overshoot."""
 
-USED = 1 / 4
-"""Of a usual full scale: a float image whose values range less far is no image of that scale."""
+MIN_RANGE = 1 / 4
+"""Share of a full scale; a float image with a smaller range does not use that scale."""
 
 SENTINEL = 999
-"""Where no data begins, by custom: -999, -9999, 1e20, ±3.4e38."""
+"""From here on, values conventionally mark missing data: -999, -9999, 1e20, ±3.4e38."""
 
 CONTAINER_MAXIMA = tuple(2.0**bits - 1 for bits in (15, 16, 31, 32))
 
 SHADES = 16
-"""Distinct values up to which what lies beside a plateau may be a drawing."""
+"""With at most this many distinct values besides a plateau, an image may be a drawing."""
 
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 258, 262, 281, 339, 341
 
@@ -42,15 +42,15 @@ _OTHER_BYTES = {
     "RGBA;16N": "RGBA;16B" if np.little_endian else "RGBA;16L",
     "LA;16B": "RGBA",
 }
-"""Pillow keeps one byte of each 16-bit colour; read in this raw mode it keeps the other one."""
+"""Pillow keeps one byte of each 16-bit sample; in this raw mode it keeps the other byte."""
 
 
-def grey_eight_bits(image: Image.Image, file: io.BufferedReader | io.BytesIO) -> Image.Image:
-    """Return a loaded grey image of more than 8 bits as one of 8, black dark and white bright.
+def grey_to_8_bits(image: Image.Image, file: io.BufferedReader | io.BytesIO) -> Image.Image:
+    """Convert a loaded grey image of more than 8 bits to 8, with black as 0.
 
     Args:
-        image: of a mode of Pillow's that begins with I or F.
-        file: that it was read from.
+        image: in a mode of Pillow that begins with I or F.
+        file: the file it was read from.
     """
     values = np.asarray(image)
     tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
@@ -60,51 +60,51 @@ def grey_eight_bits(image: Image.Image, file: io.BufferedReader | io.BytesIO) ->
         and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1
     ):
         values = values.view(np.uint32)
-    grey = eight_bits(values, stated_full_scale(image, file, values))
+    grey = to_8_bits(values, stated_full_scale(image, file, values))
     white_is_zero = tags.get(_PHOTOMETRIC) == 0
     return Image.fromarray(255 - grey if white_is_zero else grey)
 
 
-def eight_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
-    """Scale to 0..255 by the least usual full scale that holds the peak.
+def to_8_bits(values: np.ndarray, stated: float = 0) -> np.ndarray:
+    """Scale to 0..255 by the smallest usual full scale that is not below the peak.
 
-    Usual are 8, 10, 12, 14 and 16 bits, for floats 1 too; a peak slightly above counts as held.
-    Above all of them the peak itself is the full scale. Floats that would use less than a quarter
-    of it span 0..255 from their least to their largest value. A few pixels in ten thousand, dead
-    or hot, do not count and are clipped, and so is a plateau that stands for no data. Black is 0,
-    or the least value where values reach clearly below 0. NaN counts as 0, infinity as white.
+    Usual are 8, 10, 12, 14 and 16 bits, for floats also 1; the peak may exceed it slightly. Above
+    all of them the peak itself is the full scale. Floats that would use less than a quarter of it
+    are scaled from their minimum to their maximum. A few dead or hot pixels in ten thousand are
+    ignored and clipped, and so is a plateau that marks missing data. Black is 0, or the minimum if
+    values are clearly negative. NaN becomes black, infinity white.
 
     Args:
         values: integers or floats of any shape.
-        stated: the full scale that the file names; wins where it holds the peak. 0: none.
+        stated: the full scale stated in the file, 0 if none; it is used unless the peak exceeds it.
 
     Returns:
         uint8 of the same shape.
     """
-    low, peak = _ends(values)
-    black = low if low < -SLIGHT * peak else 0.0
+    low, peak = _value_range(values)
+    black = low if low < -UNDERSHOOT * peak else 0.0
     span = peak - black
-    if stated > 0 and span <= stated * OVER:
+    if stated > 0 and span <= stated * OVERSHOOT:
         full = stated
     elif np.issubdtype(values.dtype, np.floating):
-        full = 1.0 if span <= OVER else full_scale(span, OVER)
-        if 0 < peak - low < USED * full:
+        full = 1.0 if span <= OVERSHOOT else full_scale(span, OVERSHOOT)
+        if 0 < peak - low < MIN_RANGE * full:
             black, full = low, peak - low
     else:
-        full = full_scale(span, OVER)
+        full = full_scale(span, OVERSHOOT)
     exact: np.ndarray = values.astype("f4" if values.dtype.itemsize <= 2 else "f8")
     exact[np.isnan(exact)] = 0
     return np.asarray(((exact - black) * (255 / full)).clip(0, 255).round().astype(np.uint8))
 
 
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    """Return the least and the largest value but for a few pixels and for what means no data.
+def _value_range(values: np.ndarray) -> tuple[float, float]:
+    """Return the minimum and maximum, ignoring a few pixels and missing data.
 
-    No data is a plateau at either end, at a value by which custom or the container marks it, more
-    than twice as far from 0 as all else, beside a picture of many values.
+    Missing data is a plateau at either end, at a value that marks it by convention or is the
+    container's maximum, more than twice as far from 0 as all other values, of which there are many.
     """
     known = values[np.isfinite(values)]
-    low, peak = _most(known)
+    low, peak = _trimmed_range(known)
     marks_low = low <= -SENTINEL
     floating = np.issubdtype(values.dtype, np.floating)
     marks_high = peak >= SENTINEL if floating else peak in CONTAINER_MAXIMA
@@ -114,7 +114,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     rest = rest[rest < peak] if marks_high else rest
     if 4 * rest.size < known.size or len(np.unique(rest)) <= SHADES:
         return low, peak
-    inner = _most(rest)
+    inner = _trimmed_range(rest)
     reach = 2 * max(map(abs, inner))
     return (
         inner[0] if marks_low and -low > reach else low,
@@ -122,8 +122,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     )
 
 
-def _most(values: np.ndarray) -> tuple[float, float]:
-    """Return the least and the largest value but for a few pixels, 0 and 0 of none."""
+def _trimmed_range(values: np.ndarray) -> tuple[float, float]:
+    """Return the minimum and maximum, ignoring a few pixels; 0 and 0 without ``values``."""
     if not values.size:
         return 0.0, 0.0
     aside = min(1 + values.size // 10_000, values.size // 100)
@@ -133,7 +133,7 @@ def _most(values: np.ndarray) -> tuple[float, float]:
 
 
 def full_scale(peak: float, over: float = 1) -> float:
-    """Return the least usual full scale of integers that, times ``over``, holds ``peak``.
+    """Return the smallest usual full scale of integers that, times ``over``, reaches ``peak``.
 
     Above 16 bits that is ``peak`` itself.
     """
@@ -143,14 +143,14 @@ def full_scale(peak: float, over: float = 1) -> float:
 def stated_full_scale(
     image: Image.Image, file: io.BufferedReader | io.BytesIO, values: np.ndarray
 ) -> float:
-    """Return the full scale of ``values`` that the file of ``image`` names, 0 where it does not.
+    """Return the full scale of ``values`` that the file of ``image`` states, 0 if it does not.
 
-    PNG's sBIT tells how many bits are significant: the lower ones where the values fit in them,
-    else, as the standard has it, the upper ones of 16. TIFF tells its bits a sample where these are
-    fewer than 16, or its largest sample.
+    PNG's sBIT chunk gives the number of significant bits: the lower ones if the values fit in them,
+    otherwise, as in the standard, the upper ones of 16. TIFF gives its bits per sample if they are
+    fewer than 16, or its largest sample value.
     """
     if image.format == "PNG" and (bits := _significant_bits(file)):
-        return 2.0**bits - 1 if _ends(values)[1] < 2**bits * OVER else FULL_SCALES[-1]
+        return 2.0**bits - 1 if _value_range(values)[1] < 2**bits * OVERSHOOT else FULL_SCALES[-1]
     if image.format != "TIFF":
         return 0
     tags = image.tag_v2  # type: ignore[attr-defined]
@@ -161,7 +161,7 @@ def stated_full_scale(
 
 
 def _significant_bits(file: io.BufferedReader | io.BytesIO) -> int:
-    """Return the largest entry of a PNG's sBIT, 0 where it has none."""
+    """Return the largest entry of a PNG's sBIT chunk, 0 if it has none."""
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
@@ -174,26 +174,26 @@ def _significant_bits(file: io.BufferedReader | io.BytesIO) -> int:
 
 
 def raw_mode(image: ImageFile.ImageFile) -> str:
-    """Return Pillow's name of how samples lie in the file of an image that is not loaded yet."""
+    """Return Pillow's raw mode, the layout of samples in the file, of an image not loaded yet."""
     args = image.tile[0].args if image.tile else ""
     return str(args[0] if isinstance(args, tuple) else args)
 
 
-def deep_colour(
+def colour_to_8_bits(
     image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO
 ) -> Image.Image:
-    """Return a loaded colour image, brought to 8 bits anew where it uses less than 16 of 16.
+    """Return a loaded colour image in 8 bits, converted again if it uses less than 16 bits of 16.
 
     Args:
-        image: as Pillow loads it, which keeps the upper byte of each sample.
+        image: as loaded by Pillow, which keeps the upper byte of each sample.
         stored: its `raw_mode`.
-        file: that it was read from.
+        file: the file it was read from.
     """
     if stored not in _OTHER_BYTES or "transparency" in image.info:
         return image
     upper = np.asarray(image)
     colours = upper[..., :3]
-    if _most(colours[colours < 255])[1] > 64:
+    if _trimmed_range(colours[colours < 255])[1] > 64:
         return image
     file.seek(0)
     with Image.open(file, formats=[str(image.format)]) as again:
@@ -205,5 +205,5 @@ def deep_colour(
         lower = np.asarray(again)
     lower = lower[..., 1:2] if stored == "LA;16B" else lower[..., :3]
     values = upper[..., :3].astype(np.uint16) << 8 | lower
-    colour = eight_bits(values, stated_full_scale(image, file, values))
+    colour = to_8_bits(values, stated_full_scale(image, file, values))
     return Image.fromarray(np.concatenate([colour, upper[..., 3:]], axis=-1))

@@ -1,7 +1,7 @@
-"""Read any image file as upright 8-bit RGB, and bring it to the square that models see.
+"""Read any image file as upright 8-bit RGB.
 
-`decode` then `harmonise` is the whole way from a file to the model's input, for a data set and for
-a single image alike. Colour profiles are not applied.
+`decode`, then `harmonise`, turns a file into a model's input, for a data set as for a single image.
+Colour profiles are not applied.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from twincam.images.bit_depth import deep_colour, grey_eight_bits, raw_mode
+from twincam.images.bit_depth import colour_to_8_bits, grey_to_8_bits, raw_mode
 from twincam.images.formats import FORMATS, HEADER, is_preview, why_unreadable
 
 Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
@@ -47,14 +47,14 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class BadImageError(Exception):
-    """A file that cannot be used as an image; its text is the reason, without the path."""
+    """A file that cannot be used as an image; the message is the reason, without the path."""
 
 
 class Decoded(NamedTuple):
-    """An image and what its file says of it.
+    """An image and the properties of its file.
 
-    ``image`` is RGB and upright, and may be smaller than ``width`` by ``height``, the upright size
-    in the file. ``format`` is Pillow's name.
+    ``image`` is RGB and upright; it may be smaller than ``width`` by ``height``, the upright size
+    in the file. ``format`` is Pillow's name of the format.
     """
 
     image: Image.Image
@@ -66,32 +66,32 @@ class Decoded(NamedTuple):
 
 
 def image_id(path: str) -> str:
-    """Return 12 hex digits that stand for the image at ``path`` (relative, POSIX)."""
+    """Return 12 hexadecimal digits that identify the image at ``path`` (relative, POSIX)."""
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def printable(text: str) -> str:
-    """Show what cannot be written as UTF-8, or would break a line, as escapes."""
+    """Escape characters that cannot be written as UTF-8, or are control characters."""
     return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def check_name(path: str) -> None:
-    """Raise BadImageError where a table cannot hold ``path``."""
+    """Raise BadImageError if ``path`` cannot be stored in a table."""
     if _UNWRITABLE.search(path):
-        raise BadImageError("control characters or bytes that are no UTF-8 in its name")
+        raise BadImageError("control characters, or bytes that are not UTF-8, in its name")
 
 
 def decode(path: Path, max_pixels: int | None = None, at_least: int | None = None) -> Decoded:
     """Read the first frame of the image at ``path``.
 
     Args:
-        path: a regular file or a link to one, of any name: the content decides.
-        max_pixels: refuse larger images, by their header.
-        at_least: allow a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, while both sides keep
-            this many pixels; faster.
+        path: a regular file or a link to one; its name does not matter, only its content.
+        max_pixels: refuse images whose header states more.
+        at_least: allow a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, as long as both sides
+            keep this many pixels, which is faster.
 
     Raises:
-        BadImageError: no regular file, unreadable, no image, too large or damaged.
+        BadImageError: not a regular file, unreadable, not an image, too large or damaged.
     """
     try:
         mode = path.stat().st_mode
@@ -110,7 +110,7 @@ def decode(path: Path, max_pixels: int | None = None, at_least: int | None = Non
 def decode_stream(
     file: io.BufferedReader | io.BytesIO, max_pixels: int | None = None, at_least: int | None = None
 ) -> Decoded:
-    """Read an image from an open, seekable file; as `decode` otherwise."""
+    """Read an image from an open, seekable file, as `decode` does."""
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         raise BadImageError("empty file")
@@ -118,7 +118,7 @@ def decode_stream(
     try:
         with Image.open(file, formats=FORMATS) as image:
             if is_preview(image):
-                raise BadImageError("camera raw, of which only a preview could be read")
+                raise BadImageError("camera raw, of which only the preview could be read")
             width, height = image.size
             if max_pixels is not None and width * height > max_pixels:
                 raise BadImageError(
@@ -147,7 +147,7 @@ def decode_stream(
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8, of a loaded image (Pillow turns TIFFs by itself)."""
+    """Return the EXIF orientation, 1 to 8, of a loaded image (Pillow rotates TIFFs itself)."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG)
     except Exception:  # malformed EXIF can make Pillow raise almost anything
@@ -157,8 +157,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        image = grey_eight_bits(image, file)
-    image = deep_colour(image, stored, file)
+        image = grey_to_8_bits(image, file)
+    image = colour_to_8_bits(image, stored, file)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -1,4 +1,4 @@
-"""What image formats are read, and the names of those that are not."""
+"""The image formats that are read, and the names of others."""
 
 import struct
 
@@ -13,12 +13,12 @@ else:
     HEIF = ("HEIF",)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", *HEIF)
-"""Pillow's names. HEIF is there where the package pillow-heif is installed."""
+"""Pillow's names; HEIF only if the package pillow-heif is installed."""
 
-READ = f"JPEG, PNG, WebP, BMP, GIF, TIFF{', AVIF or HEIC' if HEIF else ' or AVIF'}"
+READABLE = f"JPEG, PNG, WebP, BMP, GIF, TIFF{', AVIF or HEIC' if HEIF else ' or AVIF'}"
 
 HEADER = 1024
-"""Bytes of a file that tell its format."""
+"""Bytes at the start of a file that suffice to recognise its format."""
 
 _STARTS = {
     b"\x89PNG\r\n": "PNG",
@@ -72,7 +72,7 @@ _NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 
 
 def format_name(start: bytes) -> str:
-    """Return the name of the format that a file's first `HEADER` bytes tell, or ""."""
+    """Return the name of the format of a file with these first `HEADER` bytes, "" if unknown."""
     if start[4:8] == b"ftyp":
         return _box_name(start)
     if start[128:132] == b"DICM":
@@ -87,7 +87,7 @@ def format_name(start: bytes) -> str:
 
 
 def _box_name(start: bytes) -> str:
-    """Return the format of a file that begins with ISO 14496-12's ``ftyp`` box."""
+    """Return the format of a file that begins with an ``ftyp`` box (ISO 14496-12)."""
     (length,) = struct.unpack(">I", start[:4])
     brands = {start[at : at + 4] for at in (8, *range(16, min(length, len(start)), 4))}
     if brands & _HEIC_BRANDS:
@@ -100,19 +100,19 @@ def _box_name(start: bytes) -> str:
 
 
 def why_unreadable(start: bytes) -> str:
-    """Return why a file that begins like this, at most `HEADER` bytes, is no image that is read."""
+    """Return why a file with these first `HEADER` bytes could not be read as an image."""
     name = format_name(start)
     if name == "TIFF":
-        return "damaged, or a TIFF of a kind that is not read (camera raw, say)"
-    if name in READ:
-        return f"damaged ({name} header)" if name else f"not a {READ} image"
+        return "damaged, or a TIFF of an unsupported kind (such as camera raw)"
+    if name in READABLE:
+        return f"damaged ({name} header)" if name else f"not a {READABLE} image"
     if name in ("HEIC", "HEIF"):
-        return f"{name}, read only where the package pillow-heif is installed"
-    return f"{name}, not a {READ} image"
+        return f"{name}, which needs the package pillow-heif"
+    return f"{name}, not a {READABLE} image"
 
 
 def is_preview(image: Image.Image) -> bool:
-    """Return whether what Pillow reads of a TIFF is a preview: so it is with cameras' raw files."""
+    """Return whether Pillow reads only the preview in this TIFF, as in cameras' raw files."""
     tags = getattr(image, "tag_v2", {})
     reduced = tags.get(_NEW_SUBFILE_TYPE, 0) & 1
     others = _SUB_IFDS in tags or getattr(image, "n_frames", 1) > 1

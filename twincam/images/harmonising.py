@@ -1,4 +1,4 @@
-"""Bring an image, and maps of it, to the square that models see."""
+"""Turn an image, and maps of it, into the square that models receive."""
 
 import io
 
@@ -7,13 +7,14 @@ from PIL import Image
 
 
 def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> np.ndarray:
-    """Bring an RGB image to ``size`` pixels square.
+    """Turn an RGB image into a square of ``size`` pixels.
 
     Args:
         image: RGB.
-        size: pixels of each side of the result.
-        crop: True takes the centre square and re-encodes the result as JPEG, so that all images
-            share crop, size and compression; False squashes the whole image and re-encodes nothing.
+        size: of each side of the result, in pixels.
+        crop: True crops the centre square and re-encodes the result as JPEG, so that all images
+            have the same shape, size and compression; False squashes the whole image and does not
+            re-encode it.
         jpeg_quality: 1..100, with 4:2:0 subsampling.
 
     Returns:
@@ -30,10 +31,10 @@ def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> n
 
 
 def warp(labels: np.ndarray, size: int, crop: bool) -> np.ndarray:
-    """Bring a map of labels, uint8 [H, W], to the place where `harmonise` brings its image.
+    """Crop and resize a map of labels, uint8 [H, W], as `harmonise` does its image.
 
     Returns:
-        uint8 [size, size] by nearest neighbour: no label that ``labels`` does not hold.
+        uint8 [size, size], by nearest neighbour, so that no new labels arise.
     """
     image = Image.fromarray(labels)
     return np.asarray(

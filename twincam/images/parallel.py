@@ -1,4 +1,4 @@
-"""Work on many images at once, results in order."""
+"""Process many images in parallel, with the results in order."""
 
 import os
 from collections import deque
@@ -14,10 +14,10 @@ R = TypeVar("R")
 
 
 def in_order(function: Callable[[T], R], items: Sequence[T], title: str) -> Iterator[R]:
-    """Yield ``function(item)`` for each item in order, computed by a thread per processor.
+    """Yield ``function(item)`` for each item in order, computed by one thread per processor.
 
-    Only a few results wait at a time. ``title`` names the progress bar on standard error, which
-    shows on a terminal only. Whoever stops iterating, or Ctrl-C, ends the threads.
+    Only a few results are held at a time. ``title`` is that of the progress bar, which appears on
+    standard error if it is a terminal. The threads end when the iteration stops, or on Ctrl-C.
     """
     workers = os.cpu_count() or 1
     waiting: deque[Future[R]] = deque()

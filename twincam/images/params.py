@@ -6,7 +6,7 @@ from twincam.files.params import Block
 
 
 class Prepare(Block):
-    """Block ``prepare``: the square that every image becomes."""
+    """Block ``prepare``: the square that every image is turned into."""
 
     image_size: int = Field(ge=32, le=1024)
     harmonise: bool

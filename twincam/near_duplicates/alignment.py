@@ -1,21 +1,23 @@
-"""Do two thumbnails show the same picture, as they are or aligned to each other?"""
+"""Decide whether two thumbnails show the same picture, as they are or after alignment."""
 
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn, idctn
 
-ALIKE = 0.96
-"""Least correlation of the detail of near duplicates. Copies saved as JPEG 50, at half size or
-brightened reach 0.97 and more; different X-rays, forms or digits of one layout stay below."""
+MIN_CORRELATION = 0.96
+"""Minimum correlation of the detail of near duplicates. Copies saved as JPEG 50, at half size or
+brightened reach at least 0.97; different X-rays, forms or digits of one layout stay below."""
 
-SAME, MOSTLY = 0.98, 0.75
-"""An edited copy agrees by `SAME` in a share `MOSTLY` of the windows that show anything."""
+WINDOW_CORRELATION, WINDOW_SHARE = 0.98, 0.75
+"""An edited copy has a correlation of at least the first in at least this share of the windows that
+are not blank."""
 
 THUMBNAIL, DETAIL, WINDOW = 128, 64, 8
-"""Sides in pixels of what is aligned, of what is compared, and of the windows in that."""
+"""Sides in pixels: of the thumbnails that are aligned, of the detail that is compared, and of the
+windows of that detail."""
 
 INNER = (slice(THUMBNAIL // 12, -(THUMBNAIL // 12)),) * 2
-"""What two aligned thumbnails both show, though neither holds all of the other."""
+"""The part that two aligned thumbnails share, even if one is a crop of the other."""
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
@@ -27,7 +29,8 @@ def thumbnail(image: Image.Image) -> np.ndarray:
 def detail(grey: np.ndarray) -> np.ndarray:
     """Return what distinguishes an image from others of its layout, as a unit vector [4096].
 
-    Natural images have the amplitude 1 / frequency; weighting by frequency lets all count alike.
+    The amplitudes of natural images fall as 1 / frequency; weighting by frequency gives all
+    frequencies equal influence.
 
     Args:
         grey: [S, S].
@@ -48,52 +51,52 @@ def _unit(spectrum: np.ndarray) -> np.ndarray:
     return np.asarray(pixels / length if length else pixels)
 
 
-def same_picture(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
-    """Tell whether two thumbnails agree, as they are or, but for a margin, aligned to each other.
+def same_picture(one: np.ndarray, other: np.ndarray, lenient: bool) -> bool:
+    """Return whether two thumbnails agree, as they are or, except for a margin, after alignment.
 
-    Each is aligned to the other: a crop lies in its original, but not the other way round.
+    Each is aligned to the other, since a crop lies within its original but not vice versa.
 
     Args:
         one: uint8 [128, 128].
         other: the same.
-        rare: allow them to differ in a part and in sharpness.
+        lenient: let them differ in an edited part and in sharpness.
     """
-    if rare and _agree(one, other, rare):
+    if lenient and _agree(one, other, lenient):
         return True
     return any(
-        _agree(fixed[INNER], _warped(moving.astype(np.float32), move)[INNER], rare)
+        _agree(fixed[INNER], _warped(moving.astype(np.float32), move)[INNER], lenient)
         for fixed, moving in ((one, other), (other, one))
         for move in [_alignment(fixed, moving)]
     )
 
 
-def _agree(one: np.ndarray, other: np.ndarray, rare: bool) -> bool:
-    """Tell whether two greys agree as a whole.
+def _agree(one: np.ndarray, other: np.ndarray, lenient: bool) -> bool:
+    """Return whether two grey images agree as a whole.
 
-    If ``rare``, exact agreement in most windows will do, or agreement below the frequencies that
-    one of them lacks since it was blurred or enlarged.
+    If ``lenient``, close agreement in most windows suffices, or agreement below the frequencies
+    that one of them lacks because it was blurred or enlarged.
     """
     first, second = _spectrum(one), _spectrum(other)
-    if _unit(first) @ _unit(second) >= ALIKE:
+    if _unit(first) @ _unit(second) >= MIN_CORRELATION:
         return True
-    if not rare:
+    if not lenient:
         return False
     band = _common_band(first, second)
     below = _unit(first * band) @ _unit(second * band)
-    return bool(below >= ALIKE or _mostly_same(_unit(first), _unit(second)))
+    return bool(below >= MIN_CORRELATION or _mostly_same(_unit(first), _unit(second)))
 
 
 def _common_band(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return, bool [64, 64], the frequencies below those that one spectrum lacks altogether."""
+    """Return, bool [64, 64], the frequencies below those that one of the spectra lacks."""
     bands = (FREQUENCY // 4).astype(int)
     powers = [np.bincount(bands.ravel(), (spectrum**2).ravel()) for spectrum in (one, other)]
-    lacking = np.minimum(*powers) < LACKING * np.maximum(*powers)
+    lacking = np.minimum(*powers) < MIN_POWER_RATIO * np.maximum(*powers)
     last = max(int(np.flatnonzero(~lacking).max(initial=0)), DETAIL // 16)
     return np.asarray(bands <= last)
 
 
-LACKING = 0.3
-"""What has less than this share of the other's power in a band of frequencies, lacks it."""
+MIN_POWER_RATIO = 0.3
+"""A spectrum lacks a frequency band if it has less than this share of the other's power in it."""
 
 
 def _mostly_same(one: np.ndarray, other: np.ndarray) -> bool:
@@ -103,7 +106,7 @@ def _mostly_same(one: np.ndarray, other: np.ndarray) -> bool:
     structured = shown >= shown.mean() / 10
     scale = np.sqrt(energy * other_energy)
     agreement = (first * second).sum(axis=1) / np.maximum(scale, 1e-12)
-    return bool((agreement[structured] >= SAME).mean() >= MOSTLY)
+    return bool((agreement[structured] >= WINDOW_CORRELATION).mean() >= WINDOW_SHARE)
 
 
 def _windows(vector: np.ndarray) -> np.ndarray:
@@ -113,13 +116,13 @@ def _windows(vector: np.ndarray) -> np.ndarray:
 
 
 def _alignment(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Find the affine map of the square that lays ``moving`` on ``fixed``.
+    """Return the affine transform that aligns ``moving`` with ``fixed``.
 
-    Lucas and Kanade (An Iterative Image Registration Technique, 1981) from coarse to fine.
+    Lucas and Kanade (An Iterative Image Registration Technique, 1981), from coarse to fine.
 
     Returns:
-        float [2, 3]: how far x and y move, from x, y and 1 in shares of the side about the centre;
-        each at most 0.15.
+        float [2, 3]: the displacement of x and y as a linear function of x, y and 1, in units of
+        the side and relative to the centre; each entry is clipped to ±0.15.
     """
     move = np.zeros((2, 3))
     for side in (32, 64, THUMBNAIL):

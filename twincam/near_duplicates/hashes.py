@@ -1,4 +1,4 @@
-"""Perceptual hashes of images, and which are near each other."""
+"""Perceptual hashes of images, and the pairs of hashes that are close."""
 
 from collections.abc import Iterator
 
@@ -15,8 +15,8 @@ def perceptual_hash(image: Image.Image) -> int:
     """Return 64 bits that change little when an image is resized, re-encoded or brightened.
 
     The classic DCT hash: 32×32 grey (Lanczos), the 8×8 lowest frequencies including the mean, each
-    against their median. At most 32 bits are set. `FLAT` stands for an image without structure,
-    of which such a hash would be noise.
+    compared with their median. At most 32 bits are set. An image without structure, whose hash
+    would be noise, gets `FLAT`.
     """
     small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS, reducing_gap=3.0)
     pixels = np.asarray(small, dtype=np.float64)
@@ -26,40 +26,40 @@ def perceptual_hash(image: Image.Image) -> int:
     return int.from_bytes(np.packbits(lowest > np.median(lowest)).tobytes(), "big")
 
 
-def bits_apart(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return how many bits differ, uint8 of the shape both broadcast to; 255 beside a `FLAT`."""
+def hamming_distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the number of differing bits, uint8 of the broadcast shape; 255 if one is `FLAT`."""
     return np.where(
         (hashes == FLAT) | (others == FLAT), np.uint8(255), np.bitwise_count(hashes ^ others)
     )
 
 
 def near_pairs(
-    hashes: np.ndarray, distance: int, since: int = 0, rows: int = 256
+    hashes: np.ndarray, distance: int, first_new: int = 0, rows: int = 256
 ) -> Iterator[np.ndarray]:
-    """Yield the pairs i < j, j at least ``since``, of hashes within ``distance`` bits.
+    """Yield the pairs i < j, with j at least ``first_new``, of hashes within ``distance`` bits.
 
     Args:
-        hashes: uint64 [N]; `FLAT` is near nothing.
-        distance: -1..64.
-        since: 0..N; what comes before is not compared with itself.
-        rows: compared with all others at a time, which bounds the memory.
+        hashes: uint64 [N]; `FLAT` matches nothing.
+        distance: -1..64; -1 finds no pair.
+        first_new: 0..N; hashes before it are not compared with each other.
+        rows: how many to compare with all others at a time, which bounds the memory.
 
     Yields:
         int [M, 2] for each block of rows.
     """
     for start in range(0, len(hashes) if distance >= 0 else 0, rows):
-        later = max(start, since)
+        later = max(start, first_new)
         block = hashes[start : start + rows, None]
-        first, second = np.nonzero(bits_apart(block, hashes[None, later:]) <= distance)
+        first, second = np.nonzero(hamming_distances(block, hashes[None, later:]) <= distance)
         pairs = np.stack([first + start, second + later], axis=1)
         yield pairs[pairs[:, 0] < pairs[:, 1]]
 
 
 def hash_text(hashes: pd.Series) -> pd.Series:
-    """Write hashes, uint64, as 16 hexadecimal digits."""
+    """Return hashes, uint64, as text of 16 hexadecimal digits."""
     return hashes.map("{:016x}".format)
 
 
 def hash_values(texts: pd.Series) -> np.ndarray:
-    """Read what `hash_text` wrote: uint64 [N]."""
+    """Return the hashes, uint64 [N], that `hash_text` turned into text."""
     return np.array([int(text, 16) for text in texts], np.uint64)

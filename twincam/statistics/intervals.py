@@ -1,4 +1,4 @@
-"""Intervals and paired tests for figures on small samples."""
+"""Confidence intervals and paired tests for small samples."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from twincam.determinism import generator
 
 
 def wilson(hits: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson, JASA 1927): bounds within 0 to 1.
+    """Return the score interval of a proportion (Wilson, JASA 1927), within 0 to 1.
 
     Args:
-        hits: 0 to ``n``, not whole where images count in part.
+        hits: 0 to ``n``; fractional if images count partially.
         n: at least 1.
-        confidence: coverage aimed at.
+        confidence: nominal coverage.
     """
     z = stats.norm.ppf(0.5 + confidence / 2)
     share = hits / n
@@ -37,9 +37,9 @@ def share_with_interval(name: str, hits: np.ndarray) -> dict[str, float]:
 
 
 def majority_share(labels: np.ndarray) -> float:
-    """Return the share of the commonest of ``labels`` ``[N]``, N at least 1.
+    """Return the share of the most common of ``labels`` ``[N]``, N at least 1.
 
-    Which is the accuracy of always naming it: what any accuracy has to be held against.
+    It is the accuracy of always predicting that label, the baseline of any accuracy.
     """
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
@@ -58,10 +58,9 @@ def mean_of_shares(name: str, parts: Sequence[np.ndarray]) -> dict[str, float]:
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the exact two-sided p that two models are equally often right on the same images.
+    """Return the two-sided p-value of the exact McNemar test of two models on the same images.
 
-    McNemar (Psychometrika 1947) in its exact form: a sign test on the images that one model gets
-    right and the other wrong.
+    McNemar (Psychometrika 1947): a sign test on the images that only one of the models gets right.
 
     Args:
         first: bool ``[N]``, whether the first model is right.
@@ -132,12 +131,12 @@ def paired_difference(
 
 
 class PairedComparison(NamedTuple):
-    """Two models on the same images: what each gets right, and whether that differs.
+    """Two models on the same images: their accuracies and the difference.
 
-    ``n`` rows of ``images`` different images; accuracies over rows, with 95 % intervals;
-    ``only_first`` and ``only_second``, the images that one model gets right more often than the
-    other, and McNemar's exact ``p`` of them; ``difference`` of the accuracies, second minus first,
-    with its 95 % interval ``low`` to ``high``.
+    ``n`` rows show ``images`` different images. The accuracies are over rows, with 95 % intervals.
+    ``only_first`` and ``only_second`` count the images that one model gets right more often than
+    the other; ``p`` is that of McNemar's exact test on them. ``difference`` is the second accuracy
+    minus the first, with its 95 % interval ``low`` to ``high``.
     """
 
     n: int
@@ -164,18 +163,18 @@ def compare_paired(
     *names: object,
     draws: int = 2000,
 ) -> PairedComparison:
-    """Compare two models on the same rows, of which several may show one image.
+    """Compare two models on the same rows, several of which may show the same image.
 
-    Rows of one image do not tell twice: McNemar's test counts each image once, for the model that
-    is right on more of its rows; the bootstrap of the difference draws images with all their rows;
-    Wilson's intervals have as many trials as there are images. Where no image tells the models
-    apart a bootstrap has nothing to draw: the interval then is what the share of such images can
-    be at most, either way.
+    Rows of one image are not independent: McNemar's test counts each image once, for the model that
+    is right on more of its rows; the bootstrap of the difference resamples images with all their
+    rows; Wilson's intervals have one trial per image. If the models do not differ on any image, the
+    bootstrap has no variance: the interval is then Wilson's upper bound for the share of images on
+    which they differ, in both directions.
 
     Args:
         first: bool ``[N]``, N at least 1, whether the first model is right.
         second: bool ``[N]``, the same rows.
-        images: ``[N]``, what each row shows; equal values for one image.
+        images: ``[N]``, the image that each row shows, by any key.
         seed: of the bootstrap.
         names: of the bootstrap.
         draws: of the bootstrap.
@@ -208,7 +207,7 @@ def compare_paired(
 def stratified_draws(
     labels: np.ndarray, seed: int, *names: object, draws: int = 1000
 ) -> Iterator[np.ndarray]:
-    """Yield rows ``[N]`` drawn with replacement within each label of ``labels`` ``[N]``."""
+    """Yield rows ``[N]`` sampled with replacement within each label of ``labels`` ``[N]``."""
     rng = generator(seed, "bootstrap", *names)
     strata = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     for _ in range(draws):
@@ -216,26 +215,26 @@ def stratified_draws(
 
 
 def percentile_interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
-    """Return the central 95 % of the bootstrap's values ``[D]``, widened to hold ``value``."""
+    """Return the central 95 % of the bootstrap's values ``[D]``, widened to contain ``value``."""
     low, high = np.percentile(drawn, [2.5, 97.5])
     return float(min(low, value)), float(max(high, value))
 
 
 def logit_interval(value: float, drawn: np.ndarray, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a figure between 0 and 1 from a bootstrap of it.
+    """Return the 95 % interval of a metric between 0 and 1 from a bootstrap of it.
 
-    The bootstrap's standard error around ``value``, on the logit scale (for the AUC: Qin and
-    Hotilovac, Statistical Methods in Medical Research 2008; for average precision: Boyd, Eng and
-    Page, ECML 2013). Near 1 a percentile interval is far too narrow: of a true AUC of 0.99 and 47
-    images a class its lower end is right in 84 % of samples, this one's in 99 %. The interval is
-    never wider than Wilson's of ``n`` trials, whose variance an AUC with ``n`` images in its
-    smaller class cannot exceed (Birnbaum and Klose, 1957), and is that one at 0 and 1 and where all
-    draws agree, as a bootstrap then knows no doubt.
+    It uses the bootstrap's standard error on the logit scale (for the AUC: Qin and Hotilovac,
+    Statistical Methods in Medical Research 2008; for average precision: Boyd, Eng and Page, ECML
+    2013). Near 1 a percentile interval is far too narrow: for a true AUC of 0.99 and 47 images per
+    class its lower bound holds in 84 % of samples, this one's in 99 %. The interval is never wider
+    than Wilson's for ``n`` trials, whose variance an AUC with ``n`` images in its smaller class
+    cannot exceed (Birnbaum and Klose, 1957). It equals Wilson's at 0 and 1, and if all bootstrap
+    values agree.
 
     Args:
         value: of the sample.
-        drawn: ``[D]``, of the draws.
-        n: the trials that the figure counts as at least.
+        drawn: ``[D]``, the bootstrap's values.
+        n: the minimum number of trials that the metric is worth.
     """
     widest, error = np.array(wilson(value * n, n)), drawn.std()
     if not 0 < value < 1 or error == 0:

@@ -1,4 +1,4 @@
-"""How well scores rank images of one class above the others, and how alike two rankings are."""
+"""How well scores rank one class above the others, and how similar two rankings are."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from scipy.stats import rankdata
 
 
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
-    """Return the share of pairs that ``score`` ranks right, ties counting half.
+    """Return the share of pairs that ``score`` ranks correctly, counting ties as half.
 
-    The area under the ROC curve as the statistic of Mann and Whitney (1947).
+    This is the area under the ROC curve, computed as the statistic of Mann and Whitney (1947).
 
     Args:
         positive: bool ``[N]``, some True and some False.
-        score: ``[N]``, larger for what should be positive.
+        score: ``[N]``, larger if more likely positive.
     """
     n = int(positive.sum())
     ranks = rankdata(score)[positive].sum()
@@ -21,11 +21,11 @@ def auc(positive: np.ndarray, score: np.ndarray) -> float:
 
 
 def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
-    """Return the mean over positives of the precision at their score, ties taken together.
+    """Return the mean precision at the scores of the positives, treating ties as one threshold.
 
     Args:
         positive: bool ``[N]``, some True.
-        score: ``[N]``, larger for what should be positive.
+        score: ``[N]``, larger if more likely positive.
     """
     order = np.argsort(-score, kind="stable")
     last = np.flatnonzero(np.diff(score[order], append=np.nan) != 0)
@@ -34,12 +34,12 @@ def average_precision(positive: np.ndarray, score: np.ndarray) -> float:
 
 
 def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float | None:
-    """Return the mean over classes of the AUC of each against the rest; None if there is none.
+    """Return the mean one-vs-rest AUC over classes, None if it is undefined for all of them.
 
     Args:
         labels: ``[N]``.
         p: probabilities ``[N,K]``.
-        classes: the K labels; those that all or none of the images have do not count.
+        classes: the K labels; those that all images have, or none, are ignored.
     """
     found = [
         auc(labels == name, p[:, k])
@@ -50,7 +50,7 @@ def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float
 
 
 def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Spearman's correlation ``[N]`` of the rows of ``[N,…]``; 0 where one is constant."""
+    """Return Spearman's correlation ``[N]`` of the rows of ``[N,…]``; 0 if a row is constant."""
     ranks = [rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second)]
     one, other = (values - (values.shape[1] + 1) / 2 for values in ranks)
     length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)

@@ -1,4 +1,4 @@
-"""Few of many, drawn by seed so that every class has its turn."""
+"""Balanced samples: a few images, chosen at random, with every class represented equally."""
 
 import numpy as np
 import pandas as pd
@@ -7,11 +7,11 @@ from twincam.determinism import generator
 
 
 def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return ``order`` rearranged: the first of every class, then the second, classes sorted.
+    """Return ``order`` with the classes alternating: the first image of each, then the second ...
 
     Args:
         labels: of all images, ``[N]``.
-        order: positions among them, ``[M]``; within a class it is kept.
+        order: positions among them, ``[M]``; the order within a class is kept.
     """
     _, kind = np.unique(labels[order], return_inverse=True)
     turn = pd.Series(kind).groupby(kind).cumcount().to_numpy()
@@ -19,9 +19,9 @@ def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def draw_in_turn(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
-    """Return positions, sorted, of at most ``most`` images of ``labels`` ``[N]``, classes in turn.
+    """Return the sorted positions of at most ``most`` images, balanced over ``labels`` ``[N]``.
 
-    ``names`` say which draw it is.
+    ``names`` name this random choice.
     """
     order = generator(seed, *names).permutation(len(labels))
     return np.sort(in_turn(labels, order)[:most])
