@@ -22,7 +22,7 @@ FILES = {
 """Former names of stages."""
 
 NAMES: list[tuple[str, str]] = []
-"""Regular expressions of former dotted names, ``stage.key.key``, and what they are now, in order."""
+"""Patterns of former dotted names, ``stage.key.key``, and what they are now, in order."""
 
 TABLES = {"holdout.csv": "leave_one_source_out.csv"}
 COLUMNS = {"points": "weight"}

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError
-from twincam.images.harmonising import read_image
 from twincam.images.params import Prepare
 from twincam.images.reading import read_image
 from twincam.models.classifier import read_classifier, read_preprocessing
