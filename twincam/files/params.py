@@ -1,10 +1,10 @@
 """Parameter blocks, and one line for every way in which ``params.yaml`` can be wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
 
@@ -28,6 +28,22 @@ class Block(BaseModel):
             raise TypeError(
                 f"{cls.__name__}: DVC's run cache does not tell values of {names} apart"
             )
+
+
+def one_of(registry: Iterable[str]) -> BeforeValidator:
+    """Return a validator for names from ``registry``, with the message of a ``Literal`` of them.
+
+    ``arch: Annotated[str, one_of(ARCHITECTURES)]``, say.
+    """
+    names = list(registry)
+
+    def check(value: object) -> object:
+        if value not in names:
+            *others, last = map(repr, names)
+            raise ValueError(f"{', '.join(others)} or {last}" if others else last)
+        return value
+
+    return BeforeValidator(check)
 
 
 UNTRACKED = {"size", "nfiles"}
