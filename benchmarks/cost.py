@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 
 from stages.embed.params import Params
-from stages.explain.heatmaps import METHODS, heat_maps
 from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.gradcam import margin_maps
+from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.files.arrays import read_array
 from twincam.models.classifier import read_classifier
 from twincam.models.forward import BATCH, embed_batch
@@ -59,10 +59,10 @@ def main() -> None:
     last = len(network.blocks) - 1
     for method in QUICK:
         for _ in range(4):
-            heat_maps(network, images, logits, method, last - 3)  # type: ignore[arg-type]
+            heat_maps(network, images, logits, method, last - 3)
         before = process.memory_info().rss
         for _ in range(IMAGES // BATCH):
-            heat_maps(network, images, logits, method, last - 3)  # type: ignore[arg-type]
+            heat_maps(network, images, logits, method, last - 3)
         grown = (process.memory_info().rss - before) / 1e6
         hooks = sum(
             len(m._forward_hooks) + len(m._backward_hooks) for m in network.module.modules()

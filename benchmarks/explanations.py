@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.runs import clone, experiment, results, share
-from stages.explain.heatmaps import METHODS
 from stages.faithfulness.controls import CONTROLS
+from twincam.explanations.heatmaps import METHODS
 from twincam.files.arrays import read_array
 from twincam.files.tables import read_table
 from twincam.statistics.intervals import bootstrap_mean
@@ -127,8 +127,7 @@ def heat_on_cats(data: Path, folder: Path, methods: Sequence[str]) -> None:
     print("\n| heat on the cat: method | n | share of heat | the cat's share of the area | lead |")
     print("|---|---|---|---|---|")
     for method, one in found["heatmaps"].items():
-        over = one["energy_inside_over_uniform"]
-        lead = f"{over['difference']:+.3f} ({over['low']:+.3f} to {over['high']:+.3f})"
+        lead = interval(one, "energy_inside_over_uniform")
         cells = [interval(one, "energy_inside"), f"{one['energy_inside_uniform']:.3f}", lead]
         print(f"| {method} | {one['pointing_game_n']} | {' | '.join(cells)} |", flush=True)
 

@@ -72,9 +72,11 @@ def override(value: object) -> str:
 
 
 def results(folder: Path, *stages: str) -> Iterator[Any]:
-    """Yield the metrics of each of ``stages``."""
+    """Yield the figures of each of ``stages``."""
+    reports = folder / "reports"
     for stage in stages:
-        yield json.loads((folder / "reports" / f"{stage}.json").read_text())
+        details = reports / "details" / f"{stage}.json"
+        yield json.loads((details if details.is_file() else reports / details.name).read_text())
 
 
 def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:

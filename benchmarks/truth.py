@@ -18,21 +18,29 @@ from scipy.stats import spearmanr
 
 from benchmarks.runs import share
 from stages.embed.params import Params
-from stages.explain.counterfactuals import defect_figures, flip_figures, region_figures
-from stages.explain.finding import Scene, find_swaps
-from stages.explain.heatmaps import METHODS, heat_maps
-from stages.explain.truth import coverage, heat_figures
+from stages.explain.counterfactuals import (
+    Pairs,
+    defect_figures,
+    find_swaps,
+    flip_figures,
+    region_figures,
+)
+from stages.explain.run import Run
 from stages.params import read_params
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.gradcam import margin_classes
-from twincam.explanations.twins import nearest, unit
+from twincam.explanations.heatmaps import METHODS, heat_maps
+from twincam.explanations.localisation import coverage, localisation
+from twincam.explanations.twins.neighbours import nearest
+from twincam.explanations.twins.spaces import unit
 from twincam.files.arrays import read_array
-from twincam.files.metrics import read_metrics
+from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_split
 from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier
+from twincam.models.embedded import at
 from twincam.models.forward import embed, logits_of
 from twincam.statistics.intervals import bootstrap_mean
 
@@ -76,21 +84,21 @@ def rendered(
         yield from pool.map(render, jobs, chunksize=8)
 
 
-def heat_table(scene: Scene, masks: np.ndarray, families: np.ndarray) -> None:
+def heat_table(run: Run, masks: np.ndarray, families: np.ndarray) -> None:
     """Print how every method fits the defects, at the last block and the two before."""
     print(
         "| method, after block | n | pointing game (95 %) | lowest family | energy inside (95 %) |"
         " IoU at half, best | ms an image |\n|---|---|---|---|---|---|---|"
     )
-    last = len(scene.network.blocks) - 1
+    last = len(run.network.blocks) - 1
     for method in METHODS:
         for layer in (last,) if method in ALONE else (last, last - 1, last - 2, last - 3):
             count = SLOW.get(method, len(masks))
-            images, logits = scene.images[scene.query][:count], scene.seen.logits[scene.query]
+            images, logits = run.images[run.evaluated][:count], run.embedded.logits[run.evaluated]
             started = time.monotonic()
-            maps = heat_maps(scene.network, images, logits[:count], method, layer)  # type: ignore[arg-type]
+            maps = heat_maps(run.network, images, logits[:count], method, layer)
             each = 1000 * (time.monotonic() - started) / count
-            found = heat_figures(maps, masks[:count], families[:count], 0)
+            found = spelled(localisation(maps, masks[:count], families[:count], 0))
             worst = min(found["by_family"].items(), key=lambda item: item[1]["pointing_game"])
             cells = [
                 f"{method}, {layer}",
@@ -113,50 +121,49 @@ def heat_table(scene: Scene, masks: np.ndarray, families: np.ndarray) -> None:
 def print_figures(title: str, found: dict[str, Any]) -> None:
     """Print figures, one a line."""
     print(f"\n{title}")
-    for name, value in found.items():
+    for name, value in spelled(found).items():
         print(f"- {name}: {value}", flush=True)
 
 
-def counterfactuals(scene: Scene, partners: np.ndarray, masks: np.ndarray) -> None:
-    """Print what swaps and mending do to fresh fakes that are recognised."""
-    near = unit(scene.seen.features[scene.query]) @ unit(scene.seen.features[scene.train]).T
-    predicted = scene.seen.logits.argmax(axis=1)
-    otherwise = predicted[scene.query][:, None] != predicted[scene.train]
+def counterfactuals(run: Run, partners: np.ndarray, masks: np.ndarray) -> None:
+    """Print what swaps and repairs do to fresh fakes that are recognised."""
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        return logits_of(run.network, images)
+
+    near = unit(run.embedded.features[run.evaluated]) @ unit(run.references.features).T
+    predicted = run.embedded.logits.argmax(axis=1)
+    otherwise = predicted[run.evaluated][:, None] != predicted[run.train]
     places = nearest(near, 1, otherwise)[0][:, 0]
-    there, swap = find_swaps(scene, places)
-    query = scene.query[there]
-    found = flip_figures(
-        scene.judge, scene.images, query, scene.train[places[there]], swap, predicted[query], 0
-    )
+    exist, swap = find_swaps(run, places)
+    query = run.evaluated[exist]
+    pairs = Pairs(query, run.train[places[exist]], predicted[query])
+    found = flip_figures(classify, run.images, pairs, swap, 0)
     print_figures("Counterfactuals of recognised fakes", found)
-    print_figures("Swapped cells", defect_figures(swap.cells, masks[there], 0))
-    mended = region_figures(
-        scene.judge, scene.images, scene.query, partners, masks, predicted[scene.query], 0
-    )
-    print_figures("The defect mended", mended)
+    print_figures("Swapped cells", defect_figures(swap.cells, masks[exist], 0))
+    repairs = Pairs(run.evaluated, partners, predicted[run.evaluated])
+    print_figures("The defect replaced", region_figures(classify, run.images, repairs, masks, 0))
 
 
-def parts_removed(
-    scene: Scene, pairs: Sequence[Rendered], seed: int, prepared: dict[str, Any]
-) -> None:
-    """Print whether the heat on a part foretells what its removal does to the margin.
+def parts_removed(run: Run, pairs: Sequence[Rendered], seed: int, prepared: dict[str, Any]) -> None:
+    """Print whether the heat on a part predicts what its removal does to the margin.
 
     FunnyBirds' single deletion (Hesse, Schaub-Meyer, Roth, ICCV 2023): by image, the rank
     correlation over its parts between the heat's sum on the part and the drop of the margin once
     the part is rendered away. Controls: the part's area, and another image's heat.
     """
     images = np.stack([pair.fake for pair in pairs])
-    logits = scene.judge(images)
+    logits = logits_of(run.network, images)
     first, second = margin_classes(logits)
     rows = np.arange(len(pairs))
-    last = len(scene.network.blocks) - 1
-    heat = heat_maps(scene.network, images, logits, "gradcam", last)
+    last = len(run.network.blocks) - 1
+    heat = heat_maps(run.network, images, logits, "gradcam", last)
     drops, shares, areas, others = (np.full((len(pairs), len(PARTS)), np.nan) for _ in range(4))
     for column, part in enumerate(PARTS):
         shown = np.stack([pair.parts == LABEL[part] for pair in pairs])
         covered = coverage(shown, *heat.shape[1:])
         bare = np.stack([p.fake for p in rendered(seed, range(len(pairs)), prepared, [part])])
-        after = scene.judge(bare)
+        after = logits_of(run.network, bare)
         drop = (logits[rows, first] - logits[rows, second]) - (
             after[rows, first] - after[rows, second]
         )
@@ -206,13 +213,24 @@ def main() -> None:
     )
     where = len(train) + np.arange(args.pairs)
     every = embed(network, images, np.arange(len(images)), maps=False)
-    scene = Scene(
-        network, pd.DataFrame(), images, where, np.arange(len(train)), every, images[:, 0, 0, :0]
+    nothing = np.zeros((len(where), *images.shape[1:3]), np.uint8)
+    run = Run(
+        network=network,
+        table=pd.DataFrame(),
+        attributes=pd.DataFrame(),
+        images=images,
+        evaluated=where,
+        train=np.arange(len(train)),
+        embedded=every,
+        references=at(every, np.arange(len(train))),
+        clip=np.zeros((len(images), 0), np.float32),
+        masks=masks,
+        marks=nothing,
     )
-    heat_table(scene, masks, families)
-    recognised = scene._replace(query=where[caught])
+    heat_table(run, masks, families)
+    recognised = run._replace(evaluated=where[caught])
     counterfactuals(recognised, where[caught] + args.pairs, masks[caught])
-    parts_removed(scene, pairs[: args.parts], args.scene, prepared)
+    parts_removed(run, pairs[: args.parts], args.scene, prepared)
 
 
 if __name__ == "__main__":

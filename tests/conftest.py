@@ -23,7 +23,8 @@ TINY: dict[str, dict[str, object]] = {
     "crossval": {"folds": 2},
     "leave_one_source_out": {"max_sources": 1},
     "robustness": {"images": 8},
-    "explain": {"twins": 3, "correct_panels": 2, "influence_refits": 4},
+    "explain": {"twins": 3, "influence_refits": 4},
+    "panels": {"correct": 2},
     "faithfulness": {"images": 4},
     "protopnet": {
         "prototypes_per_class": 3,

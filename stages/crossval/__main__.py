@@ -5,13 +5,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from stages.crossval.figures import contradicted_picture
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import contradicted, summarise
 from stages.crossval.twins import empty_table, fidelity_table, measure
 from stages.params import read_params
-from twincam.figures.drawing import save_picture, sentence_picture
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -35,7 +33,6 @@ def main(argv: list[str]) -> None:
         "twins",
         "metrics",
         "contradicted",
-        "contradicted-png",
     )
     params = read_params(args.params, Params)
     split, images = read_split(args.split), read_array(args.images)
@@ -52,7 +49,6 @@ def main(argv: list[str]) -> None:
             args.contradicted,
             pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
         )
-        save_picture(args.contradicted_png, sentence_picture(f"Not measured: {reason}."))
         write_metrics(args.metrics, {"skipped": reason})
         return
     divided = divide(train, params.crossval, params.seed)
@@ -67,12 +63,10 @@ def main(argv: list[str]) -> None:
     ) as found:
         scored = divided.drop(columns="row")
         scored[logits] = np.concatenate([one["logits"] for one in found])
-        wrong = contradicted(scored, train.set_index("id")["path"], classes)
+        paths = train.set_index("id")["path"]
         write_table(args.out_of_fold, scored)
         write_table(args.twins, fidelity_table(scored, found, classes))
-        write_table(args.contradicted, wrong)
-        rows = pd.Series(train.index, index=train["id"])
-        save_picture(args.contradicted_png, contradicted_picture(wrong, images, rows))
+        write_table(args.contradicted, contradicted(scored, paths, classes))
         write_metrics(args.metrics, summarise(scored, classes, params.seed))
 
 

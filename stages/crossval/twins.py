@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.twins import SPACES, comparable, fidelity, similarities
+from twincam.explanations.twins.fidelity import fidelity
+from twincam.explanations.twins.spaces import SPACES, comparable, similarities
 from twincam.models.forward import embed
 from twincam.models.network import Network
 from twincam.training.refits import Refit, Results

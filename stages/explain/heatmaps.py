@@ -1,177 +1,80 @@
-"""Heat maps of the margin by every method that can be chosen, in the methods' own libraries.
+"""Heat maps of every evaluated image by each method, and whether they lie where they should."""
 
-At the network's last feature maps Grad-CAM is a weighted sum, worked out by `embed`; elsewhere, and
-for the other methods, Captum and pytorch-grad-cam do the work. Every map keeps its own resolution,
-and its sign where the method has one.
-"""
-
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from stages.explain.params import Method
-from twincam.explanations.gradcam import margin_classes
-from twincam.models.forward import BATCH, batches
-from twincam.models.network import Network, device_of, normalise
-
-STEPS = 32
-"""Of the path that integrated gradients follow."""
+from stages.explain.params import Params
+from stages.explain.run import Explanation, Run, correct
+from twincam.explanations.heatmaps import heat_maps
+from twincam.explanations.localisation import localisation
+from twincam.explanations.maps import shows_place
+from twincam.files.messages import warn
+from twincam.statistics.estimates import share
 
 
-def heat_maps(
-    network: Network, images: np.ndarray, logits: np.ndarray, method: Method, layer: int
-) -> np.ndarray:
-    """Return the maps ``[N,h,w]`` (float32) that ``method`` draws of each image's margin.
-
-    The margin is that of ``logits``: between the class predicted there and its runner-up.
+def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
+    """Compute the maps of each method of ``explain.methods``, and measure them against the masks.
 
     Args:
-        network: in evaluation mode, on `twincam.models.network.device`; left as it is.
-        images: bytes ``[N,S,S,3]``, N at least 1.
-        logits: ``[N,K]`` of the same images.
-        method: integrated gradients sum over squares of 8 pixels at 224, occlusion slides a
-            square of 32 pixels in steps of 16; both see pixels. ``fused`` has its own two layers.
-        layer: the block after which the other methods look, from 0.
+        run: what is explained.
+        params: of the stage.
+        cams: Grad-CAM of the last block, of the evaluated images, ``[Q,h,w]``.
+
+    Returns:
+        The maps by method, and as metrics the first ``method``, ``heatmaps`` and ``marks``.
     """
-    model = nn.Sequential(network.blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.head)
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    draw = METHODS[method]
-    try:
-        for weight in trained:
-            weight.requires_grad_(False)
-        maps = [
-            draw(model, network.blocks[layer], pixels, pair)
-            for pixels, pair in _with_margins(network, images, logits)
-        ]
-    finally:
-        for weight in trained:
-            weight.requires_grad_(True)
-    return np.concatenate(maps).astype(np.float32)
+    methods, seed = params.explain.methods, params.seed
+    last = len(run.network.blocks) - 1
+    layer = last if params.explain.layer is None else params.explain.layer
+    images, logits = run.images[run.evaluated], run.embedded.logits[run.evaluated]
+    maps = {
+        method: np.array(cams)
+        if method == "gradcam" and layer == last
+        else heat_maps(run.network, images, logits, method, layer)
+        for method in methods
+    }
+    if flat := [method for method in methods if not shows_place(maps[method])]:
+        cure = "raise prepare.image_size, or choose an earlier explain.layer or other methods"
+        warn("explain", f"maps of {', '.join(flat)} have one cell and show no place; {cure}")
+    families = run.table["family"].to_numpy()[run.evaluated]
+    figures = {name: localisation(heat, run.masks, families, seed) for name, heat in maps.items()}
+    marks = mark_figures(run, maps, seed)
+    return Explanation({"method": methods[0], "heatmaps": figures, "marks": marks}, maps, {})
 
 
-def _with_margins(
-    network: Network, images: np.ndarray, logits: np.ndarray
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of normalised images and of predicted class and runner-up, int64 ``[B,2]``."""
-    pairs = np.stack(margin_classes(logits), axis=1)
-    for part in batches(len(images), BATCH):
-        pixels = torch.from_numpy(np.array(images[part])).to(device_of(network))
-        yield normalise(network, pixels), torch.from_numpy(pairs[part]).to(device_of(network))
+def mark_figures(run: Run, maps: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
+    """Return what a planted mark does: recall with and without it, and whether heat lies on it.
 
+    Args:
+        run: its ``marks`` say which images carry one, and where.
+        maps: ``[Q,h,w]`` by method.
+        seed: of the bootstraps.
 
-def _margins(model: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function of images and class pairs ``[B,2]`` that attribution explains."""
-
-    def margin(pixels: Tensor, pairs: Tensor) -> Tensor:
-        logits = model(pixels).gather(1, pairs)
-        return logits[:, 0] - logits[:, 1]
-
-    return margin
-
-
-def _gradcam(model: nn.Module, layer: nn.Module, pixels: Tensor, pairs: Tensor) -> np.ndarray:
-    """Selvaraju et al., ICCV 2017."""
-    from captum.attr import LayerGradCam
-
-    method = LayerGradCam(_margins(model), layer)
-    maps = method.attribute(
-        pixels.requires_grad_(), additional_forward_args=pairs, relu_attributions=False
-    )
-    return maps.detach()[:, 0].cpu().numpy()
-
-
-def _pytorch_grad_cam(name: str) -> Callable[[nn.Module, nn.Module, Tensor, Tensor], np.ndarray]:
-    """Return the method of that name, drawn before its library rectifies and scales the maps."""
-
-    def draw(model: nn.Module, layer: nn.Module, pixels: Tensor, pairs: Tensor) -> np.ndarray:
-        import pytorch_grad_cam
-
-        targets = [lambda logits, p=pair: logits[p[0]] - logits[p[1]] for pair in pairs]
-        with getattr(pytorch_grad_cam, name)(model, [layer]) as method:
-            method(pixels.requires_grad_(), targets)
-            inside = method.activations_and_grads
-            seen, gradients = (
-                found[0].detach().cpu().numpy() if found else None
-                for found in (inside.activations, inside.gradients)
-            )
-            maps: np.ndarray = method.get_cam_image(
-                pixels, layer, targets, seen, gradients, eigen_smooth=False
-            )
-        return maps
-
-    return draw
-
-
-def _integrated_gradients(
-    model: nn.Module, _layer: nn.Module, pixels: Tensor, pairs: Tensor
-) -> np.ndarray:
-    """Sundararajan et al., ICML 2017, from the image's mean colour: sums to the change from it."""
-    from captum.attr import IntegratedGradients
-
-    found = IntegratedGradients(_margins(model)).attribute(
-        pixels,
-        baselines=pixels.mean(dim=(2, 3), keepdim=True).expand_as(pixels),
-        additional_forward_args=pairs,
-        n_steps=STEPS,
-        internal_batch_size=BATCH,
-    )
-    side = max(1, round(8 * pixels.shape[-1] / 224))
-    summed = nn.functional.avg_pool2d(found.sum(1, keepdim=True), side, divisor_override=1)
-    return summed.detach()[:, 0].cpu().numpy()
-
-
-def _occlusion(model: nn.Module, _layer: nn.Module, pixels: Tensor, pairs: Tensor) -> np.ndarray:
-    """Zeiler & Fergus, ECCV 2014, by a square of the image's mean colour."""
-    from captum.attr import Occlusion
-
-    step = max(1, round(16 * pixels.shape[-1] / 224))
-    with torch.no_grad():
-        found = Occlusion(_margins(model)).attribute(
-            pixels,
-            sliding_window_shapes=(pixels.shape[1], 2 * step, 2 * step),
-            strides=(pixels.shape[1], step, step),
-            baselines=pixels.mean(dim=(2, 3), keepdim=True).expand_as(pixels),
-            additional_forward_args=pairs,
-        )
-    return nn.functional.avg_pool2d(found.mean(1, keepdim=True), step)[:, 0].cpu().numpy()
-
-
-def _fused(model: Any, _layer: nn.Module, pixels: Tensor, pairs: Tensor) -> np.ndarray:
-    """Return where two depths agree: what the last block knows, as finely as an earlier one sees.
-
-    Grad-CAM after the last block times HiResCAM (Draelos & Carin, 2020) after the deepest block
-    whose maps are finer, both without their negative part.
+    Returns:
+        Empty without marks; else ``n``, ``heatmaps`` by method as `localisation` of the marked
+        images, and ``recall`` by label, ``marked`` and ``unmarked``, each with its n.
     """
-    blocks = model[0]
-    coarse = np.maximum(_gradcam(model, blocks[-1], pixels, pairs), 0)
-    finer = blocks[_deepest_finer(blocks, pixels)]
-    fine = np.maximum(_pytorch_grad_cam("HiResCAM")(model, finer, pixels, pairs), 0)
-    large = nn.functional.interpolate(
-        torch.from_numpy(coarse)[:, None], fine.shape[1:], mode="bicubic"
-    )
-    return large.clamp(min=0)[:, 0].numpy() * fine
-
-
-@torch.no_grad()
-def _deepest_finer(blocks: nn.Sequential, pixels: Tensor) -> int:
-    """Return the last of ``blocks`` whose maps have more cells than the network's last maps."""
-    sizes, seen = [], pixels[:1]
-    for block in blocks:
-        seen = block(seen)
-        sizes.append(seen.shape[-1])
-    return max((k for k, size in enumerate(sizes) if size > sizes[-1]), default=len(sizes) - 1)
-
-
-METHODS: dict[str, Callable[[Any, Any, Tensor, Tensor], np.ndarray]] = {
-    "gradcam": _gradcam,
-    "gradcam++": _pytorch_grad_cam("GradCAMPlusPlus"),
-    "layercam": _pytorch_grad_cam("LayerCAM"),
-    "hirescam": _pytorch_grad_cam("HiResCAM"),
-    "eigencam": _pytorch_grad_cam("EigenCAM"),
-    "fused": _fused,
-    "integrated_gradients": _integrated_gradients,
-    "occlusion": _occlusion,
-}
+    carries = run.marks.any(axis=(1, 2))
+    if not carries.any():
+        return {}
+    labels, right = run.table["label"].to_numpy()[run.evaluated], correct(run)
+    recall = {
+        str(label): {
+            name: {"n": int(which.sum()), "recall": share(right[which])}
+            for name, which in (
+                ("marked", (labels == label) & carries),
+                ("unmarked", (labels == label) & ~carries),
+            )
+        }
+        for label in np.unique(labels)
+    }
+    marks, nothing = run.marks[carries], np.full(int(carries.sum()), "")
+    return {
+        "n": int(carries.sum()),
+        "recall": recall,
+        "heatmaps": {
+            method: localisation(heat[carries], marks, nothing, seed)
+            for method, heat in maps.items()
+        },
+    }

@@ -1,44 +1,26 @@
 """The parameters of ``explain``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from twincam.determinism import Run
-from twincam.files.params import Block
+from twincam.explanations.heatmaps import METHODS
+from twincam.explanations.twins.spaces import SPACES
+from twincam.files.params import Block, one_of
 from twincam.models.params import Model, require_block
-
-Method = Literal[
-    "gradcam",
-    "gradcam++",
-    "layercam",
-    "hirescam",
-    "eigencam",
-    "fused",
-    "integrated_gradients",
-    "occlusion",
-]
 
 
 class Explain(Block):
     """Block ``explain``."""
 
-    methods: Annotated[list[Method], Field(min_length=1)]
+    methods: Annotated[list[Annotated[str, one_of(METHODS)]], Field(min_length=1)]
     layer: Annotated[int, Field(ge=0)] | None
-    space: Literal[
-        "auto",
-        "features_cosine",
-        "features_euclidean",
-        "contributions",
-        "contributions_margin",
-        "maps",
-        "clip",
-    ]
+    space: Annotated[str, one_of(["auto", *SPACES])]
     clip: str
     clip_folder: str
     twins: Annotated[int, Field(ge=1, le=20)]
     influence_refits: Annotated[int, Field(ge=0, le=1000)]
-    correct_panels: Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Params(Block):

@@ -1,6 +1,6 @@
 """Does a space find an image's true partner, the same scene in the other class, among all others?
 
-A space that does resembles by content; one that does no better than a thumbnail sees no more of an
+A space that does compares content; one that does no better than a thumbnail tells no more of an
 image than where it is light and dark.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from twincam.statistics.intervals import mean_with_interval, paired_difference, share_with_interval
+from twincam.statistics.estimates import difference, mean, share
 
 THUMBNAIL = 16
 
@@ -67,9 +67,9 @@ def retrieval(
     }
     own, other = ranks(similarity, target), ranks(control, target)
     for suffix, rank in (("", own), ("_thumbnail", other)):
-        metrics |= share_with_interval(f"hit_at_1{suffix}", rank == 1)
-        metrics |= mean_with_interval(f"mrr{suffix}", 1 / rank, seed, "mrr", suffix)
+        metrics[f"hit_at_1{suffix}"] = share(rank == 1)
+        metrics[f"mrr{suffix}"] = mean(1 / rank, seed, "mrr", suffix)
     return metrics | {
-        "hit_at_1_over_thumbnail": paired_difference(own == 1, other == 1, seed, "hit at 1"),
-        "mrr_over_thumbnail": paired_difference(1 / own, 1 / other, seed, "mrr"),
+        "hit_at_1_over_thumbnail": difference(own == 1, other == 1, seed, "hit at 1"),
+        "mrr_over_thumbnail": difference(1 / own, 1 / other, seed, "mrr"),
     }

@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.protopnet.controls import beside, beside_unbounded
 from twincam.determinism import generator
-from twincam.explanations.twins import unit
+from twincam.explanations.twins.spaces import unit
 from twincam.statistics.intervals import median_with_interval
 
 CARRIED = 0.9

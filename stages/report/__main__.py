@@ -26,7 +26,6 @@ METRICS = (
 PICTURES = (
     "leaks",
     "audit",
-    "contradicted",
     "confusion",
     "roc",
     "reliability",
@@ -35,10 +34,9 @@ PICTURES = (
     "flips",
     "leave_one_source_out",
     "forensics",
-    "peaks",
-    "errors",
     "faithfulness",
 )
+SHEETS = ("peaks", "errors", "contradicted")
 
 
 def main(argv: list[str]) -> None:
@@ -48,14 +46,15 @@ def main(argv: list[str]) -> None:
         __doc__,
         *(f"{name.replace('_', '-')}-json" for name in METRICS),
         *(f"{name.replace('_', '-')}-png" for name in PICTURES),
-        *("history", "predictions", "misclassified", "prototypes", "panels", "sheets"),
-        *("decisions", "page", "fitting-png"),
+        *("history", "predictions", "misclassified", "prototypes", "sheets"),
+        *("panels-figures", "decisions", "page", "fitting-png"),
     )
     metrics = {name: read_metrics(getattr(args, f"{name}_json")) for name in METRICS}
     predictions = read_table(args.predictions)
     wrong = read_table(args.misclassified)["id"]
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     prototypes = read_table(args.prototypes)
+    cases = args.panels_figures / "cases"
     found = metrics["evaluate"]
     scored = {name: found[name] for name in EVALUATED_SPLITS if name in found}
     save_figure(args.fitting_png, fitting_figure(read_table(args.history)))
@@ -63,14 +62,15 @@ def main(argv: list[str]) -> None:
         PAGE,
         {
             **metrics,
-            "pictures": {name: getattr(args, f"{name}_png") for name in PICTURES},
+            "pictures": {name: getattr(args, f"{name}_png") for name in PICTURES}
+            | {name: args.panels_figures / f"{name}.png" for name in SHEETS},
             "scored": scored,
             "headline": list(scored)[-1],
             "classes": list(metrics["split"]["classes"]),
             "wrong_count": len(wrong),
             "evaluated_count": len(predictions),
-            "wrong_panels": panels_of(args.panels, wrong.tolist()),
-            "correct_panels": panels_of(args.panels, correct.tolist()),
+            "wrong_panels": panels_of(cases, wrong.tolist()),
+            "correct_panels": panels_of(cases, correct.tolist()),
             "decisions": {
                 kind: panels_of(args.decisions, ids)
                 for kind, ids in metrics["protopnet"]["decisions"].items()

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
-from stages.crossval.figures import contradicted_picture
 from stages.crossval.summary import contradicted, summarise
 from twincam.statistics.intervals import wilson
 
@@ -85,14 +83,3 @@ def test_contradicted_labels_come_least_probable_first() -> None:
     p = 1 - np.mean([1 / (1 + np.exp(-4)), 1 / (1 + np.exp(-2))])
     assert table["p_label"].iloc[0] == pytest.approx(p)
     assert table["path"].iloc[0] == "d.png"
-
-
-def test_the_picture_shows_each_contradicted_image() -> None:
-    table = contradicted(TABLE, pd.Series({n: n for n in LABELS}), CLASSES)
-    images = np.zeros((4, 8, 8, 3), np.uint8)
-    images[3] = (255, 0, 0)
-    picture = contradicted_picture(table, images, pd.Series(range(4), index=list(LABELS)))
-    assert isinstance(picture, Image.Image)
-    assert picture.getpixel((60, 60)) == (255, 0, 0)
-    nothing = contradicted_picture(table.head(0), images, pd.Series(dtype=int))
-    assert nothing.height < 100

@@ -1,70 +1,60 @@
-"""Every method explains the margin, batched or not, and leaves the network as it was."""
+"""Maps are computed by each method asked for, and held against defects and marks."""
 
-from typing import get_args
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from stages.explain.heatmaps import METHODS, heat_maps
-from stages.explain.params import Method
-from tests.fitted import IMAGES, network
-from twincam.explanations.gradcam import margin_maps, margins
-from twincam.models.forward import embed_batch
-
-LAST = 4
-NETWORK = network()
-NETWORK.module.eval()
-SEEN = embed_batch(NETWORK, IMAGES)
+from stages.explain.heatmaps import find_maps, mark_figures
+from stages.explain.params import Params
+from stages.explain.run import Run
+from stages.params import read_params
+from tests.conftest import ROOT, change_params
+from tests.explain.runs import tiny_run
+from twincam.files.metrics import spelled
 
 
-def drawn(method: str, layer: int = LAST, count: int = 12) -> np.ndarray:
-    return heat_maps(NETWORK, IMAGES[:count], SEEN.logits[:count], method, layer)  # type: ignore[arg-type]
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return tiny_run()
 
 
-def test_every_allowed_name_is_a_method() -> None:
-    assert set(get_args(Method)) == set(METHODS)
+def params(folder: Path, **explain: object) -> Params:
+    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    change_params(folder, {"model": {"arch": "resnet18"}, "explain": explain})
+    return read_params(folder / "params.yaml", Params)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_batches_change_nothing_and_the_network_is_left_as_it_was(
-    method: str, monkeypatch: pytest.MonkeyPatch
+def test_grad_cam_of_the_last_block_is_taken_as_it_is_and_the_rest_computed(
+    run: Run, tmp_path: Path
 ) -> None:
-    before = {name: tensor.clone() for name, tensor in NETWORK.module.state_dict().items()}
-    together = drawn(method, count=3)
-    monkeypatch.setattr("stages.explain.heatmaps.BATCH", 2)
-    scale = float(np.abs(together).max())
-    assert drawn(method, count=3) == pytest.approx(together, rel=1e-3, abs=1e-3 * scale)
-    assert together.dtype == np.float32
-    assert len({image.tobytes() for image in together}) == 3
-
-    modules = list(NETWORK.module.modules())
-    assert not any(m._forward_hooks or m._backward_hooks for m in modules)
-    weights = list(NETWORK.module.parameters())
-    assert all(weight.grad is None and weight.requires_grad for weight in weights)
-    after = NETWORK.module.state_dict()
-    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    cams = np.random.default_rng(0).normal(size=(4, 2, 2)).astype(np.float32)
+    found = find_maps(run, params(tmp_path, methods=["gradcam", "layercam"]), cams)
+    assert (found.arrays["gradcam"] == cams).all()
+    assert found.arrays["layercam"].shape == (4, 2, 2)
+    assert found.metrics["method"] == "gradcam"
+    assert list(found.metrics["heatmaps"]) == ["gradcam", "layercam"]
+    earlier = find_maps(run, params(tmp_path, layer=2), cams)
+    assert earlier.arrays["gradcam"].shape == (4, 8, 8)
 
 
-@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
-def test_last_maps_give_the_closed_form(method: str) -> None:
-    weight = NETWORK.head.weight.detach().numpy()
-    closed = margin_maps(SEEN.maps, weight, SEEN.logits)
-    cells = closed[0].size
-    assert drawn(method) * cells == pytest.approx(closed, rel=1e-4, abs=1e-6 * float(closed.max()))
+def test_maps_of_one_cell_are_warned_of(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = find_maps(run, params(tmp_path), np.ones((4, 1, 1), np.float32))
+    assert found.metrics["heatmaps"]["gradcam"]["one_cell"]
+    assert "maps of gradcam have one cell" in capsys.readouterr().err
 
 
-def test_integrated_gradients_add_up_to_the_change_from_the_mean_colour() -> None:
-    images = IMAGES[:3]
-    flat = np.broadcast_to(images.mean(axis=(1, 2), keepdims=True).round(), images.shape)
-    logits = embed_batch(NETWORK, flat.astype(np.uint8)).logits
-    rows, order = np.arange(3), np.argsort(-SEEN.logits[:3], axis=1)
-    change = margins(SEEN.logits[:3]) - (logits[rows, order[:, 0]] - logits[rows, order[:, 1]])
-    total = drawn("integrated_gradients", count=3).sum(axis=(1, 2))
-    assert total == pytest.approx(change, abs=0.1 * float(np.abs(change).max()))
-
-
-def test_earlier_layers_have_finer_maps() -> None:
-    for method in ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam"):
-        assert drawn(method, 2, 2).shape == (2, 8, 8)
-        assert drawn(method, LAST, 2).shape == (2, 2, 2)
+def test_marks_are_told_by_recall_and_heat(run: Run) -> None:
+    assert mark_figures(run, {}, 0) == {}
+    marks = run.marks.copy()
+    marks[:2, :8, :8] = 255
+    heat = np.zeros((4, 8, 8), np.float32)
+    heat[:, 0, 0] = 1
+    found = spelled(mark_figures(run._replace(marks=marks), {"gradcam": heat}, 0))
+    assert found["n"] == 2
+    assert found["heatmaps"]["gradcam"]["pointing_game"] == 1
+    sides = [one[side] for one in found["recall"].values() for side in ("marked", "unmarked")]
+    assert [side["n"] for side in sides] == [1, 1, 1, 1]
+    assert {side["recall"] for side in sides} <= {0, 1}

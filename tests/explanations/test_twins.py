@@ -1,29 +1,30 @@
-"""Neighbours in every space, filtered and not, and what their vote says."""
+"""Neighbours in every space, filtered and not, what their vote says, and where they are alike."""
 
 import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from tests.seen import WEIGHT, embedded
-from twincam.explanations.twins import (
+from twincam.explanations.twins.fidelity import fidelity, fidelity_figures, most_faithful
+from twincam.explanations.twins.neighbours import nearest, vote
+from twincam.explanations.twins.spaces import (
     SPACES,
-    fidelity,
-    fidelity_figures,
-    most_faithful,
-    nearest,
-    vote,
+    Space,
+    features_cosine,
+    shared_map,
+    similarities,
 )
 from twincam.models.embedded import Embedded
 
-QUERY, KNOWN = embedded(6), embedded(20)
+QUERY, REFERENCES = embedded(6), embedded(20)
 
 
 def similarity(space: str) -> np.ndarray:
-    return SPACES[space](QUERY, KNOWN, WEIGHT)
+    return SPACES[space].similarity(QUERY, REFERENCES, WEIGHT)
 
 
 def test_cosine_and_euclid_are_scikit_learns() -> None:
-    pair = QUERY.features, KNOWN.features
+    pair = QUERY.features, REFERENCES.features
     assert similarity("features_cosine") == pytest.approx(cosine_similarity(*pair))
     assert similarity("features_euclidean") == pytest.approx(-euclidean_distances(*pair))
 
@@ -32,7 +33,7 @@ def test_contributions_weigh_each_side_by_its_own_predicted_row() -> None:
     ours = similarity("contributions")
     q, t = 2, 11
     a = QUERY.features[q] * WEIGHT[QUERY.logits[q].argmax()]
-    b = KNOWN.features[t] * WEIGHT[KNOWN.logits[t].argmax()]
+    b = REFERENCES.features[t] * WEIGHT[REFERENCES.logits[t].argmax()]
     assert ours[q, t] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
@@ -41,16 +42,16 @@ def test_the_control_weighs_both_sides_by_the_querys_margin() -> None:
     q, t = 3, 7
     best, second = np.argsort(-QUERY.logits[q])[:2]
     row = WEIGHT[best] - WEIGHT[second]
-    a, b = QUERY.features[q] * row, KNOWN.features[t] * row
+    a, b = QUERY.features[q] * row, REFERENCES.features[t] * row
     assert ours[q, t] == pytest.approx(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def test_maps_match_each_cell_of_the_query_wherever_its_like_stands() -> None:
-    cells, others = (side.maps[0].reshape(8, 6).T for side in (QUERY, KNOWN))
+    cells, others = (side.maps[0].reshape(8, 6).T for side in (QUERY, REFERENCES))
     expected = cosine_similarity(cells, others).max(axis=1).mean()
     assert similarity("maps")[0, 0] == pytest.approx(expected)
     mirrored = QUERY._replace(maps=QUERY.maps[:, :, ::-1, ::-1])
-    assert SPACES["maps"](QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
+    assert SPACES["maps"].similarity(QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
 
 
 def test_nearest_is_sorted_and_ties_go_to_the_earlier() -> None:
@@ -78,27 +79,33 @@ def on_a_line(places: list[float]) -> Embedded:
 
 def test_neighbours_that_follow_the_model_are_told_from_those_that_do_not() -> None:
     places = [-3.0, -2.5, -2.0, -1.5, -1.0, 1.0, 1.5, 2.0, 2.5, 3.0]
-    known, query = on_a_line(places), on_a_line([-2.0, 2.0, 2.2])
+    references, query = on_a_line(places), on_a_line([-2.0, 2.0, 2.2])
     labels = np.array([0] * 5 + [1] * 5)
-    near = -np.abs(query.features - known.features.T)
-    follows = fidelity(near, query, known, labels)
+    near = -np.abs(query.features - references.features.T)
+    follows = fidelity(near, query, references, labels)
     assert follows["agrees"].all()
     assert (follows["disagreement"] == 0).all()
     assert follows["neighbours_margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.0])
     assert follows["margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.2])
-    against = fidelity(-near, query, known, labels)
+    against = fidelity(-near, query, references, labels)
     assert not against["agrees"].any()
 
     wrong = np.array([False, False, True])
     figures = {
         name: fidelity_figures(table, wrong, 0)
-        for name, table in (("near", follows), ("far", against), ("contributions", follows))
+        for name, table in (
+            ("maps", follows),
+            ("features_cosine", against),
+            ("contributions", follows),
+        )
     }
-    assert figures["near"]["margin_mae"] == pytest.approx(0.2 / 3)
-    assert figures["near"]["margin_mae_chance"] == pytest.approx(6.2 / 3)
-    assert figures["near"]["disagreement_auroc"] == 0.5
-    assert most_faithful(figures) == "near"
-    assert most_faithful({"contributions": figures["near"], "far": figures["far"]}) == "far"
+    assert figures["maps"]["margin_mae"].value == pytest.approx(0.2 / 3)
+    assert figures["maps"]["margin_mae_chance"] == pytest.approx(6.2 / 3)
+    assert figures["maps"]["disagreement_auroc"] == 0.5
+    assert most_faithful(figures) == "maps"
+    assert most_faithful({name: figures[name] for name in figures if name != "maps"}) == (
+        "features_cosine"
+    )
     assert "disagreement_auroc" not in fidelity_figures(follows, np.zeros(3, bool), 0)
 
 
@@ -110,3 +117,57 @@ def test_disagreement_warns_where_wrong_predictions_stand_among_others() -> None
         np.array([0] * 5 + [1] * 5),
     )
     assert fidelity_figures(table, np.array([True, False]), 0)["disagreement_auroc"] == 1
+
+
+WITH_MAP = sorted(name for name, space in SPACES.items() if space.shared_map)
+TWINS = embedded(6)
+
+
+def test_every_space_has_a_map_or_says_why_not() -> None:
+    assert {name for name, space in SPACES.items() if space.without_map} == set(SPACES) - set(
+        WITH_MAP
+    )
+    assert len(WITH_MAP) == 4
+
+
+@pytest.mark.parametrize("space", WITH_MAP)
+def test_the_shared_map_adds_up_to_the_similarity(space: str) -> None:
+    heat = shared_map(space, QUERY, TWINS, WEIGHT)
+    assert heat.shape == (6, 2, 3)
+    shown = SPACES[space].similarity(QUERY, TWINS, WEIGHT).diagonal()
+    assert heat.sum(axis=(1, 2)) == pytest.approx(shown)
+
+
+@pytest.mark.parametrize("space", sorted(set(SPACES) - set(WITH_MAP)))
+def test_a_space_without_a_map_shows_none(space: str) -> None:
+    assert shared_map(space, QUERY, TWINS, WEIGHT).shape == (6, 2, 3)
+    assert not shared_map(space, QUERY, TWINS, WEIGHT).any()
+
+
+def test_a_new_space_is_one_entry_and_gets_no_map_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SPACES, "new", Space(features_cosine, None, without_map="it is a test"))
+    assert (similarities(QUERY, TWINS, WEIGHT)["new"] == similarity_of(TWINS)).all()
+    assert not shared_map("new", QUERY, TWINS, WEIGHT).any()
+
+
+def similarity_of(twins: Embedded) -> np.ndarray:
+    return features_cosine(QUERY, twins, WEIGHT)
+
+
+def test_only_what_is_there_is_compared() -> None:
+    whole = similarities(QUERY, REFERENCES, WEIGHT)
+    assert set(whole) == {name for name, space in SPACES.items() if space.compares != "clip"}
+    bare = QUERY._replace(maps=QUERY.maps[:0])
+    assert set(similarities(bare, REFERENCES, WEIGHT)) == set(whole) - {"maps"}
+
+
+def test_heat_is_where_the_likeness_is() -> None:
+    maps = np.zeros((1, 8, 2, 3))
+    maps[0, :, 1, 2] = TWINS.features[0]
+    query = Embedded(maps, maps.mean(axis=(2, 3)), maps.mean(axis=(2, 3)) @ WEIGHT.T)
+    one = Embedded(*(part[:1] for part in TWINS))
+    heat = shared_map("features_cosine", query, one, WEIGHT)[0]
+    assert heat[1, 2] == pytest.approx(1)
+    assert np.count_nonzero(heat) == 1

@@ -45,7 +45,7 @@ def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(proj
     first = run_in(project, "dvc", "exp", "run", "-S", root, "-S", "data.info=data/none")
     assert ran(first.stdout)[:2] == ["split", "prepare"]
     second = run_in(project, "dvc", "exp", "run", "-S", "explain.twins=2")
-    assert ran(second.stdout) == ["explain", "report"]
+    assert ran(second.stdout) == ["explain", "panels", "report"]
 
     run_in(project, "git", "restore", "--staged", "--worktree", *CHANGED)
     run_in(project, "dvc", "checkout")

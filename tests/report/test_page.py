@@ -40,7 +40,7 @@ def test_page_shows_every_panel_and_prototype(page: str, finished: Path) -> None
     assert page.count("Prototype sheet") == len(prototypes)
     wrong = read_table(reports / "misclassified.csv", ("id",))
     assert page.count("Explanation of a wrong prediction") == len(wrong)
-    panels = len(list((reports / "panels").iterdir()))
+    panels = len(list((reports / "figures" / "panels" / "cases").iterdir()))
     assert page.count("Explanation of a ") == panels
     assert panels >= len(wrong)
 

@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named(
 def test_two_runs_merge_through_a_repro(project: Path) -> None:
     """The recipe of the README: git keeps one lock and asks; a repro makes it true."""
     both: dict[str, dict[str, dict[str, object]]] = {
-        "left": {"explain": {"correct_panels": 1}},
+        "left": {"panels": {"correct": 1}},
         "right": {"protopnet": {"l1": 0.03}},
     }
     for branch, changes in both.items():
@@ -115,7 +115,7 @@ def test_two_runs_merge_through_a_repro(project: Path) -> None:
     assert "<<<<" not in (project / "dvc.lock").read_text()
     run_in(project, "git", "checkout", "--ours", "dvc.lock", "reports/")
     said = run_in(project, "dvc", "repro").stdout
-    assert "Running stage 'explain'" in said or "Stage 'explain' is cached" in said
+    assert "Running stage 'panels'" in said or "Stage 'panels' is cached" in said
     assert "Stage 'train' didn't change" in said
     commit(project, "merged")
     assert check(project)[1] == ""

@@ -93,7 +93,7 @@ def test_freeing_disk_keeps_what_branches_and_tags_need(project: Path, tmp_path:
     for name, panels in (("branch", 1), ("tag", 3), ("thrown-away", 4)):
         run_in(project, "git", "checkout", "--quiet", "-b", name, "main")
         run_in(project, "dvc", "checkout", "--quiet")
-        change_params(project, {"explain": {"correct_panels": panels}})
+        change_params(project, {"panels": {"correct": panels}})
         run_in(project, "dvc", "repro")
         commit(project, name)
         kept[name] = wanted.read_bytes()
@@ -126,8 +126,8 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
     run_in(project, "python", "-m", "twincam", "push")
     colleague = tmp_path / "colleague"
     run_in(tmp_path, "git", "clone", "--quiet", str(project), str(colleague))
-    change_params(colleague, {"explain": {"correct_panels": 3}})
-    assert stages_run(colleague, "--pull", "--allow-missing") == ["explain", "report"]
+    change_params(colleague, {"panels": {"correct": 3}})
+    assert stages_run(colleague, "--pull", "--allow-missing") == ["panels", "report"]
     assert (colleague / "reports" / "index.html").is_file()
     for unneeded in ("data/synthetic", "data/parts.npy", "models/protopnet.safetensors"):
         assert not (colleague / unneeded).exists()

@@ -99,9 +99,9 @@ def test_a_missing_folder_is_named(project: Path, tmp_path: Path) -> None:
     with SERVERS["folder"](tmp_path / "served") as storage:
         use(project, storage)
         sharing(project, "push")
-        damage(storage, hash_of(project, "reports/panels"), None)
+        damage(storage, hash_of(project, "reports/figures/panels"), None)
         colleague = clone_of(project, tmp_path / "colleague", storage)
-        assert "missing: reports/panels" in failure(colleague, "pull")
+        assert "missing: reports/figures/panels" in failure(colleague, "pull")
 
 
 def test_push_with_a_wiped_cache_says_what_is_lost(project: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_commands_bring_compare_and_comment(project: Path, tmp_path: Path) -> No
         said[name] = run_in(runner, "env", *exports, "bash", "-e", "-c", script).stdout
 
     ran = re.findall(r"Running stage '(\w+)'", said["Bring what is there, run what is not"])
-    assert ran == ["explain", "report"]
+    assert ran == ["explain", "panels", "report"]
     assert (tmp_path / "bin" / "gh.said").read_text().startswith("pr comment 7 --body-file")
     body = (tmp_path / "bin" / "gh.body").read_text()
     assert "## What changed since origin/main" in body

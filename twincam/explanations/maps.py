@@ -1,12 +1,7 @@
-"""Maps of evidence as arrays: their size, and whether they show a place."""
-
-from typing import TYPE_CHECKING
+"""Maps of evidence as arrays: their size, their cells in pixels, and whether they show a place."""
 
 import numpy as np
 from PIL import Image
-
-if TYPE_CHECKING:
-    pass
 
 
 def shows_place(maps: np.ndarray) -> bool:
@@ -24,3 +19,21 @@ def centred_map(height: int, width: int) -> np.ndarray:
     """Return a Gaussian around the centre, ``[height,width]``: half the side within two sigma."""
     y, x = ((np.arange(count) + 0.5) / count - 0.5 for count in (height, width))
     return np.asarray(np.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.125**2)))
+
+
+def pixels_of_cells(cells: np.ndarray, size: int) -> np.ndarray:
+    """Return, bool ``[N,S,S]``, the squares of cells ``[N,h,w]`` in an image of ``size`` pixels.
+
+    Cell (i,j) covers the rows from i S/h to below (i+1) S/h, and columns alike.
+    """
+    height, width = cells.shape[1:]
+    pixel = np.arange(size)
+    return np.asarray(cells[:, pixel * height // size][:, :, pixel * width // size])
+
+
+def cells_of_pixels(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return, bool ``[N,h,w]``, the cells whose squares hold any of ``pixels`` ``[N,S,S]``."""
+    size = pixels.shape[-1]
+    tops, lefts = (-(-np.arange(cells) * size // cells) for cells in (height, width))
+    rows = np.logical_or.reduceat(pixels, tops, axis=1)
+    return np.asarray(np.logical_or.reduceat(rows, lefts, axis=2))

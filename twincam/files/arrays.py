@@ -31,6 +31,16 @@ def read_array(path: Path) -> np.ndarray:
             raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
 
 
+def read_masks(path: Path, rows: np.ndarray, size: int) -> np.ndarray:
+    """Read the masks ``[N,size,size]`` at ``rows``; empty ones where the file holds no mask.
+
+    Raises:
+        UserError: the file is no array.
+    """
+    masks = read_array(path)
+    return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)
+
+
 def read_finite(path: Path) -> np.ndarray:
     """Open a ``.npy`` file as `read_array` does.
 

@@ -14,3 +14,9 @@ class Embedded(NamedTuple):
     maps: np.ndarray
     features: np.ndarray
     logits: np.ndarray
+
+
+def at(embedded: Embedded, rows: np.ndarray) -> Embedded:
+    """Return the images at ``rows`` of ``embedded``; without maps where it has none."""
+    maps = embedded.maps[rows] if len(embedded.maps) else embedded.maps
+    return Embedded(maps, embedded.features[rows], embedded.logits[rows])

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import vl_convert
 from PIL import Image
-from ruamel.yaml import YAML
 
-from stages.explain.cases import Explained, Run, case_of, read_explained
-from stages.explain.panels import draw_panel
+from twincam.figures.cases import CaseFiles, Explained, case_of, read_explained
 from twincam.figures.pages import render
+from twincam.figures.panels import draw_panel
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
 from twincam.files.overwriting import place_to_write
@@ -152,21 +151,22 @@ def read_neighbours(folder: Path) -> pd.DataFrame:
 
 def explained(folder: Path) -> Explained:
     """Explain every evaluated image of a run by its own settings."""
-    settings = YAML(typ="safe").load(folder / "params.yaml")["explain"]
     data, reports = folder / "data", folder / "reports"
-    run = Run(
-        split=data / "split.csv",
-        images=data / "images.npy",
-        masks=data / "masks.npy",
-        embeddings=data / "embeddings",
-        predictions=reports / "predictions.csv",
-        evaluated=reports / "evaluate.json",
-        heatmaps=data / "heatmaps",
-        swapped=data / "swapped.npy",
-        shared=data / "shared.npy",
-        twins=reports / "twins.csv",
+    return read_explained(
+        CaseFiles(
+            split=data / "split.csv",
+            images=data / "images.npy",
+            masks=data / "masks.npy",
+            embeddings=data / "embeddings",
+            predictions=reports / "predictions.csv",
+            evaluated=reports / "evaluate.json",
+            explained=reports / "details" / "explain.json",
+            heatmaps=data / "heatmaps",
+            swapped=data / "swapped.npy",
+            shared=data / "shared.npy",
+            twins=reports / "twins.csv",
+        )
     )
-    return read_explained(run, settings["methods"][0])
 
 
 def side_by_side(

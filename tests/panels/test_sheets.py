@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.explain.sheets import errors_sheet, peak_crops, peaks_sheet
+from stages.panels.sheets import errors_sheet, peak_crops, peaks_sheet
 
 IMAGES = np.zeros((3, 64, 64, 3), np.uint8)
 IMAGES[0, :8, :8], IMAGES[1, 36:44, 20:28] = 255, 255

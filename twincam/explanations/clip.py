@@ -1,4 +1,4 @@
-"""Images as CLIP sees them: a space that knows what is shown, and nothing of the classifier.
+"""Features of CLIP: a space that tells what images show, and nothing of the classifier.
 
 Radford et al., Learning Transferable Visual Models From Natural Language Supervision (ICML 2021),
 through open_clip. Its twins are the control for the model's own: how far does mere likeness of

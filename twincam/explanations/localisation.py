@@ -1,19 +1,19 @@
-"""Heat maps against a known truth: does the heat lie where it is known to belong?
+"""Does the heat of a map lie inside a mask? Arithmetic, and figures beside blind controls.
 
 Pointing game: Zhang et al., Top-down Neural Attention by Excitation Backprop (IJCV 2018): a hit is
 a maximum within 15 pixels of the region at 224 pixels. Energy: Wang et al., Score-CAM (CVPRW 2020):
-the share of positive heat inside. Every figure stands beside controls that know nothing of the
+the share of positive heat inside. Every figure stands beside controls that do not depend on the
 image at hand.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from twincam.explanations.maps import centred_map, resize_map, shows_place
-from twincam.statistics.intervals import mean_with_interval, paired_difference, share_with_interval
+from twincam.explanations.maps import cells_of_pixels, centred_map, resize_map, shows_place
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import beside, share
 
 TOLERANCE = 15 / 224
 HALF = 0.5
@@ -68,10 +68,47 @@ def coverage(masks: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(inside / (np.diff(row)[:, None] * np.diff(column)))
 
 
-def pointing_game(
-    maps: np.ndarray, masks: np.ndarray, seed: int, families: np.ndarray | None = None
-) -> dict[str, Any]:
-    """Return the hit rate of ``maps`` and of its controls, with 95 % intervals of the differences.
+def cells_near(masks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return, bool ``[N,h,w]``, the cells that hold any pixel within tolerance of ``masks``."""
+    return cells_of_pixels(targets(masks), height, width)
+
+
+def pointing_hits(maps: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return, bool ``[mask,map]``, whether the peak of each map ``[N,h,w]`` is a hit in each mask.
+
+    Args:
+        maps: ``[N,h,w]``.
+        target: of `targets`, ``[M,S,S]``.
+    """
+    row, column = peaks(maps, target.shape[-1]).T
+    return np.asarray(target[:, row, column])
+
+
+def energy_inside(maps: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Return, 0 to 1 ``[mask,map]``, the share of each map's positive heat inside each mask.
+
+    A cell counts by the share of it that the mask fills. A map without positive heat has none
+    inside.
+
+    Args:
+        maps: ``[N,h,w]``.
+        covered: of `coverage`, ``[M,h,w]``.
+    """
+    heat = np.maximum(maps, 0).reshape(len(maps), -1)
+    shares = heat / np.maximum(heat.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(covered.reshape(len(covered), -1) @ shares.T)
+
+
+def of_other_images(values: np.ndarray) -> np.ndarray:
+    """Return, ``[N]``, for each mask of ``[mask,map]`` the mean over the maps of other images.
+
+    The control that is blind to the image and yet tells where masks usually lie; N at least 2.
+    """
+    return np.asarray((values.sum(axis=1) - np.diag(values)) / (len(values) - 1))
+
+
+def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Estimate]:
+    """Return the hit rate of ``maps`` beside its controls, as `beside` does.
 
     Controls: ``uniform``, a random pixel (in expectation); ``centre``, the middle of the image;
     ``best_fixed_point``, the one pixel that hits most of these very masks; ``other_image``, the
@@ -81,62 +118,58 @@ def pointing_game(
         maps: ``[N,h,w]``, N at least 2.
         masks: ``[N,S,S]``, none empty.
         seed: of the bootstrap, paired by image.
-        families: what kind of truth each mask holds ``[N]``, "" where unknown; where any is known
-            the rate of each stands under ``by_family``.
     """
     target = targets(masks)
-    row, column = peaks(maps, masks.shape[-1]).T
-    hit_of = target[:, row, column].astype(float)  # [mask, map]
+    hits = pointing_hits(maps, target)
     middle = masks.shape[-1] // 2
     best = np.unravel_index(target.mean(axis=0).argmax(), target.shape[1:])
     controls = {
         "uniform": target.mean(axis=(1, 2)),
-        "centre": target[:, middle, middle].astype(float),
-        "best_fixed_point": target[:, best[0], best[1]].astype(float),
-        "other_image": _others(hit_of),
+        "centre": target[:, middle, middle],
+        "best_fixed_point": target[:, best[0], best[1]],
+        "other_image": of_other_images(hits),
     }
-    own = np.diag(hit_of)
-    found = {
-        **share_with_interval("pointing_game", own),
-        "pointing_game_n": len(maps),
-        **_over("pointing_game", own, controls, seed),
-    }
-    by_kind = by_family(own, families) if families is not None else {}
-    return found | ({"by_family": by_kind} if by_kind else {})
+    return beside("pointing_game", np.diag(hits), controls, seed)
 
 
-def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
+def by_family(hits: np.ndarray, families: np.ndarray) -> dict[str, Any]:
+    """Return the share of ``hits`` ``[N]`` in each family that ``families`` ``[N]`` names."""
+    return {
+        str(name): {
+            "n": int((families == name).sum()),
+            "pointing_game": share(hits[families == name]),
+        }
+        for name in np.unique(families)
+        if name != ""
+    }
+
+
+def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Estimate]:
     """Return the share of positive heat inside the mask, as it is and as far as cells allow.
 
-    ``energy_inside`` is the share itself, a cell counting by the share of it that the mask fills;
-    a uniform map has the mask's share of the area. ``energy_in_mask`` divides it by the most that
-    maps of this resolution can have, all heat in the cell that the mask fills most. A map without
-    positive heat has none inside.
+    ``energy_inside`` is the mean of `energy_inside`; a uniform map has the mask's share of the
+    area. ``energy_in_mask`` divides each share by the most that maps of this resolution can have,
+    all heat in the cell that the mask fills most. Both beside controls, as `beside` does.
 
     Args:
         maps: ``[N,h,w]``, N at least 2.
         masks: ``[N,S,S]``, none empty.
         seed: of the bootstrap, paired by image.
     """
-    covered = coverage(masks, *maps.shape[1:]).reshape(len(masks), -1)
-    most = covered.max(axis=1)
-    heat = np.maximum(maps, 0).reshape(len(maps), -1)
-    share = heat / np.maximum(heat.sum(axis=1, keepdims=True), 1e-12)
-    inside_of = covered @ share.T  # [mask, map]
-    middle = centred_map(*maps.shape[1:]).ravel()
-    inside = {
-        "": np.diag(inside_of),
-        "uniform": covered.mean(axis=1),
-        "centre": covered @ (middle / middle.sum()),
-        "other_image": _others(inside_of),
+    covered = coverage(masks, *maps.shape[1:])
+    inside = energy_inside(maps, covered)
+    middle = centred_map(*maps.shape[1:])
+    controls = {
+        "uniform": covered.mean(axis=(1, 2)),
+        "centre": energy_inside(middle[None], covered)[:, 0],
+        "other_image": of_other_images(inside),
     }
-    found: dict[str, Any] = {}
-    for name, scale in (("energy_inside", 1.0), ("energy_in_mask", most)):
-        own, *_ = scaled = [values / scale for values in inside.values()]
-        found |= mean_with_interval(name, own, seed, name)
-        controls = dict(zip(list(inside)[1:], scaled[1:], strict=True))
-        found |= _over(name, own, controls, seed)
-    return found
+    most = covered.max(axis=(1, 2))
+    scaled = {name: values / most for name, values in controls.items()}
+    return {
+        **beside("energy_inside", np.diag(inside), controls, seed),
+        **beside("energy_in_mask", np.diag(inside) / most, scaled, seed),
+    }
 
 
 def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
@@ -164,29 +197,19 @@ def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     }
 
 
-def by_family(hits: np.ndarray, families: np.ndarray) -> dict[str, Any]:
-    """Return the share of ``hits`` ``[N]`` in each family that ``families`` ``[N]`` names."""
-    return {
-        str(name): {
-            "n": int((families == name).sum()),
-            **share_with_interval("pointing_game", hits[families == name]),
-        }
-        for name in np.unique(families)
-        if name != ""
-    }
-
-
-def heat_figures(
+def localisation(
     maps: np.ndarray, masks: np.ndarray, families: np.ndarray, seed: int
-) -> Mapping[str, Any]:
-    """Return the share of blank maps and, where at least two masks hold a truth, how they fit it.
+) -> dict[str, Any]:
+    """Return the share of blank maps and, where at least two masks are given, how maps fit them.
 
     Maps of a single cell show no place that could fit: ``one_cell`` says so instead.
 
     Args:
         maps: ``[N,h,w]``; blank is a map with no evidence for the prediction anywhere.
-        masks: ``[N,S,S]``, empty where nothing is known.
-        families: what kind of truth each mask holds ``[N]``, "" where unknown.
+        masks: ``[N,S,S]``, empty where none is given; those images count as blank or not, and for
+            nothing else.
+        families: what kind of defect each mask shows ``[N]``, "" where unknown; where any is named
+            the hit rate of each stands under ``by_family``.
         seed: of the bootstrap.
     """
     figures: dict[str, Any] = {
@@ -195,29 +218,12 @@ def heat_figures(
     }
     if not shows_place(maps):
         return figures | {"one_cell": True}
-    known = masks.any(axis=(1, 2))
-    if known.sum() < 2:
+    masked = masks.any(axis=(1, 2))
+    if masked.sum() < 2:
         return figures
-    truth = maps[known], masks[known]
-    return {
-        **figures,
-        **pointing_game(*truth, seed, families[known]),
-        **energy(*truth, seed),
-        **overlap(*truth),
-    }
-
-
-def _others(of: np.ndarray) -> np.ndarray:
-    """Return, for each mask of ``[mask, map]``, the mean over the maps of all other images."""
-    return np.asarray((of.sum(axis=1) - np.diag(of)) / (len(of) - 1))
-
-
-def _over(
-    name: str, own: np.ndarray, controls: Mapping[str, np.ndarray], seed: int
-) -> dict[str, Any]:
-    """Return each control's mean and the paired difference to it, with its interval."""
-    found: dict[str, Any] = {}
-    for control, values in controls.items():
-        found[f"{name}_{control}"] = float(values.mean())
-        found[f"{name}_over_{control}"] = paired_difference(own, values, seed, name, control)
-    return found
+    pair = maps[masked], masks[masked]
+    figures |= {"pointing_game_n": int(masked.sum()), **pointing_game(*pair, seed)}
+    hits = np.diag(pointing_hits(pair[0], targets(pair[1])))
+    if kinds := by_family(hits, families[masked]):
+        figures["by_family"] = kinds
+    return {**figures, **energy(*pair, seed), **overlap(*pair)}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.explain.truth import peaks
+from twincam.explanations.localisation import peaks
 from twincam.explanations.maps import shows_place
 from twincam.figures.drawing import INK, PAPER, heat_overlay, sentence_picture, write_line
 from twincam.figures.text import fitted

@@ -12,7 +12,7 @@ NAME = 80
 
 
 def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Series) -> Image.Image:
-    """Draw the first images of `stages.crossval.summary.contradicted`, with label and prediction.
+    """Draw the first images of ``reports/contradicted.csv``, with label and prediction.
 
     Args:
         table: ``id, path, label, predicted, p_label``, the worst first.

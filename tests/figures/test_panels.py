@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.explain.panels import Case, Tile, draw_panel
 from twincam.figures.drawing import heat_overlay
+from twincam.figures.panels import Case, Tile, draw_panel
 
 
 def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
@@ -78,7 +78,7 @@ def test_swapped_cells_show_the_partners_pixels() -> None:
     assert len(inside) > 200 * 200
 
 
-def test_the_words_and_what_the_model_knows_are_written() -> None:
+def test_the_verdict_and_what_the_model_was_trained_on_are_written() -> None:
     other = case(1, np.zeros(1)).row.copy()
     other["in_words"] = "unsure (judged otherwise after JPEG 40)"
     plain, other_words, other_knowledge = (

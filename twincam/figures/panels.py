@@ -8,8 +8,8 @@ import pandas as pd
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation
 
-from stages.explain.counterfactuals import cell_pixels, paste_cells
-from twincam.explanations.maps import shows_place
+from twincam.explanations.counterfactuals import paste_cells
+from twincam.explanations.maps import pixels_of_cells, shows_place
 from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, heat_overlay, write_line
 from twincam.figures.text import fitted, wrapped
 
@@ -36,10 +36,10 @@ class Case:
     """Everything a panel shows.
 
     ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
-    ``knows`` says what the model has seen; the image is bytes ``[S,S,3]``, the mask ``[S,S]`` may
-    be all zero, and heat of ``heat_scale`` is drawn at full strength. ``shared`` ``[h,w]`` is what
-    the first twin shares, all zero where its space has no such map; ``swapped``, bool ``[h,w]``,
-    the cells that the counterfactual replaces.
+    ``knows`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
+    ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full strength. ``shared``
+    ``[h,w]`` is what the first twin shares, all zero where its space has no such map; ``swapped``,
+    bool ``[h,w]``, the cells that the counterfactual replaces.
     """
 
     row: pd.Series
@@ -109,7 +109,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
         partner = case.counterfactual[0]
         changed = paste_cells(case.image[None], partner.image[None], case.swapped[None])[0]
         size = len(case.image)
-        patches = outline(Image.fromarray(changed), cell_pixels(case.swapped[None], size)[0])
+        patches = outline(Image.fromarray(changed), pixels_of_cells(case.swapped[None], size)[0])
         count = f"{case.swapped.sum()} of {case.swapped.size} cells"
         shown.append((f"Swap {count}: {partner.predicted}", patches))
     for column, (title, picture) in enumerate(shown):

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 
-from stages.explain.truth import (
+from twincam.explanations.localisation import (
+    cells_near,
     coverage,
     energy,
-    heat_figures,
+    energy_inside,
+    localisation,
+    of_other_images,
     overlap,
     peaks,
     pointing_game,
+    pointing_hits,
     targets,
 )
+from twincam.statistics.intervals import wilson
 
 SIZE = 224
 
@@ -48,28 +53,29 @@ def test_perfect_and_blind_maps() -> None:
     masks = np.stack([square(row * 32 + 6, column * 32 + 6) for row, column in cells])
     perfect = np.stack([peak_map(*cell) for cell in cells])
     figures = pointing_game(perfect, masks, seed=0)
-    assert figures["pointing_game"] == 1
-    assert figures["pointing_game_n"] == 6
-    assert figures["pointing_game_other_image"] == 0
-    assert figures["pointing_game_best_fixed_point"] == pytest.approx(1 / 6)
-    assert figures["pointing_game_uniform"] == pytest.approx(targets(masks).mean())
+    assert figures["pointing_game"].value == 1
+    assert figures["pointing_game"].n == 6
+    assert figures["pointing_game"][1:3] == pytest.approx(wilson(6, 6))
+    assert figures["pointing_game_other_image"].value == 0
+    assert figures["pointing_game_best_fixed_point"].value == pytest.approx(1 / 6)
+    assert figures["pointing_game_uniform"].value == pytest.approx(targets(masks).mean())
     over = figures["pointing_game_over_other_image"]
-    assert over["difference"] == over["high"] == 1
-    assert 0.5 < over["low"] < 1
+    assert over.value == over.high == 1
+    assert 0.5 < over.low < 1
 
     constant = np.stack([peak_map(0, 0)] * 6)
     figures = pointing_game(constant, masks, seed=0)
-    assert figures["pointing_game"] == pytest.approx(1 / 6)
-    assert figures["pointing_game_over_other_image"]["difference"] == pytest.approx(0)
-    assert figures["pointing_game_over_best_fixed_point"]["low"] <= 0
+    assert figures["pointing_game"].value == pytest.approx(1 / 6)
+    assert figures["pointing_game_over_other_image"].value == pytest.approx(0)
+    assert figures["pointing_game_over_best_fixed_point"].low <= 0
 
 
 def test_a_constant_map_looks_good_on_centred_objects_and_the_control_says_so() -> None:
     masks = np.stack([square(100, 100)] * 5)
     figures = pointing_game(np.stack([peak_map(3, 3)] * 5), masks, seed=0)
-    assert figures["pointing_game"] == 1
-    assert figures["pointing_game_best_fixed_point"] == 1
-    assert figures["pointing_game_over_best_fixed_point"]["difference"] == 0
+    assert figures["pointing_game"].value == 1
+    assert figures["pointing_game_best_fixed_point"].value == 1
+    assert figures["pointing_game_over_best_fixed_point"].value == 0
 
 
 def test_cells_count_by_the_share_that_the_mask_fills() -> None:
@@ -86,13 +92,30 @@ def test_energy_is_what_cells_allow() -> None:
     masks = np.stack([square(48, 48, 32), square(112, 112, 32)])
     best = np.stack([peak_map(1, 1), peak_map(3, 3)])
     figures = energy(best, masks, seed=0)
-    assert figures["energy_inside"] == pytest.approx((0.25 + 0.25) / 2)
-    assert figures["energy_in_mask"] == pytest.approx(1 / 2 + 1 / 2)
-    assert figures["energy_inside_uniform"] == pytest.approx(32 * 32 / SIZE**2)
-    assert figures["energy_in_mask_other_image"] == 0
+    assert figures["energy_inside"].value == pytest.approx((0.25 + 0.25) / 2)
+    assert figures["energy_in_mask"].value == pytest.approx(1 / 2 + 1 / 2)
+    assert figures["energy_inside_uniform"].value == pytest.approx(32 * 32 / SIZE**2)
+    assert figures["energy_in_mask_other_image"].value == 0
     cold = energy(-best, masks, seed=0)
-    assert cold["energy_inside"] == 0
-    assert energy(best - 9 * best[::-1], masks, seed=0)["energy_inside"] == 0.25
+    assert cold["energy_inside"].value == 0
+    assert energy(best - 9 * best[::-1], masks, seed=0)["energy_inside"].value == 0.25
+
+
+def test_every_map_is_held_against_every_mask() -> None:
+    masks = np.stack([square(0, 0, 32), square(64, 64, 64)])
+    maps = np.stack([peak_map(0, 0), peak_map(2, 2) + peak_map(6, 6), -peak_map(2, 2)])
+    inside = energy_inside(maps, coverage(masks, 7, 7))
+    assert inside.tolist() == [[1, 0, 0], [0, 0.5, 0]]
+    assert pointing_hits(maps, targets(masks)).tolist() == [[1, 0, 1], [0, 1, 0]]
+    assert of_other_images(np.array([[1, 0, 0], [0, 0, 1], [1, 1, 0]])).tolist() == [0, 0.5, 1]
+
+
+def test_cells_near_a_mask_hold_a_pixel_within_tolerance() -> None:
+    near = cells_near(square(112, 112, 1)[None], 7, 7)[0]
+    assert near.sum() == 1
+    assert near[3, 3]
+    corner = cells_near(square(96, 96, 1)[None], 7, 7)[0]
+    assert np.argwhere(corner).tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
 
 
 def test_overlap_is_intersection_over_union_at_the_threshold() -> None:
@@ -107,17 +130,18 @@ def test_overlap_is_intersection_over_union_at_the_threshold() -> None:
 def test_families_are_told_apart() -> None:
     masks = np.stack([square(6, 6), square(102, 102), square(198, 198)])
     maps = np.stack([peak_map(0, 0), peak_map(3, 3), peak_map(0, 0)])
-    figures = heat_figures(maps, masks, np.array(["ear", "tail", "ear"]), seed=0)
-    assert figures["by_family"]["ear"]["pointing_game"] == 0.5
+    figures = localisation(maps, masks, np.array(["ear", "tail", "ear"]), seed=0)
+    assert figures["by_family"]["ear"]["pointing_game"].value == 0.5
     assert figures["by_family"]["ear"]["n"] == 2
-    assert figures["by_family"]["tail"]["pointing_game"] == 1
-    assert figures["pointing_game"] == pytest.approx(2 / 3)
+    assert figures["by_family"]["tail"]["pointing_game"].value == 1
+    assert figures["pointing_game"].value == pytest.approx(2 / 3)
+    assert figures["pointing_game_n"] == 3
 
 
 def test_without_a_truth_only_blank_maps_are_counted() -> None:
     nothing = np.zeros((3, SIZE, SIZE), np.uint8)
     maps = np.stack([peak_map(0, 0), -peak_map(0, 0), peak_map(1, 1)])
-    figures = heat_figures(maps, nothing, np.array([""] * 3), seed=0)
+    figures = localisation(maps, nothing, np.array([""] * 3), seed=0)
     assert figures == {"blank_fraction": pytest.approx(1 / 3), "n": 3}
 
 
@@ -125,5 +149,5 @@ def test_maps_of_one_cell_claim_no_place() -> None:
     maps = np.ones((6, 1, 1), np.float32)
     maps[0] = -1
     masks = np.stack([square(102, 102)] * 6)
-    figures = heat_figures(maps, masks, np.full(6, "ear"), seed=0)
+    figures = localisation(maps, masks, np.full(6, "ear"), seed=0)
     assert figures == {"blank_fraction": pytest.approx(1 / 6), "n": 6, "one_cell": True}

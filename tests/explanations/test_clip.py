@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from stages.explain.clip import clip_features
 from tests.conftest import user_error
 from tests.fitted import IMAGES
+from twincam.explanations.clip import clip_features
 
 CONFIG = {
     "model_cfg": {

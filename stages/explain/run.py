@@ -1,0 +1,162 @@
+"""The run that is explained: its images, its classifier, and what the classifier says of them."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from stages.explain.params import Params
+from twincam.determinism import make_torch_deterministic
+from twincam.explanations.clip import clip_features
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.explanations.twins.spaces import comparable
+from twincam.files.arrays import read_array, read_finite, read_masks
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_texts
+from twincam.models.classifier import check_images, read_classifier
+from twincam.models.embedded import Embedded, at
+from twincam.models.forward import BATCH, batches, embed, embed_batch
+from twincam.models.network import Network, device
+
+Neighbours = tuple[np.ndarray, np.ndarray]
+"""Positions among the training images ``[Q,k]``, the nearest first, -1 for none; similarities."""
+
+
+class Run(NamedTuple):
+    """M images, of which Q are evaluated and T trained on, and their classifier.
+
+    ``table`` is ``data/split.csv`` with what the classifier says (`described`), ``attributes`` what
+    else is recorded of each image, both M rows; ``images`` ``[M,S,S,3]``; ``evaluated`` ``[Q]`` and
+    ``train`` ``[T]``, rows; ``embedded``, what the classifier makes of all images, without maps;
+    ``references``, the same of the training images, with maps where these are few enough to be
+    compared by cells; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks``
+    ``[Q,S,S]``, of defects and of planted marks, empty where there is none.
+    """
+
+    network: Network
+    table: pd.DataFrame
+    attributes: pd.DataFrame
+    images: np.ndarray
+    evaluated: np.ndarray
+    train: np.ndarray
+    embedded: Embedded
+    references: Embedded
+    clip: np.ndarray
+    masks: np.ndarray
+    marks: np.ndarray
+
+
+class Explanation(NamedTuple):
+    """What one kind of explanation gives: figures, arrays ``[Q,h,w]``, and neighbours by kind."""
+
+    metrics: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    neighbours: dict[str, Neighbours]
+
+
+def read_run(args: argparse.Namespace, params: Params) -> Run:
+    """Read the files of a run; embed the training images, and all by CLIP where that is asked for.
+
+    Raises:
+        UserError: a file is not what the pipeline writes, images and classifier do not belong
+            together, or CLIP cannot be had.
+    """
+    make_torch_deterministic(0, "explain", threads=params.run.threads)
+    split, images = read_split(args.split), read_array(args.images)
+    network = read_classifier(args.model)
+    check_images(args.model, images)
+    network.module.to(device())
+    logits, features = (
+        np.array(read_finite(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
+    )
+    embedded = Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits)
+    evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
+    train = np.flatnonzero(split["split"] == "train")
+    clip = params.explain.clip
+    return Run(
+        network=network,
+        table=described(split, logits),
+        attributes=read_texts(args.attributes).drop(columns="id").assign(family=split["family"]),
+        images=images,
+        evaluated=evaluated,
+        train=train,
+        embedded=embedded,
+        references=embed_references(network, images, embedded, train, len(evaluated)),
+        clip=np.zeros((len(split), 0), np.float32)
+        if clip == "none"
+        else clip_features(images, clip, args.clip_folder),
+        masks=read_masks(args.masks, evaluated, images.shape[1]),
+        marks=read_masks(args.marks, evaluated, images.shape[1]),
+    )
+
+
+def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
+    """Return ``split`` with what the model says: ``predicted``, ``confidence``, ``margin``.
+
+    Args:
+        split: of all images.
+        logits: of the same images, ``[M,K]``.
+    """
+    predicted = np.array(class_names(split))[margin_classes(logits)[0]]
+    confidence = softmax(logits, axis=1).max(axis=1)
+    return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
+
+
+def embed_references(
+    network: Network, images: np.ndarray, embedded: Embedded, train: np.ndarray, queries: int
+) -> Embedded:
+    """Return the training images, with maps where ``queries`` can be compared to them by cells."""
+    if comparable(queries, len(train)):
+        return embed(network, images, train, maps=True)
+    return at(embedded, train)
+
+
+def evaluated_maps(run: Run) -> Iterator[Embedded]:
+    """Yield the evaluated images with their maps, a batch at a time."""
+    for part in batches(len(run.evaluated), BATCH):
+        yield embed_batch(run.network, run.images[run.evaluated[part]])
+
+
+def head_of(network: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Return the head's weight ``[K,C]`` and bias ``[K]``."""
+    weight, bias = network.head.weight, network.head.bias
+    return np.asarray(weight.detach().cpu().numpy()), np.asarray(bias.detach().cpu().numpy())
+
+
+def labels_of(run: Run) -> np.ndarray:
+    """Return the class index of each image's label, ``[M]``."""
+    return run.table["label"].map(class_names(run.table).index).to_numpy()
+
+
+def correct(run: Run) -> np.ndarray:
+    """Return, bool ``[Q]``, whether each evaluated image is predicted as it is labelled."""
+    table = run.table.iloc[run.evaluated]
+    return (table["label"] == table["predicted"]).to_numpy()
+
+
+def neighbour_table(found: dict[str, Neighbours], run: Run) -> pd.DataFrame:
+    """Return a row for each evaluated image, kind and rank: which training image, and how near."""
+    queries, references = (
+        run.table.iloc[rows].reset_index(drop=True) for rows in (run.evaluated, run.train)
+    )
+    tables = []
+    for kind, (indices, similarity) in found.items():
+        query, rank = np.nonzero(indices >= 0)
+        chosen = references.iloc[indices[query, rank]].reset_index(drop=True)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "id": queries["id"].to_numpy()[query],
+                    "kind": kind,
+                    "rank": rank + 1,
+                    "neighbour": chosen["id"],
+                    "path": chosen["path"],
+                    "label": chosen["label"],
+                    "predicted": chosen["predicted"],
+                    "similarity": similarity[query, rank],
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

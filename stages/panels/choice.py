@@ -1,0 +1,19 @@
+"""Which evaluated images get a panel."""
+
+import numpy as np
+import pandas as pd
+
+from twincam.determinism import generator
+from twincam.statistics.sampling import in_turn
+
+
+def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:
+    """Return positions of all wrong predictions and of a seeded choice of correct ones.
+
+    The correct ones are sampled class by class in turn; ``queries`` has ``label`` and
+    ``predicted``.
+    """
+    wrong = (queries["label"] != queries["predicted"]).to_numpy()
+    order = generator(seed, "panels").permutation(len(queries))
+    correct = in_turn(queries["label"].to_numpy(), order[~wrong[order]])
+    return np.concatenate([np.flatnonzero(wrong), correct[:correct_panels]])

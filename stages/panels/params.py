@@ -1,0 +1,20 @@
+"""The parameters of ``panels``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twincam.files.params import Block
+
+
+class Panels(Block):
+    """Block ``panels``: how many correct predictions are drawn, besides every wrong one."""
+
+    correct: Annotated[int, Field(ge=0, le=10_000)]
+
+
+class Params(Block):
+    """What ``panels`` reads of ``params.yaml``."""
+
+    seed: int
+    panels: Panels

@@ -1,0 +1,245 @@
+"""Which training images a prediction rests on: four estimates, and what leaving an image out does.
+
+All look at the last layer alone. What they estimate is measured on a head that is refitted to
+convergence on the training features, multinomial logistic regression with an L2 penalty, as only
+there "without this image" has one answer:
+
+    minimise over W  mean of cross-entropies of W f_i  +  RIDGE |W|^2
+
+where features are scaled to a mean square norm of 1 and extended by a 1 for the bias. With more
+features than images W is a sum of the images' features, so the features are first rotated onto
+their span: exact, and quick. A measured effect is a margin, the predicted class's logit less the
+runner-up's, with all images less that without the one; positive where the image supports the
+prediction. What an image did to the layers before the head is not measured.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from twincam.explanations.gradcam import margin_classes
+
+RIDGE = 1e-3
+"""Strength of the penalty."""
+
+LARGEST_HESSIAN = 4000
+"""Above so many weights of the refitted head the second-order estimate is left out."""
+
+
+class Head(NamedTuple):
+    """A refitted head: weight ``[K,d]``, and the features it takes, ``[T,d]`` and ``[Q,d]``.
+
+    ``labels`` ``[T]`` are the training images' classes; ``pairs`` ``[Q,2]`` the predicted class and
+    the runner-up of each query, by the network.
+    """
+
+    weight: np.ndarray
+    references: np.ndarray
+    labels: np.ndarray
+    queries: np.ndarray
+    pairs: np.ndarray
+
+    def margins(self) -> np.ndarray:
+        """Return the refitted margins of ``pairs``, ``[Q]``."""
+        return _margins(self.queries, self.weight, self.pairs)
+
+
+def refit_head(
+    references: np.ndarray,
+    labels: np.ndarray,
+    queries: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+) -> Head:
+    """Refit the head to convergence; the rotation of the module's docstring included.
+
+    Args:
+        references: features of the training images, ``[T,C]``.
+        labels: their class indices, ``[T]``.
+        queries: features ``[Q,C]``.
+        weight: of the network's head, ``[K,C]``; names the pairs of classes, as does the bias.
+        bias: ``[K]``.
+    """
+    scale = np.sqrt((references.astype(np.float64) ** 2).sum(axis=1).mean()) or 1.0
+    train, query = (_extended(features / scale) for features in (references, queries))
+    if train.shape[1] > len(train):
+        basis = np.linalg.qr(train.T)[0]
+        train, query = train @ basis, query @ basis
+    flat = np.eye(train.shape[1])
+    start = np.zeros((len(bias), train.shape[1]))
+    pairs = np.stack(margin_classes(queries @ weight.T + bias), axis=1)
+    fitted = _fit(train, labels, np.ones(len(labels)), flat, start)
+    return Head(fitted, train, labels, query, pairs)
+
+
+def _extended(features: np.ndarray) -> np.ndarray:
+    return np.pad(features.astype(np.float64), ((0, 0), (0, 1)), constant_values=1)
+
+
+def _fit(
+    features: np.ndarray,
+    labels: np.ndarray,
+    counts: np.ndarray,
+    metric: np.ndarray,
+    start: np.ndarray,
+) -> np.ndarray:
+    """Return the weight ``[K,d]`` of least penalised cross-entropy.
+
+    Args:
+        features: ``[T,d]``.
+        labels: ``[T]``.
+        counts: ``[T]``, 1, or 0 for an image that is left out; the others weigh what they weighed.
+        metric: ``[d,d]``, of the penalty, ``RIDGE trace(W metric W')``.
+        start: ``[K,d]``.
+    """
+    truth = np.eye(len(start))[labels]
+    share = counts / len(labels)
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weight = flat.reshape(start.shape)
+        logits = features @ weight.T
+        loss = share @ (logsumexp(logits, axis=1) - (logits * truth).sum(axis=1))
+        slope = (share[:, None] * (softmax(logits, axis=1) - truth)).T @ features
+        pull = RIDGE * weight @ metric
+        return loss + (pull * weight).sum(), (slope + 2 * pull).ravel()
+
+    options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 0, "gtol": 1e-9, "maxcor": 20}
+    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x).reshape(start.shape)
+
+
+def _margins(queries: np.ndarray, weight: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    logits = queries @ weight.T
+    return np.asarray(np.subtract(*np.take_along_axis(logits, pairs, axis=1).T))
+
+
+def _errors(head: Head) -> np.ndarray:
+    """Return the gradient ``[T,K]`` of each training image's loss by its refitted logits."""
+    classes = np.eye(len(head.weight))
+    return np.asarray(softmax(head.references @ head.weight.T, axis=1) - classes[head.labels])
+
+
+def leave_one_out(head: Head, removed: np.ndarray) -> np.ndarray:
+    """Return, ``[Q,R]``, what each of the training images ``removed`` ``[R]`` adds to each margin.
+
+    The head is refitted without it, from the weights with it. Features are whitened for that by the
+    curvature there (the Hessian, for two classes), so that few steps are needed.
+    """
+    p = softmax(head.references @ head.weight.T, axis=1)
+    spread = (p * (1 - p)).sum(axis=1) / ((len(head.weight) - 1) * len(p))
+    flat = np.eye(head.references.shape[1])
+    root = cholesky((head.references.T * spread) @ head.references + 2 * RIDGE * flat, lower=True)
+    inverse = solve_triangular(root, flat, lower=True)
+    references, queries = head.references @ inverse.T, head.queries @ inverse.T
+    metric, everyone = inverse @ inverse.T, np.ones(len(references))
+    whole = _fit(references, head.labels, everyone, metric, head.weight @ root)
+    changes = np.empty((len(queries), len(removed)))
+    for place, one in enumerate(removed):
+        others = everyone.copy()
+        others[one] = 0
+        without = _fit(references, head.labels, others, metric, whole)
+        changes[:, place] = _margins(queries, whole - without, head.pairs)
+    return changes
+
+
+def estimates(
+    head: Head,
+    references: np.ndarray,
+    queries: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return each estimate ``[Q,T]`` by name; positive where the image supports the prediction.
+
+    `gradients` gives ``gradient_dot`` and ``gradient_cosine``, from the network's own head;
+    `representer` and `second_order`, unless that is too large, come from the refitted one.
+
+    Args:
+        head: refitted, of the same images.
+        references: features ``[T,C]``.
+        queries: features ``[Q,C]``.
+        weight: of the network's head, ``[K,C]``.
+        bias: of the network's head, ``[K]``.
+    """
+    found = gradients((references, head.labels), queries, weight, bias)
+    found["representer"] = representer(head)
+    if head.weight.size <= LARGEST_HESSIAN:
+        found["second_order"] = second_order(head)
+    return found
+
+
+def gradients(
+    train: tuple[np.ndarray, np.ndarray],
+    queries: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return inner products and cosines ``[Q,T]`` of the losses' gradients by the head.
+
+    TracIn at the last checkpoint and layer (Pruthi et al., NeurIPS 2020): the query's loss for its
+    predicted class, a training image's for its label. The cosine keeps images of large loss from
+    being everyone's influence (Hanawa et al., ICLR 2021).
+
+    Args:
+        train: features ``[T,C]`` and class indices ``[T]``.
+        queries: features ``[Q,C]``.
+        weight: of the network's head, ``[K,C]``.
+        bias: of the network's head, ``[K]``.
+    """
+    references, labels = train
+    errors, features = [], []
+    for these, targets in ((queries, None), (references, labels)):
+        p = softmax((these @ weight.T + bias).astype(np.float64), axis=1)
+        errors.append(p - np.eye(len(bias))[p.argmax(axis=1) if targets is None else targets])
+        features.append(_extended(these))
+    dot = (errors[0] @ errors[1].T) * (features[0] @ features[1].T)
+    length = [
+        np.linalg.norm(error, axis=1) * np.linalg.norm(these, axis=1)
+        for error, these in zip(errors, features, strict=True)
+    ]
+    tiny = np.finfo(float).tiny
+    return {
+        "gradient_dot": dot,
+        "gradient_cosine": dot / np.maximum(np.outer(*length), tiny),
+    }
+
+
+def representer(head: Head) -> np.ndarray:
+    """Return the representer values ``[Q,T]``, which add up to the refitted margin.
+
+    At the optimum W is a sum over images of alpha_i f_i with alpha_i = -dL/dlogits_i / (2 RIDGE T)
+    (Yeh et al., NeurIPS 2018), so a margin is one of (alpha_i,predicted - alpha_i,rival) f_i.f.
+    """
+    alpha = -_errors(head) / (2 * RIDGE * len(head.labels))
+    between = alpha[:, head.pairs[:, 0]] - alpha[:, head.pairs[:, 1]]
+    return np.asarray(between.T * (head.queries @ head.references.T))
+
+
+def second_order(head: Head) -> np.ndarray:
+    """Return, ``[Q,T]``, the first-order effect of each image on each refitted margin.
+
+    Influence functions (Koh & Liang, ICML 2017) with the head's exact Hessian H: minus the
+    margin's gradient times H^-1 times the image's gradient, over T.
+    """
+    classes, width = head.weight.shape
+    count = len(head.labels)
+    p = softmax(head.references @ head.weight.T, axis=1)
+    hessian = np.zeros((classes, width, classes, width))
+    for one in range(classes):
+        for other in range(one + 1):
+            curvature = p[:, one] * ((one == other) - p[:, other]) / count
+            block = (head.references.T * curvature) @ head.references
+            hessian[one, :, other] = hessian[other, :, one] = block
+    square = hessian.reshape(head.weight.size, -1)
+    square[np.diag_indices_from(square)] += 2 * RIDGE
+    gradient = np.zeros((len(head.pairs), classes, width))
+    rows = np.arange(len(head.pairs))
+    gradient[rows, head.pairs[:, 0]] = head.queries
+    gradient[rows, head.pairs[:, 1]] = -head.queries
+    solved = cho_solve(cho_factor(square), gradient.reshape(len(rows), -1).T)
+    errors, parts = _errors(head), solved.T.reshape(gradient.shape)
+    effects = [(parts[:, k] @ head.references.T) * errors[:, k] for k in range(classes)]
+    return np.asarray(-np.sum(effects, axis=0) / count)

@@ -1,0 +1,91 @@
+"""What a space is worth: do the nearest images in it follow the model?
+
+Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Based Reasoning
+(IJCAI 2019): a twin explains in so far as its neighbourhood follows the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from twincam.explanations.gradcam import margin_classes, margins
+from twincam.explanations.twins.neighbours import nearest, vote
+from twincam.explanations.twins.spaces import SPACES
+from twincam.models.embedded import Embedded
+from twincam.statistics.estimates import mean, share
+from twincam.statistics.ranking import auc
+
+ASKED = 5
+"""Neighbours whose vote and margin a space is judged by."""
+
+
+def fidelity(
+    similarity: np.ndarray, queries: Embedded, references: Embedded, labels: np.ndarray
+) -> pd.DataFrame:
+    """Return how the `ASKED` nearest references follow the model, a row for each query.
+
+    ``agrees``: their vote is the prediction. ``disagreement``: the share of them labelled
+    otherwise. ``margin``: the query's; ``neighbours_margin``: the mean of theirs, between the same
+    two classes; ``chance_margin``: the mean of all references'.
+
+    Args:
+        similarity: ``[Q,T]``.
+        queries: Q images.
+        references: T images.
+        labels: of the references, class indices ``[T]``.
+    """
+    predicted, rival = margin_classes(queries.logits)
+    near, _ = nearest(similarity, ASKED)
+    between = references.logits[:, predicted] - references.logits[:, rival]  # [T,Q]
+    return pd.DataFrame(
+        {
+            "agrees": vote(labels[near]) == predicted,
+            "disagreement": (labels[near] != predicted[:, None]).mean(axis=1),
+            "margin": margins(queries.logits),
+            "neighbours_margin": np.take_along_axis(between.T, near, axis=1).mean(axis=1),
+            "chance_margin": between.mean(axis=0),
+        }
+    )
+
+
+def fidelity_figures(table: pd.DataFrame, wrong: np.ndarray, seed: int) -> dict[str, Any]:
+    """Return the figures of a space from its rows of `fidelity`.
+
+    ``agreement``: share of queries whose neighbours vote as the model predicts. ``margin_mae``:
+    mean absolute error, in logits, of the neighbours' mean margin as an estimate of the query's,
+    beside that of the mean of all references (``margin_mae_chance``). ``disagreement_auroc``: how
+    well the share of disagreeing neighbours ranks wrong predictions above right ones; absent where
+    all or none are wrong.
+
+    Args:
+        table: of `fidelity`.
+        wrong: bool ``[Q]``, whether the prediction is.
+        seed: of the bootstrap.
+    """
+    margin, near, chance_margin = (
+        table[name].to_numpy(float) for name in ("margin", "neighbours_margin", "chance_margin")
+    )
+    figures: dict[str, Any] = {
+        "n": len(table),
+        "wrong": int(wrong.sum()),
+        "agreement": share(table["agrees"].to_numpy(float)),
+        "margin_mae": mean(np.abs(near - margin), seed, "margin error"),
+        "margin_mae_chance": float(np.abs(chance_margin - margin).mean()),
+    }
+    if 0 < wrong.sum() < len(wrong):
+        figures["disagreement_auroc"] = auc(wrong, table["disagreement"].to_numpy(float))
+    return figures
+
+
+def most_faithful(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the space whose neighbours' margins are nearest to the queries' own.
+
+    Spaces that do not compete (`Space.competes`) are passed over; ties go to the first.
+
+    Args:
+        figures: of `fidelity_figures` by space; at least one that competes.
+    """
+    competing = [name for name in figures if SPACES[name].competes]
+    return min(competing, key=lambda name: figures[name]["margin_mae"].value)

@@ -1,0 +1,208 @@
+"""The Twin System's spaces: how near two images are to the model, and where they are alike.
+
+Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Based Reasoning
+(IJCAI 2019). `SPACES` names them all: a further space is one entry, which holds its similarity and
+the map that splits this similarity into cells, or says why there is none.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from twincam.explanations.gradcam import margin_classes, margin_rows
+from twincam.models.embedded import Embedded
+
+PAIRS, MOST_REFERENCES = 200_000, 2_000
+"""At most so many pairs, of at most so many references, are compared cell by cell."""
+
+Comparison = Callable[[Embedded, Embedded, np.ndarray], np.ndarray]
+"""Of queries, references and the head's weight ``[K,C]``."""
+
+
+class Space(NamedTuple):
+    """One way to compare images.
+
+    ``similarity`` takes queries (Q images), references (T) and the head's weight ``[K,C]``, and
+    returns similarities ``[Q,T]``, larger for nearer. ``shared_map`` takes queries with their
+    feature maps (N), the twin of each (N) and the weight, and returns maps ``[N,h,w]`` whose sum is
+    the similarity of each pair; None where the similarity has no such map, and ``without_map`` says
+    why. ``compares`` names what both look at: the model's pooled ``features``, its feature
+    ``maps``, or the features of ``clip`` in their place. Only spaces that ``competes`` says so of
+    can be chosen for their fidelity.
+    """
+
+    similarity: Comparison
+    shared_map: Comparison | None
+    without_map: str = ""
+    compares: Literal["features", "maps", "clip"] = "features"
+    competes: bool = True
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale the last axis to length 1; zeros stay."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
+
+
+def features_cosine(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return the cosine of pooled features: the original study's space."""
+    return np.asarray(unit(queries.features) @ unit(references.features).T)
+
+
+def features_cosine_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return what each cell adds to `features_cosine`.
+
+    Zhu et al., Visual Explanation for Deep Metric Learning (IEEE TIP 2021).
+    """
+    ones = np.ones_like(queries.features)
+    return _cosine_map(queries, twins, ones, ones)
+
+
+def features_euclidean(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return minus the Euclidean distance of pooled features."""
+    squares = (queries.features**2).sum(1)[:, None] + (references.features**2).sum(1)
+    return -np.sqrt(np.maximum(squares - 2 * queries.features @ references.features.T, 0))
+
+
+def contributions(queries: Embedded, references: Embedded, weight: np.ndarray) -> np.ndarray:
+    """Return the cosine of contributions to each image's own predicted logit.
+
+    COLE by Hadamard product (Kenny & Keane 2019): features times the head's row. Neighbours agree
+    with the prediction almost by construction; `contributions_margin` is the control.
+    """
+    weighted = (
+        side.features * weight[margin_classes(side.logits)[0]] for side in (queries, references)
+    )
+    first, second = (unit(side) for side in weighted)
+    return np.asarray(first @ second.T)
+
+
+def contributions_map(queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
+    """Return what each cell adds to `contributions`."""
+    own, other = (weight[margin_classes(side.logits)[0]] for side in (queries, twins))
+    return _cosine_map(queries, twins, own, other)
+
+
+def contributions_margin(queries: Embedded, references: Embedded, weight: np.ndarray) -> np.ndarray:
+    """Return the cosine of contributions to the query's margin, on both sides."""
+    rows = margin_rows(weight, queries.logits)
+    across = (queries.features * rows**2) @ references.features.T
+    norms = np.linalg.norm(queries.features * rows, axis=1)[:, None]
+    lengths = norms * np.sqrt(rows**2 @ (references.features**2).T)
+    return np.asarray(across / np.maximum(lengths, 1e-12))
+
+
+def contributions_margin_map(queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
+    """Return what each cell adds to `contributions_margin`."""
+    rows = margin_rows(weight, queries.logits)
+    return _cosine_map(queries, twins, rows, rows)
+
+
+def maps(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return, averaged over the query's cells, the cosine of the reference's best match.
+
+    The late interaction of Khattab & Zaharia (ColBERT, SIGIR 2020) between cells instead of words:
+    likeness counts wherever in the picture it stands.
+    """
+    own, other = (_cells(side) for side in (queries, references))
+    every = other.reshape(-1, other.shape[-1]).T
+    return np.stack(
+        [
+            (one @ every).reshape(len(one), len(references.maps), -1).max(axis=2).mean(axis=0)
+            for one in own
+        ]
+    )
+
+
+def maps_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return each cell's best match in the twin, over the number of cells."""
+    n, _, height, width = queries.maps.shape
+    own, other = (_cells(side) for side in (queries, twins))
+    best = np.einsum("nqc,ntc->nqt", own, other).max(axis=2)
+    return np.asarray(best.reshape(n, height, width) / (height * width))
+
+
+def _cells(side: Embedded) -> np.ndarray:
+    """Return the cells of each image's maps as unit vectors, ``[N,h*w,C]``."""
+    return unit(side.maps.reshape(*side.maps.shape[:2], -1).transpose(0, 2, 1))
+
+
+def _cosine_map(
+    queries: Embedded, twins: Embedded, own: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """Return what each cell of the query adds to a cosine of weighted features, ``[N,h,w]``.
+
+    The cosine is linear in the query's pooled features, and so splits into its cells, everything
+    else held fixed.
+
+    Args:
+        queries: N images with maps.
+        twins: N images.
+        own: what multiplies the queries' features before the cosine, ``[N,C]``.
+        other: the same of the twins' features.
+    """
+    cells = queries.maps.shape[2] * queries.maps.shape[3]
+    pull = other * twins.features
+    pull = pull / np.linalg.norm(pull, axis=1, keepdims=True)
+    norm = np.linalg.norm(own * queries.features, axis=1)
+    heat = np.einsum("nchw,nc->nhw", queries.maps, own * pull)
+    return np.asarray(heat / norm[:, None, None] / cells)
+
+
+SPACES: dict[str, Space] = {
+    "features_cosine": Space(features_cosine, features_cosine_map),
+    "features_euclidean": Space(
+        features_euclidean, None, without_map="a distance does not split into cells"
+    ),
+    "contributions": Space(contributions, contributions_map, competes=False),
+    "contributions_margin": Space(contributions_margin, contributions_margin_map),
+    "maps": Space(maps, maps_map, compares="maps"),
+    "clip": Space(
+        features_cosine,
+        None,
+        without_map="CLIP's features are no means over the classifier's cells",
+        compares="clip",
+        competes=False,
+    ),
+}
+"""Every space by the name that ``explain.space`` gives it. `contributions` does not compete, as its
+neighbours agree with the prediction whatever the model is like; CLIP's knows nothing of the model.
+"""
+
+
+def similarities(
+    queries: Embedded, references: Embedded, weight: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the similarities ``[Q,T]`` in every space of the model's own.
+
+    Those that compare maps are absent where there are none.
+    """
+    kinds = {"features", "maps"} if len(queries.maps) else {"features"}
+    return {
+        name: space.similarity(queries, references, weight)
+        for name, space in SPACES.items()
+        if space.compares in kinds
+    }
+
+
+def shared_map(space: str, queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
+    """Return the maps ``[N,h,w]`` whose sum is the similarity of each query and its twin.
+
+    All zero where ``space`` has none.
+
+    Args:
+        space: a key of `SPACES`.
+        queries: N images with maps.
+        twins: their twins, N images, as ``space`` compares them.
+        weight: of the head, ``[K,C]``.
+    """
+    split = SPACES[space].shared_map
+    if split is None:
+        n, _, height, width = queries.maps.shape
+        return np.zeros((n, height, width), np.float32)
+    return split(queries, twins, weight)
+
+
+def comparable(queries: int, references: int) -> bool:
+    """Return whether so many images are few enough to be compared cell by cell."""
+    return queries * references <= PAIRS and references <= MOST_REFERENCES

@@ -1,0 +1,122 @@
+"""Read what a run found of each evaluated image, and put together what its panel shows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from twincam.explanations.gradcam import margins
+from twincam.figures.panels import Case, Tile
+from twincam.files.arrays import read_array, read_finite, read_masks
+from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics
+from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
+
+KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual")
+
+
+class CaseFiles(NamedTuple):
+    """The files of a run that its panels are made of; ``explained`` names the method shown."""
+
+    split: Path
+    images: Path
+    masks: Path
+    embeddings: Path
+    predictions: Path
+    evaluated: Path
+    explained: Path
+    heatmaps: Path
+    swapped: Path
+    shared: Path
+    twins: Path
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The evaluated images (``queries``, Q rows) and what explains them.
+
+    ``ids`` are those of all images, ``images`` ``[M,S,S,3]`` their pictures, ``neighbours`` the
+    rows of ``reports/twins.csv``; ``rows`` ``[Q]`` are the queries' in ``images``; ``heat``,
+    ``shared`` ``[Q,h,w]``; ``swapped``, bool ``[Q,h,w]``, the cells of the counterfactual;
+    ``masks`` ``[Q,S,S]``, zero where no truth is known; ``knows`` names what the model was trained
+    on.
+    """
+
+    queries: pd.DataFrame
+    ids: pd.Series
+    neighbours: pd.DataFrame
+    rows: np.ndarray
+    images: np.ndarray
+    heat: np.ndarray
+    shared: np.ndarray
+    swapped: np.ndarray
+    masks: np.ndarray
+    knows: str
+
+    @property
+    def heat_scale(self) -> float:
+        """The evidence that is drawn at full strength: one image in ten exceeds it."""
+        return max(float(np.quantile(np.abs(self.heat).max(axis=(1, 2)), 0.9)), 1e-12)
+
+
+def read_explained(run: CaseFiles) -> Explained:
+    """Read what a run wrote of its evaluated images, with the heat maps of its first method.
+
+    Raises:
+        UserError: a file is not what the pipeline writes.
+    """
+    split, images = read_split(run.split), read_array(run.images)
+    rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
+    method = read_metrics(run.explained)["method"]
+    return Explained(
+        queries=_predicted(run, split.iloc[rows], rows),
+        ids=split["id"],
+        neighbours=read_table(run.twins),
+        rows=rows,
+        images=images,
+        heat=read_array(run.heatmaps / f"{method}.npy"),
+        shared=read_array(run.shared),
+        swapped=read_array(run.swapped),
+        masks=read_masks(run.masks, rows, images.shape[1]),
+        knows=read_metrics(run.evaluated)["knows"],
+    )
+
+
+def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """Return the rows of ``split`` with what the run says of them: class, margin and verdict."""
+    table = read_table(run.predictions).set_index("id")
+    if "in_words" not in table:
+        raise UserError(
+            f"{run.predictions}: expected a column 'in_words', found an older version's table; "
+            "run `dvc repro evaluate` there"
+        )
+    said = table.loc[split["id"], ["predicted", "confidence", "in_words"]].reset_index(drop=True)
+    logits = read_finite(run.embeddings / "logits.npy")[rows]
+    return split.reset_index(drop=True).join(said).assign(margin=margins(logits))
+
+
+def case_of(explained: Explained, index: int) -> Case:
+    """Return everything that the panel of the evaluated image at ``index`` shows."""
+    row = explained.queries.iloc[index]
+    own = explained.neighbours[explained.neighbours["id"] == row["id"]]
+    where = pd.Series(explained.ids.index, index=explained.ids)
+    tiles = {
+        kind: [
+            Tile(explained.images[where[one.neighbour]], one.similarity, one.label, one.predicted)
+            for one in own[own["kind"] == kind].itertuples()
+        ]
+        for kind in KINDS
+    }
+    return Case(
+        row=row,
+        knows=explained.knows,
+        image=explained.images[explained.rows[index]],
+        heat=explained.heat[index],
+        shared=explained.shared[index],
+        swapped=explained.swapped[index],
+        mask=explained.masks[index],
+        heat_scale=explained.heat_scale,
+        **tiles,
+    )
