@@ -72,9 +72,9 @@ def override(value: object) -> str:
 
 
 def results(folder: Path, *stages: str) -> Iterator[Any]:
-    """Yield the metrics of each of ``stages``."""
+    """Yield the details of each of ``stages``."""
     for stage in stages:
-        yield json.loads((folder / "reports" / f"{stage}.json").read_text())
+        yield json.loads((folder / "reports" / "details" / f"{stage}.json").read_text())
 
 
 def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:

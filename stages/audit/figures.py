@@ -30,11 +30,8 @@ def shortcuts_figure(found: Mapping[str, Mapping[str, Any]]) -> "Figure":
     for place, colour, shift in (("raw", FOR / 255, 0.17), ("harmonised", AGAINST / 255, -0.17)):
         rows = np.arange(len(names))[::-1] + shift
         values = [found[place][name] for name in names]
-        accuracy = np.array([one["accuracy"] for one in values])
-        bounds = [
-            accuracy - [one["low"] for one in values],
-            [one["high"] for one in values] - accuracy,
-        ]
+        accuracy, low, high, _ = np.array([one["accuracy"] for one in values]).T
+        bounds = [accuracy - low, high - accuracy]
         axes.barh(
             rows, accuracy, 0.3, xerr=np.maximum(bounds, 0), color=colour, label=place, capsize=3
         )

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from twincam.determinism import derived_seed, generator
-from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.estimates import share
 from twincam.statistics.ranking import mean_auc
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -93,14 +93,7 @@ def score(
     model.fit(train.features.to_numpy(), train.labels)
     p = model.predict_proba(features.to_numpy())
     right = np.array(classes)[p.argmax(axis=1)] == labels
-    hits = share_with_interval("accuracy", right)
-    figures = {
-        "accuracy": hits["accuracy"],
-        "low": hits["accuracy_low"],
-        "high": hits["accuracy_high"],
-        "auc": mean_auc(labels, p, classes),
-    }
-    return Scored(figures, p)
+    return Scored({"accuracy": share(right), "auc": mean_auc(labels, p, classes)}, p)
 
 
 def chance(

@@ -10,7 +10,7 @@ from stages.stability.external import find_external, loose_external
 from stages.stability.judging import judge
 from stages.stability.params import Params
 from stages.stability.pictures import Picture, deliver
-from stages.stability.summary import summarise, tabulate
+from stages.stability.summary import headlines, summarise, tabulate
 from twincam.determinism import make_torch_deterministic
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -33,7 +33,7 @@ def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
 
 
 def main(argv: list[str]) -> None:
-    """Write ``data/deliveries.csv`` and ``reports/stability.json``."""
+    """Run the stage."""
     args = parse_flags(
         argv,
         __doc__,
@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
         "preprocessing",
         "deliveries",
         "metrics",
+        "details",
         integers=(
             "max-pixels",
             "near-duplicate-distance",
@@ -74,7 +75,9 @@ def main(argv: list[str]) -> None:
     leaks = [{"path": one.path, "because_of": one.because_of} for one in left_out if one.because_of]
     bad = [{"path": one.path, "reason": one.reason} for one in left_out if not one.because_of]
     write_table(args.deliveries, table)
-    write_metrics(args.metrics, {**summarise(table, network.classes), "bad": bad, "leaks": leaks})
+    details = {**summarise(table, network.classes), "bad": bad, "leaks": leaks}
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":
