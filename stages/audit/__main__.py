@@ -53,7 +53,7 @@ def by_descriptor(rows: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
-    """Return the picture of the first images left out as copies."""
+    """Return the picture of the first images dropped as copies."""
     return leaks_picture(
         [
             (

@@ -1,4 +1,4 @@
-"""Fit models on descriptors, score them on images they have not seen, and against chance."""
+"""Fit models on descriptors, score them on other images, and against chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,10 +107,10 @@ def chance(
 ) -> np.ndarray:
     """Return the accuracies ``[permutations]`` of ``model`` fitted on shuffled labels of train."""
     rng = generator(seed, "permutations", *names)
-    known, new = train.features.to_numpy(), features.to_numpy()
+    fitted, scored = train.features.to_numpy(), features.to_numpy()
     return np.array(
         [
-            (model.fit(known, rng.permutation(train.labels)).predict(new) == labels).mean()
+            (model.fit(fitted, rng.permutation(train.labels)).predict(scored) == labels).mean()
             for _ in range(permutations)
         ]
     )

@@ -59,16 +59,16 @@ def audit(
     """
     train, val = ((split["split"] == part).to_numpy() for part in ("train", "val"))
     labels = split["label"].to_numpy()
-    known = Data(features[train], labels[train], split["group"].to_numpy()[train])
-    plan = folds(known, seed)
-    models = candidates(known, plan, trees=name == "metadata")
-    best = best_of(models, known, plan)
+    fitted = Data(features[train], labels[train], split["group"].to_numpy()[train])
+    plan = folds(fitted, seed)
+    models = candidates(fitted, plan, trees=name == "metadata")
+    best = best_of(models, fitted, plan)
     found = {
-        key: score(model, known, features[val], labels[val], classes)
+        key: score(model, fitted, features[val], labels[val], classes)
         for key, model in models.items()
     }
     accuracy = found[best].figures["accuracy"].value
-    null = chance(models[best], known, features[val], labels[val], permutations, seed, name)
+    null = chance(models[best], fitted, features[val], labels[val], permutations, seed, name)
     figures = {
         "model": best,
         "n": int(val.sum()),
@@ -79,13 +79,14 @@ def audit(
     }
     if name == "metadata":
         figures |= {key: one.figures for key, one in found.items()}
-        models["stump"].fit(known.features.to_numpy(), known.labels)
+        models["stump"].fit(fitted.features.to_numpy(), fitted.labels)
         figures["stump"]["feature"] = used_feature(models["stump"], list(features.columns))
-    unseen = split["split"].isin(("val", "test")).to_numpy()
-    outside = score(models[best], known, features[unseen], labels[unseen], classes).probabilities
-    table = split.loc[unseen, ["id", "split"]].reset_index(drop=True)
-    table["predicted"] = np.array(classes)[outside.argmax(axis=1)]
-    return figures, table.assign(**{f"p_{label}": outside[:, k] for k, label in enumerate(classes)})
+    evaluated = split["split"].isin(("val", "test")).to_numpy()
+    others = features[evaluated], labels[evaluated]
+    p = score(models[best], fitted, *others, classes).probabilities
+    table = split.loc[evaluated, ["id", "split"]].reset_index(drop=True)
+    table["predicted"] = np.array(classes)[p.argmax(axis=1)]
+    return figures, table.assign(**{f"p_{label}": p[:, k] for k, label in enumerate(classes)})
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST, COUNTED, CURVES = 14.0, 25, 40
-"""Inches of a matrix's side, classes whose counts are written, and curves that are told apart."""
+"""Inches of a matrix's side, classes whose counts are written, and curves in colour."""
 
 
 def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
@@ -44,7 +44,7 @@ def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
 def roc_figure(curves: pd.DataFrame) -> "Figure":
     """Draw the ROC of each class against the rest; of two classes, the curves mirror.
 
-    Curves after the first `CURVES` are grey: no more can be told apart.
+    Curves after the first `CURVES` are grey: no more can be distinguished.
     """
     shown = beside_plot(curves["class"].unique())
     points_of = {

@@ -86,7 +86,7 @@ def conditional_auc(
     """Return the AUC of ``score`` among images of one stratum, and the pairs it rests on.
 
     The AUC adjusted for a covariate (Janes and Pepe, Biometrika 2009), by strata of it, each
-    weighted by its pairs. Strata must be narrow: within a wide one the covariate still tells.
+    weighted by its pairs. Strata must be narrow: within a wide one the covariate still has a say.
 
     Args:
         positive: bool ``[N]``.

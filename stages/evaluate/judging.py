@@ -117,7 +117,7 @@ def traced_ids(traces: pd.DataFrame) -> frozenset[str] | None:
 def split_figures(
     judged: Judged, audit: pd.DataFrame, learned: Learned, classes: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Return the figures of one evaluated split; what is left out for want of images says so."""
+    """Return the figures of one evaluated split; ``skipped`` says what is missing and why."""
     table = judged.table
     truth = truth_of(table, classes)
     calibrated = calibration(

@@ -67,10 +67,10 @@ def left_out_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
             -np.array(rows), recall, 0.6, xerr=error, color=colour, hatch=hatch, capsize=3
         )
     shown = beside_plot([source for source, _, _ in bars])
-    known = beside_plot(labels)
+    names = beside_plot(labels)
     axes.set_yticks(
         -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
     )
     axes.set(xlim=(0, 1), xlabel="recall when left out of training")
-    legend_beside(axes, {known[label]: handle for label, handle in handles.items()})
+    legend_beside(axes, {names[label]: handle for label, handle in handles.items()})
     return figure

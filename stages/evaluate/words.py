@@ -1,7 +1,7 @@
 """The words that the evidence carries.
 
-A model that knows some generators can say that an image looks like what they make. It can never say
-that a photograph is real: only that it finds no trace of the generators that it knows.
+A model trained on some generators can say that an image looks like what they make. It can never say
+that a photograph is real: only that it finds no trace of these generators.
 """
 
 from collections.abc import Hashable, Mapping
@@ -51,7 +51,7 @@ def knows(
     leave_one_source_out: Mapping[str, Any],
     external: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """Return what the model has seen, and how it judges what it has not, in sentences.
+    """Return what the model was trained on, and how it does on other sources, in sentences.
 
     Args:
         train: ``label, source`` of the training images.

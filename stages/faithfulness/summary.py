@@ -127,7 +127,7 @@ def by_baseline(
     """Return deletion and insertion on each baseline, and ``emptied``, the margin it leaves itself.
 
     Args:
-        measured: of the maps; controls are passed over.
+        measured: of the maps; controls are ignored.
         margin: of the images as they are ``[N]``.
         seed: of the bootstrap.
     """

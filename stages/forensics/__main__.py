@@ -72,11 +72,11 @@ def learn_and_judge(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return ``table`` with ``score`` and ``traced``, and the threshold with what set it."""
     sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
-    known = (table["split"] == "train").to_numpy()
-    count = int(known.sum())
+    trained = (table["split"] == "train").to_numpy()
+    count = int(trained.sum())
     networks = fit_networks(photographs(sources[:count], max_pixels), seed)
     judged, learned = described(sources[:count], networks, max_pixels, seed)
-    scores, models = cross_fit(learned, judged, table.loc[known, "group"].tolist(), seed)
+    scores, models = cross_fit(learned, judged, table.loc[trained, "group"].tolist(), seed)
     if count < len(table):
         others, _ = described(sources[count:], None, max_pixels, seed)
         scores = np.concatenate([scores, mean_score(models, others)])

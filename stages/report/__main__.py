@@ -23,7 +23,7 @@ DETAILS = (
     "faithfulness",
     "prototypes",
 )
-"""The stages whose details the page tells."""
+"""The stages whose details the page shows."""
 FIGURES = ("audit", "robustness", "forensics", "evaluate", "faithfulness")
 """The stages whose pictures it shows."""
 

@@ -1,4 +1,4 @@
-"""Send the evaluated images, and those of other sources, on their way and judge what arrives."""
+"""Classify the evaluated images, and those of other sources, after re-saving and resizing."""
 
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,9 @@ from twincam.near_duplicates.copies import copies_of
 def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
     """Return the images of ``split`` that are evaluated, with their files below ``root``."""
     rows = split[split["split"].isin(EVALUATED_SPLITS)]
-    told = [rows[name] for name in ("id", "path", "split", "source", "label")]
+    columns = [rows[name] for name in ("id", "path", "split", "source", "label")]
     files = [root / path for path in rows["path"]]
-    return [Picture(*values) for values in zip(*told, files, rows["sha256"], strict=True)]
+    return [Picture(*values) for values in zip(*columns, files, rows["sha256"], strict=True)]
 
 
 def main(argv: list[str]) -> None:
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
     network.module.to(device())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
-        warn("stability", f"{loose} files of {args.external} lie in no class folder; passed over")
+        warn("stability", f"{loose} files of {args.external} lie in no class folder; ignored")
 
     known = dict(zip(split["sha256"], split["path"], strict=True))
     files = [picture.file for picture in external if not picture.fault]
