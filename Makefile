@@ -46,7 +46,7 @@ diff: $(VENV)/.run
 
 # The experiments of this commit with what they vary and reach, and their means over the seeds.
 COLUMNS := Experiment|State|seed|(synthesize|data|split|prepare|model|train|explain|protopnet)\.
-COLUMNS := $(COLUMNS)|reports/(evaluate|protopnet).json:(val|test).accuracy$$|(val|test).roc_auc
+COLUMNS := $(COLUMNS)|(reports/(evaluate|prototypes).json:)?(accuracy|roc_auc|abstention_rate)$$
 experiments: $(VENV)/.run
 	@dvc exp show --md --only-changed --drop '(?!$(COLUMNS)).*'
 	twincam experiments --over $(or $(OVER),seed)

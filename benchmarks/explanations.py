@@ -38,8 +38,7 @@ def print_faithfulness(name: str, folder: Path) -> None:
     print("|---|---|---|" + "---|" * len(CONTROLS))
     for method, one in found["heatmaps"].items():
         for figure in FIGURES:
-            overs = [one[f"{figure}_over_{control}"] for control in CONTROLS]
-            cells = [f"{o['difference']:+.3f} ({o['low']:+.3f} to {o['high']:+.3f})" for o in overs]
+            cells = [interval(one, f"{figure}_over_{control}") for control in CONTROLS]
             print(f"| {method}, {figure} | {one['n']} | {interval(one, figure)} | ", end="")
             print(f"{' | '.join(cells)} |", flush=True)
 

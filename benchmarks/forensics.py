@@ -1,6 +1,6 @@
-"""How often the `traces` preset finds traces, with photographs of each set in training.
+"""How often the `forensics` preset finds traces, with photographs of each set in training.
 
-Used as ``python -m benchmarks.traces path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
+Used as ``python -m benchmarks.forensics path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
 `oxford-cats`. The threshold rests on the training photographs and on `oxford-cats`; the set that is
 not in training is another source, its generators one each.
 """
@@ -33,9 +33,9 @@ def main() -> None:
                 "forensics.target_fpr": 0.05,
                 "forensics.photographs": PHOTOGRAPHS,
             }
-            experiment(folder, changes, "deliver")
-            seconds = experiment(folder, changes, "traces")
-            (found,) = results(folder, "traces")
+            experiment(folder, changes, "stability")
+            seconds = experiment(folder, changes, "forensics")
+            (found,) = results(folder, "forensics")
             blocks = {f"{own}, {name}": found[name] for name in ("train", "val")}
             blocks["oxford-cats"] = found["photographs"]
             blocks |= {f"{name}, another source": one for name, one in found["external"].items()}

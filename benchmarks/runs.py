@@ -72,11 +72,9 @@ def override(value: object) -> str:
 
 
 def results(folder: Path, *stages: str) -> Iterator[Any]:
-    """Yield the figures of each of ``stages``."""
-    reports = folder / "reports"
+    """Yield the details of each of ``stages``."""
     for stage in stages:
-        details = reports / "details" / f"{stage}.json"
-        yield json.loads((details if details.is_file() else reports / details.name).read_text())
+        yield json.loads((folder / "reports" / "details" / f"{stage}.json").read_text())
 
 
 def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:

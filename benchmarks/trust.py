@@ -40,7 +40,7 @@ def rows_of(name: str, folder: Path, seconds: float) -> Iterator[tuple[str, list
     """Yield the table and the cells of each row that a run gives."""
     evaluated, robustness = results(folder, "evaluate", "robustness")
     val, worn = evaluated["val"], robustness["val"]["jpeg"][JPEG]
-    cells = [share(worn, key) for key in ("accuracy", "lost", "flips")]
+    cells = [share(worn, key) for key in ("accuracy", "accuracy_drop", "flip_rate")]
     yield "val", [name, str(val["n"]), share(val, "accuracy"), *cells, f"{seconds:.0f}"]
     calibration, unsure = val["calibration"], val["unsure"]
     if "after" in calibration:
@@ -49,24 +49,24 @@ def rows_of(name: str, folder: Path, seconds: float) -> Iterator[tuple[str, list
             for when in ("before", "after")
             for text in (share(calibration[when], "ece"), expected(calibration[when]))
         ]
-        change = calibration["nll_change"]
-        moved = f"{change['difference']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+        change, low, high = (calibration[f"nll_change{end}"] for end in ("", "_low", "_high"))
+        moved = f"{change:+.3f} ({low:+.3f} to {high:+.3f})"
         yield "calibration", [name, f"{calibration['temperature']:.2f}", *moments, moved]
     if "coverage" in unsure:
         yield (
             "unsure",
             [
                 name,
-                *(share(unsure, key) for key in ("share", "by_delivery")),
+                *(share(unsure, key) for key in ("abstention_rate", "by_delivery")),
                 str(unsure["n_sure"]),
-                *(share(unsure, key) for key in ("accuracy_sure", "coverage")),
+                *(share(unsure, key) for key in ("accuracy_when_sure", "coverage")),
             ],
         )
     for source, found in evaluated["external"].items():
         for label, one in found["per_class"].items():
-            recall = f"{one['recall']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
-            cells = [share(one, key) for key in ("unsure", "caught_or_unsure")]
-            yield "others", [name, f"{source}: {label}", str(one["n"]), recall, *cells]
+            names = ("recall", "abstention_rate", "detected_or_abstained")
+            cells = [share(one, key) for key in names]
+            yield "others", [name, f"{source}: {label}", str(one["n"]), *cells]
 
 
 def expected(found: dict[str, float]) -> str:

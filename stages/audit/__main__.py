@@ -1,7 +1,7 @@
 """Measure how well the classes can be told apart without looking at what the images show."""
 
 import io
-import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ from stages.audit.contents import DESCRIPTORS, describe
 from stages.audit.figures import leaks_picture, shortcuts_figure
 from stages.audit.metadata import as_features, read_metadata
 from stages.audit.params import Params
-from stages.audit.shortcuts import audit, in_words, too_few
+from stages.audit.shortcuts import audit, headlines, in_words, too_few
 from stages.params import read_params
-from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.arrays import read_array
+from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import UserError, run_stage
+from twincam.files.messages import skipped
 from twincam.files.metrics import read_metrics, write_metrics
 from twincam.files.params import require_settings
 from twincam.files.tables import class_names, read_split, write_table
@@ -51,7 +53,7 @@ def by_descriptor(rows: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
-    """Return the picture of the first images left out as copies."""
+    """Return the picture of the first images dropped as copies."""
     return leaks_picture(
         [
             (
@@ -65,63 +67,78 @@ def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
     )
 
 
+def audited(
+    split: pd.DataFrame, described: Mapping[str, list[dict[str, Any]]], params: Params
+) -> tuple[dict[str, Any], list[pd.DataFrame]]:
+    """Return the details by images and descriptor, and the table of predictions of each model.
+
+    Args:
+        split: rows of ``data/split.csv``.
+        described: their descriptors, of the ``raw`` and of the ``harmonised`` images.
+        params: of the stage.
+    """
+    details: dict[str, Any] = {}
+    scores, classes = [], class_names(split)
+    for images, rows in described.items():
+        details[images] = {}
+        for name, features in by_descriptor(rows).items():
+            with threadpool_limits(1):
+                details[images][name], table = audit(
+                    split,
+                    features,
+                    classes,
+                    params.audit.permutations,
+                    params.seed,
+                    name,
+                )
+            scores.append(table.assign(images=images, descriptor=name))
+    details["in_words"] = in_words(details["raw"], details["harmonised"])
+    return details, scores
+
+
 def main(argv: list[str]) -> None:
     """Run the stage."""
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "root",
-        "split",
-        "split-json",
-        "images",
-        "preprocessing",
-        "metrics",
-        "scores",
-        "figure",
-        "leaks-png",
+        *("params", "root", "split", "split-json", "images", "preprocessing"),
+        *("metrics", "details", "scores", "figures"),
     )
     params = read_params(args.params, Params)
     split, squares = read_split(args.split), read_array(args.images)
-    classes = class_names(split)
     require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
-    metrics: dict[str, Any] = {}
     scores = [pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])]
-    if reason := too_few(split):
-        print(f"audit: skipped: {reason}", file=sys.stderr)
-        metrics["skipped"] = reason
-        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
-    else:
-        described = {
-            "raw": in_order(partial(describe_file, args.root), list(split["path"]), "audit files"),
-            "harmonised": in_order(
-                partial(describe_square, params.prepare.jpeg_quality), list(squares), "audit images"
-            ),
-        }
-        for images, rows in described.items():
-            metrics[images] = {}
-            for name, features in by_descriptor(list(rows)).items():
-                with threadpool_limits(1):
-                    metrics[images][name], table = audit(
-                        split, features, classes, params.audit.permutations, params.seed, name
-                    )
-                scores.append(table.assign(images=images, descriptor=name))
-        metrics["in_words"] = in_words(metrics["raw"], metrics["harmonised"])
-        save_figure(args.figure, shortcuts_figure(metrics))
-    save_picture(args.leaks_png, draw_leaks(args.root, read_metrics(args.split_json)["dropped"]))
+    with atomic_folder(args.figures) as folder:
+        if reason := too_few(split):
+            details: dict[str, Any] = skipped("audit", reason)
+            save_picture(folder / "audit.png", skipped_picture(reason))
+        else:
+            raw = partial(describe_file, args.root)
+            harmonised = partial(describe_square, params.prepare.jpeg_quality)
+            described = {
+                "raw": list(in_order(raw, list(split["path"]), "audit files")),
+                "harmonised": list(in_order(harmonised, list(squares), "audit images")),
+            }
+            details, tables = audited(split, described, params)
+            scores += tables
+            save_figure(folder / "audit.png", shortcuts_figure(details))
+        leaks = draw_leaks(args.root, read_metrics(args.split_json)["dropped"])
+        save_picture(folder / "leaks.png", leaks)
     write_table(args.scores, pd.concat(scores, ignore_index=True))
-    write_metrics(args.metrics, metrics)
-    require_below(params.audit.max_shortcut_accuracy, metrics)
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
+    require_below(params.audit.max_shortcut_accuracy, details)
 
 
-def require_below(limit: float | None, metrics: dict[str, Any]) -> None:
+def require_below(limit: float | None, details: Mapping[str, Any]) -> None:
     """Raise `UserError` if a descriptor of the harmonised images exceeds the accuracy ``limit``."""
-    for name, found in metrics.get("harmonised", {}).items():
-        if limit is not None and found["accuracy"] > limit:
+    for name, found in details.get("harmonised", {}).items():
+        if limit is not None and found["accuracy"].value > limit:
             raise UserError(
                 f"{name} of the harmonised images tells the classes apart in "
-                f"{100 * found['accuracy']:.1f} % of val, above audit.max_shortcut_accuracy "
-                f"{limit}; choose other images, or raise the limit and read reports/audit.json"
+                f"{100 * found['accuracy'].value:.1f} % of val, above audit.max_shortcut_accuracy "
+                f"{limit}; choose other images, or raise the limit and read "
+                "reports/details/audit.json"
             )
 
 

@@ -1,4 +1,4 @@
-"""Draw what the audit found, and the copies that were left out."""
+"""Draw what the audit found, and the copies that were dropped."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,11 +30,8 @@ def shortcuts_figure(found: Mapping[str, Mapping[str, Any]]) -> "Figure":
     for place, colour, shift in (("raw", FOR / 255, 0.17), ("harmonised", AGAINST / 255, -0.17)):
         rows = np.arange(len(names))[::-1] + shift
         values = [found[place][name] for name in names]
-        accuracy = np.array([one["accuracy"] for one in values])
-        bounds = [
-            accuracy - [one["low"] for one in values],
-            [one["high"] for one in values] - accuracy,
-        ]
+        accuracy, low, high, _ = np.array([one["accuracy"] for one in values]).T
+        bounds = [accuracy - low, high - accuracy]
         axes.barh(
             rows, accuracy, 0.3, xerr=np.maximum(bounds, 0), color=colour, label=place, capsize=3
         )
@@ -47,10 +44,10 @@ def shortcuts_figure(found: Mapping[str, Mapping[str, Any]]) -> "Figure":
 
 
 def leaks_picture(pairs: Sequence[tuple[Image.Image, Image.Image, str, str]]) -> Image.Image:
-    """Draw each image that was left out beside the copy that it was left out for.
+    """Draw each image that was dropped beside the copy it was dropped for.
 
     Args:
-        pairs: the one left out, its copy, and a line for each.
+        pairs: the dropped image, its copy, and a line for each.
     """
     if not pairs:
         return sentence_picture("No image was left out as a copy.")

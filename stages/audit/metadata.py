@@ -28,7 +28,7 @@ COMMON = 20
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return what the header of an image file tells; numbers are 0 where a format lacks them."""
+    """Return what the header of an image file says; numbers are 0 where a format lacks them."""
     with Image.open(path, formats=FORMATS) as image:
         tables = getattr(image, "quantization", None) or {}
         width, height = image.size
@@ -87,10 +87,10 @@ def as_features(table: pd.DataFrame) -> pd.DataFrame:
     The columns of words become ``<column> = <word>``, 0 or 1.
     """
     words = table.select_dtypes(exclude="number")
-    known = {name: words[name].value_counts().index[:COMMON] for name in words}
+    common = {name: words[name].value_counts().index[:COMMON] for name in words}
     flags = {
         f"{name} = {word}": (words[name] == word).astype(float)
-        for name, values in known.items()
+        for name, values in common.items()
         for word in sorted(values)
     }
     return table.select_dtypes("number").astype(float).assign(**flags)

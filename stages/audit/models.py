@@ -1,4 +1,4 @@
-"""Fit models on descriptors, score them on images they have not seen, and against chance."""
+"""Fit models on descriptors, score them on other images, and against chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from twincam.determinism import derived_seed, generator
-from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.estimates import share
 from twincam.statistics.ranking import mean_auc
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -93,14 +93,7 @@ def score(
     model.fit(train.features.to_numpy(), train.labels)
     p = model.predict_proba(features.to_numpy())
     right = np.array(classes)[p.argmax(axis=1)] == labels
-    hits = share_with_interval("accuracy", right)
-    figures = {
-        "accuracy": hits["accuracy"],
-        "low": hits["accuracy_low"],
-        "high": hits["accuracy_high"],
-        "auc": mean_auc(labels, p, classes),
-    }
-    return Scored(figures, p)
+    return Scored({"accuracy": share(right), "auc": mean_auc(labels, p, classes)}, p)
 
 
 def chance(
@@ -114,10 +107,10 @@ def chance(
 ) -> np.ndarray:
     """Return the accuracies ``[permutations]`` of ``model`` fitted on shuffled labels of train."""
     rng = generator(seed, "permutations", *names)
-    known, new = train.features.to_numpy(), features.to_numpy()
+    fitted, scored = train.features.to_numpy(), features.to_numpy()
     return np.array(
         [
-            (model.fit(known, rng.permutation(train.labels)).predict(new) == labels).mean()
+            (model.fit(fitted, rng.permutation(train.labels)).predict(scored) == labels).mean()
             for _ in range(permutations)
         ]
     )

@@ -16,6 +16,7 @@ from stages.audit.models import (
     used_feature,
 )
 from twincam.files.messages import INDEPENDENT
+from twincam.files.metrics import Estimate
 
 FEWEST_SCORED, FEWEST_TRAINED = 12, 5
 """With fewer images in val, or of a class in train, one image decides: nothing is said."""
@@ -52,38 +53,46 @@ def audit(
         name: of the descriptor; that of metadata is tried with trees, too.
 
     Returns:
-        ``model, accuracy, low, high, auc, n, chance, chance_high, p`` (the share of shuffled fits
+        ``model, accuracy, auc, n, chance, chance_high, p`` (the share of shuffled fits
         at least as accurate, those counted with this one) and for metadata each model's figures;
         and for every image of val and test its ``id, split, predicted`` and ``p_<class>``.
     """
     train, val = ((split["split"] == part).to_numpy() for part in ("train", "val"))
     labels = split["label"].to_numpy()
-    known = Data(features[train], labels[train], split["group"].to_numpy()[train])
-    plan = folds(known, seed)
-    models = candidates(known, plan, trees=name == "metadata")
-    best = best_of(models, known, plan)
+    fitted = Data(features[train], labels[train], split["group"].to_numpy()[train])
+    plan = folds(fitted, seed)
+    models = candidates(fitted, plan, trees=name == "metadata")
+    best = best_of(models, fitted, plan)
     found = {
-        key: score(model, known, features[val], labels[val], classes)
+        key: score(model, fitted, features[val], labels[val], classes)
         for key, model in models.items()
     }
-    null = chance(models[best], known, features[val], labels[val], permutations, seed, name)
+    accuracy = found[best].figures["accuracy"].value
+    null = chance(models[best], fitted, features[val], labels[val], permutations, seed, name)
     figures = {
         "model": best,
         "n": int(val.sum()),
         **found[best].figures,
         "chance": float(null.mean()),
         "chance_high": float(np.quantile(null, 0.95)),
-        "p": float((1 + (null >= found[best].figures["accuracy"]).sum()) / (1 + permutations)),
+        "p": float((1 + (null >= accuracy).sum()) / (1 + permutations)),
     }
     if name == "metadata":
         figures |= {key: one.figures for key, one in found.items()}
-        models["stump"].fit(known.features.to_numpy(), known.labels)
+        models["stump"].fit(fitted.features.to_numpy(), fitted.labels)
         figures["stump"]["feature"] = used_feature(models["stump"], list(features.columns))
-    unseen = split["split"].isin(("val", "test")).to_numpy()
-    outside = score(models[best], known, features[unseen], labels[unseen], classes).probabilities
-    table = split.loc[unseen, ["id", "split"]].reset_index(drop=True)
-    table["predicted"] = np.array(classes)[outside.argmax(axis=1)]
-    return figures, table.assign(**{f"p_{label}": outside[:, k] for k, label in enumerate(classes)})
+    evaluated = split["split"].isin(("val", "test")).to_numpy()
+    others = features[evaluated], labels[evaluated]
+    p = score(models[best], fitted, *others, classes).probabilities
+    table = split.loc[evaluated, ["id", "split"]].reset_index(drop=True)
+    table["predicted"] = np.array(classes)[p.argmax(axis=1)]
+    return figures, table.assign(**{f"p_{label}": p[:, k] for k, label in enumerate(classes)})
+
+
+def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Return the accuracy of the strongest shortcut into the harmonised images."""
+    found = [one["accuracy"] for one in details.get("harmonised", {}).values()]
+    return {"shortcut_accuracy": max(found)} if found else {}
 
 
 def in_words(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
@@ -93,15 +102,15 @@ def in_words(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]
         telling = {
             name: one
             for name, one in found.items()
-            if one["p"] < 0.05 and one["low"] > one["chance"]
+            if one["p"] < 0.05 and one["accuracy"].low > one["chance"]
         }
-        for name, one in sorted(telling.items(), key=lambda item: -item[1]["accuracy"]):
+        for name, one in sorted(telling.items(), key=lambda item: -item[1]["accuracy"].value):
             feature = one.get("stump", {}).get("feature") if one["model"] == "stump" else None
             by = f"{name} ({feature})" if feature else name
             sentences.append(
                 f"{by[0].upper()}{by[1:]} of {place} tells the classes apart in "
-                f"{100 * one['accuracy']:.1f} % of {one['n']} images "
-                f"({100 * one['low']:.1f} to {100 * one['high']:.1f}); "
+                f"{100 * one['accuracy'].value:.1f} % of {one['n']} images "
+                f"({100 * one['accuracy'].low:.1f} to {100 * one['accuracy'].high:.1f}); "
                 f"chance gives {100 * one['chance']:.1f} %, at most "
                 f"{100 * one['chance_high']:.1f} % in 19 of 20 trials."
             )

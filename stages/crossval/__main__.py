@@ -7,13 +7,13 @@ import pandas as pd
 
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
-from stages.crossval.summary import contradicted, summarise
+from stages.crossval.summary import contradicted, headlines, summarise
 from stages.crossval.twins import empty_table, fidelity_table, measure
 from stages.params import read_params
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
-from twincam.files.messages import warn
+from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.training.refits import RunFiles, refitted
@@ -32,6 +32,7 @@ def main(argv: list[str]) -> None:
         "out-of-fold",
         "twins",
         "metrics",
+        "details",
         "contradicted",
     )
     params = read_params(args.params, Params)
@@ -40,7 +41,6 @@ def main(argv: list[str]) -> None:
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
     if reason := too_few(train, params.crossval):
-        warn("crossval", f"skipped: {reason}")
         write_table(
             args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
         )
@@ -49,7 +49,8 @@ def main(argv: list[str]) -> None:
             args.contradicted,
             pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
         )
-        write_metrics(args.metrics, {"skipped": reason})
+        write_metrics(args.details, details := skipped("crossval", reason))
+        write_metrics(args.metrics, headlines(details))
         return
     divided = divide(train, params.crossval, params.seed)
     labels = split["label"].map(classes.index).to_numpy()
@@ -67,7 +68,8 @@ def main(argv: list[str]) -> None:
         write_table(args.out_of_fold, scored)
         write_table(args.twins, fidelity_table(scored, found, classes))
         write_table(args.contradicted, contradicted(scored, paths, classes))
-        write_metrics(args.metrics, summarise(scored, classes, params.seed))
+        write_metrics(args.details, details := summarise(scored, classes, params.seed))
+        write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
 """What the out-of-fold scores say: how accurate, how stable, and which labels they contradict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from twincam.statistics.intervals import (
-    logit_interval,
-    majority_share,
-    share_with_interval,
-    stratified_draws,
-)
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import share
+from twincam.statistics.intervals import logit_interval, majority_share, stratified_draws
 from twincam.statistics.ranking import mean_auc
 
 
@@ -21,8 +18,16 @@ def probabilities(scored: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
     return softmax(scored[[f"logit_{name}" for name in classes]].to_numpy(np.float64), axis=1)
 
 
+def headlines(details: Mapping[str, Any]) -> dict[str, Estimate | float]:
+    """Return the accuracy with its interval and the AUC, out of fold."""
+    if "skipped" in details:
+        return {}
+    auc = details.get("roc_auc")
+    return {"accuracy": details["accuracy"], **({"roc_auc": auc.value} if auc else {})}
+
+
 def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
-    """Return the figures of ``reports/crossval.json``.
+    """Return the accuracy and its spread, the AUC and the recalls, out of fold.
 
     Intervals count each image once, however often it was scored: Wilson's, of the mean over
     repeats. They say how far the figure may be off on other images of these sources; the spread
@@ -43,13 +48,13 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[s
         "n": len(by_image),
         "folds": int(scored["fold"].max()),
         "repeats": len(by_repeat),
-        **share_with_interval("accuracy", by_image.to_numpy()),
+        "accuracy": share(by_image.to_numpy()),
         "majority_share": majority_share(label.to_numpy()),
-        **auc_with_interval(scored, p, classes, seed),
+        **roc_auc(scored, p, classes, seed),
         "per_class": {
             name: {
                 "n": int((label == name).sum()),
-                **share_with_interval("recall", by_image[label == name].to_numpy()),
+                "recall": share(by_image[label == name].to_numpy()),
             }
             for name in classes
         },
@@ -58,10 +63,10 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[s
     }
 
 
-def auc_with_interval(
+def roc_auc(
     scored: pd.DataFrame, p: np.ndarray, classes: Sequence[str], seed: int
-) -> dict[str, float]:
-    """Return ``roc_auc``, the mean over repeats, with its 95 % interval; empty with one class.
+) -> dict[str, Estimate]:
+    """Return ``roc_auc``, the mean over repeats; empty with one class.
 
     The interval is from a bootstrap over images, stratified by class, each with all its scores.
 
@@ -86,7 +91,7 @@ def auc_with_interval(
     drawn = np.array([value(pick) for pick in stratified_draws(labels, seed, "crossval")])
     auc = value(np.arange(images))
     low, high = logit_interval(auc, drawn, int(np.minimum(counts, images - counts).min()))
-    return {"roc_auc": auc, "roc_auc_low": low, "roc_auc_high": high}
+    return {"roc_auc": Estimate(auc, low, high, images)}
 
 
 def _spread(accuracies: pd.Series) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How far the neighbours of images that a model has not seen follow that model, space by space."""
+"""How far the neighbours of held-out images follow the model's predictions, space by space."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,11 +24,13 @@ def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarra
         labels: class indices ``[N]``.
     """
     maps = comparable(len(part.held_out), len(part.train))
-    query, known = (embed(network, images, rows, maps=maps) for rows in (part.held_out, part.train))
+    query, references = (
+        embed(network, images, rows, maps=maps) for rows in (part.held_out, part.train)
+    )
     weight = network.head.weight.detach().cpu().numpy()
     found: dict[str, np.ndarray] = {"logits": query.logits}
-    for space, similarity in similarities(query, known, weight).items():
-        table = fidelity(similarity, query, known, labels[part.train])
+    for space, similarity in similarities(query, references, weight).items():
+        table = fidelity(similarity, query, references, labels[part.train])
         found |= {f"{space}.{column}": table[column].to_numpy() for column in KEPT}
     return found
 

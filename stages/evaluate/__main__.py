@@ -9,6 +9,7 @@ from stages.evaluate.figures import (
     risk_coverage_figure,
     roc_figure,
 )
+from stages.evaluate.headlines import headlines
 from stages.evaluate.judging import (
     Evidence,
     external_figures,
@@ -18,6 +19,7 @@ from stages.evaluate.judging import (
     split_figures,
     traced_ids,
 )
+from stages.evaluate.left_out import draw_left_out
 from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
@@ -25,11 +27,12 @@ from stages.evaluate.words import in_words, knows
 from stages.params import read_params
 from twincam.figures.drawing import save_figure
 from twincam.files.arrays import read_finite
+from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.deliveries import read_deliveries
 from twincam.files.errors import run_stage
 from twincam.files.messages import warn_unless_class
-from twincam.files.metrics import read_metrics, write_metrics
+from twincam.files.metrics import read_metrics, spelled, write_metrics
 from twincam.files.predictions import misclassified, predictions
 from twincam.files.tables import (
     EVALUATED_SPLITS,
@@ -46,24 +49,10 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "split",
-        "embeddings",
-        "audit-scores",
-        "out-of-fold",
-        "deliveries",
-        "traces",
-        "leave-one-source-out",
-        "metrics",
-        "predictions",
-        "external-predictions",
-        "misclassified",
-        "roc",
-        "risk-coverage",
-        "confusion-png",
-        "roc-png",
-        "reliability-png",
-        "risk-coverage-png",
+        *("params", "split", "embeddings", "audit-scores", "out-of-fold"),
+        *("deliveries", "traces", "leave-one-source-out"),
+        *("metrics", "details", "predictions", "external-predictions", "misclassified"),
+        *("roc", "risk-coverage", "figures"),
     )
     params = read_params(args.params, Params)
     split = read_split(args.split)
@@ -72,6 +61,7 @@ def main(argv: list[str]) -> None:
     audit = read_table(args.audit_scores)
     deliveries = read_deliveries(args.deliveries)
     traces = read_table(args.traces)
+    left_out = read_metrics(args.leave_one_source_out)
     evidence = Evidence(deliveries, traced_ids(traces), params.real_class)
     out_of_fold = read_logits(args.out_of_fold)
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
@@ -82,27 +72,30 @@ def main(argv: list[str]) -> None:
     others = judge(*external_predictions(deliveries, classes), learned, evidence, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
     parts = {name: own.part("split", name) for name in present}
-
+    details = {
+        name: split_figures(part, audit, learned, classes, params.seed)
+        for name, part in parts.items()
+    }
+    diagrams = reliability_diagrams(parts, learned, classes, params.seed)
     roc_curves, risk_curves = roc(own.table, classes), risk_coverage(own.table)
+    with atomic_folder(args.figures) as folder:
+        save_figure(folder / "confusion.png", confusion_figure(own.table, classes))
+        save_figure(folder / "roc.png", roc_figure(roc_curves))
+        save_figure(folder / "reliability.png", reliability_figure(diagrams))
+        save_figure(folder / "risk_coverage.png", risk_coverage_figure(risk_curves, details))
+        draw_left_out(folder / "left_out_sources.png", left_out)
+
     for path, table in ((args.predictions, own.table), (args.external_predictions, others.table)):
         write_table(path, table.assign(in_words=in_words(table, params.real_class)))
     write_table(args.misclassified, misclassified(own.table))
     write_table(args.roc, roc_curves)
     write_table(args.risk_coverage, risk_curves)
-    save_figure(args.confusion_png, confusion_figure(own.table, classes))
-    save_figure(args.roc_png, roc_figure(roc_curves))
-    figures = {
-        name: split_figures(part, audit, learned, classes, params.seed)
-        for name, part in parts.items()
-    }
-    diagrams = reliability_diagrams(parts, learned, classes, params.seed)
-    save_figure(args.reliability_png, reliability_figure(diagrams))
-    save_figure(args.risk_coverage_png, risk_coverage_figure(risk_curves, figures))
     external = external_figures(others, learned, classes)
     trained = split[split["split"] == "train"]
-    known = knows(trained, params.real_class, read_metrics(args.leave_one_source_out), external)
+    said = {"knows": knows(trained, params.real_class, left_out, spelled(external))}
     elsewhere = {"external": external} if external else {}
-    write_metrics(args.metrics, {**figures, **elsewhere, "knows": known})
+    write_metrics(args.details, {**details, **elsewhere, **said})
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from twincam.determinism import generator
+from twincam.files.metrics import Estimate
 from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
 
 FEWEST, SIMULATIONS = 20, 2000
@@ -110,13 +111,14 @@ def simulated_truths(p: np.ndarray, seed: int, *names: object) -> np.ndarray:
     return (draws > p.cumsum(axis=1)[:, :-1]).sum(axis=-1)
 
 
-def calibration_figures(logits: np.ndarray, truth: np.ndarray, seed: int) -> dict[str, float]:
-    """Return NLL, Brier score and ECE of N images, each with its interval and what to expect.
+def calibration_figures(
+    logits: np.ndarray, truth: np.ndarray, seed: int
+) -> dict[str, Estimate | float]:
+    """Return NLL, Brier score and ECE of N images, and what to expect of each.
 
-    ``…_low`` and ``…_high`` are the 95 % bootstrap interval, stratified by class. That of the ECE
-    leans upward, as the ECE itself does: read it beside ``…_expected`` and ``…_expected_high``, the
-    median and the 95th percentile of a model with these confidences that is perfectly calibrated,
-    on as many images.
+    The intervals are the bootstrap's, stratified by class. That of the ECE is biased upward, as the
+    ECE itself is: read it beside ``…_expected`` and ``…_expected_high``, the median and the 95th
+    percentile of a model with these confidences that is perfectly calibrated, on as many images.
 
     Args:
         logits: ``[N,K]``.
@@ -149,10 +151,9 @@ def calibration_figures(logits: np.ndarray, truth: np.ndarray, seed: int) -> dic
         "brier": float(brier.mean()),
         "ece": float(calibration_error(confidence, right, bins)),
     }
-    figures: dict[str, float] = {}
+    figures: dict[str, Estimate | float] = {}
     for column, (name, value) in enumerate(values.items()):
-        low, high = percentile_interval(value, drawn[:, column])
-        figures |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        figures[name] = Estimate(value, *percentile_interval(value, drawn[:, column]), len(p))
         figures[f"{name}_expected"], figures[f"{name}_expected_high"] = map(
             float, np.percentile(expected[name], [50, 95])
         )
@@ -183,16 +184,17 @@ def calibration(
         "temperature": temperature,
         "approximation": APPROXIMATION,
         "after": after,
-        "nll_change": nll_change(logits, truth, temperature, seed),
+        **nll_change(logits, truth, temperature, seed),
     }
 
 
 def nll_change(
     logits: np.ndarray, truth: np.ndarray, temperature: float, seed: int
 ) -> dict[str, Any]:
-    """Return how the temperature changes the NLL: after minus before, paired by image.
+    """Return ``nll_change``, the NLL after minus before the temperature, and what it means.
 
-    With the 95 % bootstrap interval, stratified by class, and in words what it means.
+    Paired by image, with a bootstrap interval stratified by class; ``nll_change_in_words`` says
+    whether scaling made it better.
     """
     change = log_loss(logits / temperature, truth) - log_loss(logits, truth)
     difference = float(change.mean())
@@ -205,7 +207,8 @@ def nll_change(
         if high < 0
         else "neither better nor worse after scaling, beyond chance"
     )
-    return {"difference": difference, "low": low, "high": high, "in_words": words}
+    change_of_all = Estimate(difference, low, high, len(truth))
+    return {"nll_change": change_of_all, "nll_change_in_words": words}
 
 
 def reliability(logits: np.ndarray, truth: np.ndarray, seed: int) -> pd.DataFrame:

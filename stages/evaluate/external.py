@@ -8,7 +8,7 @@ import pandas as pd
 
 from twincam.files.deliveries import untouched_external
 from twincam.files.predictions import predictions
-from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.estimates import share
 
 NO_GUARANTEE = "none: nothing of this source was seen when the thresholds were set"
 
@@ -28,36 +28,29 @@ def external_predictions(
 
 
 def source_figures(rows: pd.DataFrame, unsure: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of one source: ``n``, ``accuracy`` and ``unsure``, also by class.
+    """Return ``n``, ``accuracy`` and the block ``unsure`` of one source, also by class.
 
-    ``caught_or_unsure`` of a class is the share of its images that are called so or unsure. All
-    shares with 95 % Wilson intervals.
+    ``detected_or_abstained`` of a class is the share of its images that are classified right or
+    called unsure. All shares have Wilson's interval.
 
     Args:
         rows: the source's rows of `stages.evaluate.prediction_sets.with_verdicts`.
         unsure: the block ``unsure`` of these rows.
     """
     right = (rows["predicted"] == rows["label"]).to_numpy()
-    spared = rows["unsure"].to_numpy()
-    caught = right | spared
+    abstained = rows["unsure"].to_numpy()
     labels = rows["label"].to_numpy()
     return {
         "n": len(rows),
-        **short("accuracy", right),
+        "accuracy": share(right),
         "unsure": {**unsure, "guarantee": NO_GUARANTEE},
         "per_class": {
             name: {
                 "n": int((labels == name).sum()),
-                **short("recall", right[labels == name]),
-                **share_with_interval("unsure", spared[labels == name]),
-                **share_with_interval("caught_or_unsure", caught[labels == name]),
+                "recall": share(right[labels == name]),
+                "abstention_rate": share(abstained[labels == name]),
+                "detected_or_abstained": share((right | abstained)[labels == name]),
             }
             for name in np.unique(labels)
         },
     }
-
-
-def short(name: str, hits: np.ndarray) -> dict[str, float]:
-    """Return the share of ``hits`` as ``name``, its interval as plain ``low`` and ``high``."""
-    share = share_with_interval(name, hits)
-    return {name: share[name], "low": share[f"{name}_low"], "high": share[f"{name}_high"]}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST, COUNTED, CURVES = 14.0, 25, 40
-"""Inches of a matrix's side, classes whose counts are written, and curves that are told apart."""
+"""Inches of a matrix's side, classes whose counts are written, and curves in colour."""
 
 
 def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
@@ -44,7 +44,7 @@ def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
 def roc_figure(curves: pd.DataFrame) -> "Figure":
     """Draw the ROC of each class against the rest; of two classes, the curves mirror.
 
-    Curves after the first `CURVES` are grey: no more can be told apart.
+    Curves after the first `CURVES` are grey: no more can be distinguished.
     """
     shown = beside_plot(curves["class"].unique())
     points_of = {
@@ -131,7 +131,8 @@ def risk_coverage_figure(
         curves.groupby("split", sort=True), (AGAINST / 255, FOR / 255), strict=False
     ):
         one = figures[str(split)]["risk_coverage"]
-        interval = f"{one['aurc']:.3f} ({one['aurc_low']:.3f} to {one['aurc_high']:.3f})"
+        value, low, high, _ = one["aurc"]
+        interval = f"{value:.3f} ({low:.3f} to {high:.3f})"
         axes.step(
             points["coverage"],
             points["risk"],
@@ -143,7 +144,7 @@ def risk_coverage_figure(
             one["aurc_random"],
             color=colour,
             linestyle=":",
-            label=f"rejected by lot: area {one['aurc_random']:.3f}",
+            label=f"rejected at random: area {one['aurc_random']:.3f}",
         )
     axes.set(xlim=(0, 1), xlabel="share of images judged, the most confident first")
     axes.set(ylabel="share of these wrong", title="Risk and coverage")

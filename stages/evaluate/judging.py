@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.beyond import beyond_shortcuts
 from stages.evaluate.calibration import (
     FEWEST,
     calibration,
@@ -16,6 +15,7 @@ from stages.evaluate.calibration import (
     truth_of,
 )
 from stages.evaluate.external import source_figures
+from stages.evaluate.given_shortcut import given_shortcuts
 from stages.evaluate.prediction_sets import (
     flips_by_delivery,
     prediction_sets,
@@ -117,7 +117,7 @@ def traced_ids(traces: pd.DataFrame) -> frozenset[str] | None:
 def split_figures(
     judged: Judged, audit: pd.DataFrame, learned: Learned, classes: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Return the figures of one evaluated split; what is left out for want of images says so."""
+    """Return the figures of one evaluated split; ``skipped`` says what is missing and why."""
     table = judged.table
     truth = truth_of(table, classes)
     calibrated = calibration(
@@ -128,7 +128,7 @@ def split_figures(
         warn("evaluate", f"calibration of {name} skipped: {calibrated['skipped']}")
     return {
         **scores(table, classes, seed),
-        **beyond_shortcuts(table, audit, classes, seed),
+        **given_shortcuts(table, audit, classes, seed),
         "calibration": calibrated,
         "risk_coverage": selective_figures(table, seed),
         "unsure": unsure_of(judged, learned, classes),

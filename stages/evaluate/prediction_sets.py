@@ -9,8 +9,9 @@ from scipy.special import log_softmax
 
 from stages.evaluate.calibration import log_loss, logits_and_truth, truth_of
 from twincam.files.deliveries import AS_IS
+from twincam.files.metrics import Estimate
 from twincam.files.predictions import join_names
-from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.estimates import share
 
 UNSURE, FOUND = "unsure", "found"
 GUARANTEE = (
@@ -145,12 +146,12 @@ def unsure_figures(
 ) -> dict[str, Any]:
     """Return the block ``unsure`` of N images: how many, why, and what the others are worth.
 
-    ``share`` is that of unsure verdicts, of which ``by_set``, ``by_delivery`` and, where they were
-    looked for, ``by_traces`` say the causes (an image may have several; without sets the others
-    alone decide, and ``skipped`` says why);
-    ``accuracy_sure`` is of the others. ``coverage`` is the share of sets that
-    hold the true class, to be read beside ``nominal``, also by class; ``deliveries`` the share of
-    verdicts that each delivery flips. All shares with 95 % Wilson intervals.
+    ``abstention_rate`` is the share of unsure verdicts, of which ``by_set``, ``by_delivery`` and,
+    where they were looked for, ``by_traces`` say the causes (an image may have several; without
+    sets the others alone decide, and ``skipped`` says why); ``accuracy_when_sure`` is that of the
+    others. ``coverage`` is the share of sets that hold the true class, to be read beside
+    ``nominal``, also by class; ``deliveries`` give the ``flip_rate`` of each delivery. All shares
+    have Wilson's interval.
 
     Args:
         table: from `with_verdicts`.
@@ -162,19 +163,19 @@ def unsure_figures(
     """
     labels, sure = table["label"].to_numpy(), ~table["unsure"].to_numpy()
     delivered = {name: flips[name].dropna().to_numpy() for name in flips}
-    known = flips.notna().any(axis=1).to_numpy()
-    if sets is None and not known.any():
+    judged = flips.notna().any(axis=1).to_numpy()
+    if sets is None and not judged.any():
         return {"n": len(table), "skipped": f"{reason}; and no delivery was judged"}
     found: dict[str, Any] = {
         "n": len(table),
-        **share_with_interval("share", ~sure),
-        **share_with_interval("by_delivery", flips.eq(1).any(axis=1).to_numpy()[known]),
-        "n_delivered": int(known.sum()),
+        "abstention_rate": share(~sure),
+        "by_delivery": share(flips.eq(1).any(axis=1).to_numpy()[judged]),
+        "n_delivered": int(judged.sum()),
         **_by_traces(table["traces"].to_numpy(str)),
         "n_sure": int(sure.sum()),
-        **share_with_interval("accuracy_sure", (table["predicted"].to_numpy() == labels)[sure]),
+        "accuracy_when_sure": share((table["predicted"].to_numpy() == labels)[sure]),
         "deliveries": {
-            name: {"n": len(one), **share_with_interval("flips", one)}
+            name: {"n": len(one), "flip_rate": share(one)}
             for name, one in delivered.items()
             if len(one)
         },
@@ -187,20 +188,20 @@ def unsure_figures(
         "guarantee": GUARANTEE,
         "alpha": alpha,
         "nominal": 1 - alpha,
-        **share_with_interval("by_set", unsure_by_set(table, sets, classes)),
-        **share_with_interval("empty_sets", np.logical_not(sets.any(axis=1))),
-        **share_with_interval("coverage", held),
+        "by_set": share(unsure_by_set(table, sets, classes)),
+        "empty_sets": share(np.logical_not(sets.any(axis=1))),
+        "coverage": share(held),
         "per_class": {
             name: {
                 "n": int((labels == name).sum()),
-                **share_with_interval("coverage", held[labels == name]),
-                **share_with_interval("share", ~sure[labels == name]),
+                "coverage": share(held[labels == name]),
+                "abstention_rate": share(~sure[labels == name]),
             }
             for name in np.unique(labels)
         },
     }
 
 
-def _by_traces(traces: np.ndarray) -> dict[str, float]:
+def _by_traces(traces: np.ndarray) -> dict[str, Estimate]:
     looked_for = traces != ""
-    return share_with_interval("by_traces", traces == FOUND) if looked_for.any() else {}
+    return {"by_traces": share(traces == FOUND)} if looked_for.any() else {}

@@ -7,13 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from twincam.statistics.intervals import (
-    logit_interval,
-    majority_share,
-    mean_of_shares,
-    share_with_interval,
-    stratified_draws,
-)
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import NOTHING, mean_of_shares, share
+from twincam.statistics.intervals import logit_interval, majority_share, stratified_draws
 from twincam.statistics.ranking import average_precision, mean_auc
 
 
@@ -22,10 +18,10 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
 
     ``majority_share`` is the accuracy of always naming its commonest class.
     ``roc_auc`` and ``average_precision`` are means over the classes, each against the rest, of
-    those that occur both ways; None where there is none. ``f1_macro`` is the mean over the classes
+    those that occur both ways. ``f1_macro`` is the mean over the classes
     that occur or are predicted. Shares have Wilson's interval, ``balanced_accuracy`` combines those
     of the recalls, the others have a `logit_interval` of a bootstrap stratified by class; a figure
-    that no image bears on is None.
+    that no image bears on is `NOTHING`.
 
     Args:
         table: from `twincam.files.predictions.predictions`, of one split.
@@ -48,29 +44,27 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
         for pick in stratified_draws(labels, seed, "scores")
     )
 
-    def with_interval(key: str, name: str) -> dict[str, float | None]:
+    def with_interval(key: str) -> Estimate:
         found = value[key]
         if found is None or not trials[key]:
-            return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
-        low, high = logit_interval(found, draws[key].to_numpy(float), trials[key])
-        return {name: found, f"{name}_low": low, f"{name}_high": high}
+            return NOTHING
+        interval = logit_interval(found, draws[key].to_numpy(float), trials[key])
+        return Estimate(found, *interval, len(table))
 
     correct = predicted == labels
     return {
         "n": len(table),
-        **share_with_interval("accuracy", correct),
+        "accuracy": share(correct),
         "majority_share": majority_share(labels),
-        **mean_of_shares("balanced_accuracy", [correct[labels == k] for k in n if n[k]]),
-        **with_interval("f1_macro", "f1_macro"),
-        **with_interval("roc_auc", "roc_auc"),
-        **with_interval("average_precision", "average_precision"),
+        "balanced_accuracy": mean_of_shares([correct[labels == k] for k in n if n[k]]),
+        **{key: with_interval(key) for key in ("f1_macro", "roc_auc", "average_precision")},
         "per_class": {
             name: {
                 "n": n[name],
                 "n_predicted": int((predicted == name).sum()),
-                **share_with_interval("recall", correct[labels == name]),
-                **share_with_interval("precision", correct[predicted == name]),
-                **with_interval(f"f1_of_{name}", "f1"),
+                "recall": share(correct[labels == name]),
+                "precision": share(correct[predicted == name]),
+                "f1": with_interval(f"f1_of_{name}"),
             }
             for name in classes
         },

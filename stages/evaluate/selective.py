@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from twincam.files.metrics import Estimate
 from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
 
 
@@ -41,10 +42,11 @@ def selective_figures(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Return the block ``risk_coverage`` of one split.
 
     ``aurc``, the area under the risk-coverage curve (Geifman and El-Yaniv, NeurIPS 2017), smaller
-    is better, with its 95 % bootstrap interval, stratified by class; beside it ``aurc_random``, of
-    rejection by lot, which is the share wrong, and ``aurc_oracle``, of rejecting what is wrong
-    first. Where nothing is wrong the bootstrap knows no doubt: the upper end is then Wilson's of
-    the share wrong, which rejection by lot would have.
+    is better, with a bootstrap interval stratified by class; beside it ``aurc_random``, of
+    rejection at random, which is the share wrong, and ``aurc_oracle``, of rejecting what is wrong
+    first.
+    Where nothing is wrong the bootstrap's interval has no width: the upper end is then Wilson's of
+    the share wrong, which rejection at random would have.
 
     Args:
         rows: predictions of one split, with ``label, predicted, confidence``.
@@ -63,9 +65,7 @@ def selective_figures(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     oracle = selective_risks(right.astype(float), right)
     return {
         "n": len(right),
-        "aurc": value,
-        "aurc_low": low,
-        "aurc_high": high,
+        "aurc": Estimate(value, low, high, len(right)),
         "aurc_random": float((~right).mean()),
         "aurc_oracle": float(oracle.mean()),
     }

@@ -1,7 +1,7 @@
 """The words that the evidence carries.
 
-A model that knows some generators can say that an image looks like what they make. It can never say
-that a photograph is real: only that it finds no trace of the generators that it knows.
+A model trained on some generators can say that an image looks like what they make. It can never say
+that a photograph is real: only that it finds no trace of these generators.
 """
 
 from collections.abc import Hashable, Mapping
@@ -51,13 +51,13 @@ def knows(
     leave_one_source_out: Mapping[str, Any],
     external: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """Return what the model has seen, and how it judges what it has not, in sentences.
+    """Return what the model was trained on, and how it does on other sources, in sentences.
 
     Args:
         train: ``label, source`` of the training images.
         real_class: as in `in_words`.
-        leave_one_source_out: ``reports/leave_one_source_out.json``.
-        external: the figures of other sources, by source.
+        leave_one_source_out: the details of that stage, as they stand in JSON.
+        external: the figures of other sources, by source, in the same form.
     """
     classes = sorted(train["label"].unique())
     if real_class not in classes:
@@ -73,14 +73,14 @@ def knows(
         if label != real_class:
             sentences.append(
                 f"Of {found['n']} {label} images of {found['sources']} sources, each left out of "
-                f"training in turn, {_share(found, 'recall', 'recall_')} were recognised."
+                f"training in turn, {_recall(found)} were recognised."
             )
     for source, found in external.items():
         for label, one in found["per_class"].items():
             if label != real_class:
                 sentences.append(
                     f"Of {one['n']} {label} images of {source}, which took no part in training, "
-                    f"{_share(one, 'recall', '')} were recognised."
+                    f"{_recall(one)} were recognised."
                 )
     if len(sentences) == 1:
         sentences.append(
@@ -90,6 +90,6 @@ def knows(
     return " ".join(sentences)
 
 
-def _share(found: Mapping[str, Any], name: str, prefix: str) -> str:
-    low, high = found[f"{prefix}low"], found[f"{prefix}high"]
-    return f"{100 * found[name]:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+def _recall(found: Mapping[str, Any]) -> str:
+    value, low, high = (100 * found[f"recall{end}"] for end in ("", "_low", "_high"))
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"

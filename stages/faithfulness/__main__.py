@@ -1,6 +1,7 @@
-"""Measure how faithful heat maps are to the classifier, beside maps that know nothing."""
+"""Measure how faithful heat maps are to the classifier, beside control maps."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,15 +10,16 @@ from stages.faithfulness.controls import choose
 from stages.faithfulness.figures import curves_figure
 from stages.faithfulness.methods import compare_methods, read_heat
 from stages.faithfulness.params import Params
-from stages.faithfulness.summary import COLUMNS, FEWEST
+from stages.faithfulness.summary import COLUMNS, FEWEST, headlines
 from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.maps import shows_place
-from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.arrays import read_array, read_finite
+from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
-from twincam.files.messages import warn
+from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier
@@ -41,15 +43,8 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "split",
-        "images",
-        "model",
-        "embeddings",
-        "heatmaps",
-        "metrics",
-        "curves",
-        "figure",
+        *("params", "split", "images", "model", "embeddings", "heatmaps"),
+        *("metrics", "details", "curves", "figures"),
     )
     params = read_params(args.params, Params)
     split, seed = read_split(args.split), params.seed
@@ -57,22 +52,26 @@ def main(argv: list[str]) -> None:
     chosen = choose(split.iloc[evaluated], params.faithfulness.images, seed)
     every = read_heat(args.heatmaps, len(evaluated))
     heat = {name: maps[chosen] for name, maps in every.items() if shows_place(maps)}
-    if reason := why_skipped(len(chosen), params.faithfulness.images, heat):
-        warn("faithfulness", f"skipped: {reason}")
-        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
-        write_table(args.curves, pd.DataFrame(columns=COLUMNS))
-        write_metrics(args.metrics, {"skipped": reason})
-        return
-    make_torch_deterministic(seed, "faithfulness", threads=params.run.threads)
-    network = read_classifier(args.model)
-    network.module.to(device())
-    rows = evaluated[chosen]
-    images, logits = read_array(args.images), read_finite(args.embeddings / "logits.npy")[rows]
-    check_images(args.model, images)
-    metrics, table = compare_methods(network, images, split.iloc[rows], logits, heat, seed)
-    save_figure(args.figure, curves_figure(table))
+    with atomic_folder(args.figures) as folder:
+        picture = folder / "faithfulness.png"
+        if reason := why_skipped(len(chosen), params.faithfulness.images, heat):
+            table = pd.DataFrame(columns=COLUMNS)
+            details: dict[str, Any] = skipped("faithfulness", reason)
+            save_picture(picture, skipped_picture(reason))
+        else:
+            make_torch_deterministic(seed, "faithfulness", threads=params.run.threads)
+            network = read_classifier(args.model)
+            network.module.to(device())
+            rows = evaluated[chosen]
+            images = read_array(args.images)
+            logits = read_finite(args.embeddings / "logits.npy")[rows]
+            check_images(args.model, images)
+            found, table = compare_methods(network, images, split.iloc[rows], logits, heat, seed)
+            details = {"heatmaps": found}
+            save_figure(picture, curves_figure(table))
     write_table(args.curves, table)
-    write_metrics(args.metrics, {"heatmaps": metrics})
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which images are measured, and the maps that know nothing of the image at hand."""
+"""Which images are measured, and the control maps, which do not depend on the image at hand."""
 
 from collections.abc import Mapping
 
@@ -55,7 +55,7 @@ def controls(
 
     ``other_image`` is the map of the partner; ``rolled`` the own map moved around by a quarter to
     three quarters of each side; ``centre`` a Gaussian around the middle, half the side within two
-    sigma; ``noise`` is uniform, cell by cell. What is drawn for an image hangs on its id alone.
+    sigma; ``noise`` is uniform, cell by cell. What is drawn for an image depends on its id alone.
 
     Args:
         maps: of all images measured, ``[N,h,w]``.

@@ -130,7 +130,7 @@ def subject_of(
         judge: runs once for each baseline.
         inputs: normalised, ``[B,3,S,S]``.
         logits: of the same images as they are, ``[B,K]``.
-        ids: theirs ``[B]``; an image's noise hangs on its own and on ``seed``.
+        ids: theirs ``[B]``; an image's noise depends on its own and on ``seed``.
         seed: of the noise.
     """
     pairs = np.stack(margin_classes(logits), axis=1)

@@ -18,7 +18,8 @@ from stages.faithfulness.controls import CONTROLS
 from stages.faithfulness.measures import BASELINES, FRACTIONS, KINDS, Measured
 from twincam.determinism import generator
 from twincam.explanations.gradcam import margins
-from twincam.statistics.intervals import share_with_interval
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import share
 
 BETTER = {
     "deletion": -1,
@@ -90,38 +91,43 @@ def metrics_of(scores: Mapping[str, Score], labels: np.ndarray, seed: int) -> di
         seed: of the bootstrap.
 
     Returns:
-        ``n``, ``<figure>``, ``<figure>_low`` and ``_high``; ``<figure>_over_<control>``, the
-        difference to the control with its interval, positive where the map is the better;
-        ``controls`` and ``by_class``, the same figures of these.
+        ``n``, ``<figure>``; ``<figure>_over_<control>``, the difference to the control, positive
+        where the map is the better; ``controls`` and ``by_class``, the same figures of these.
     """
     counts = resamples(len(labels), seed)
     found: dict[str, Any] = {"n": len(labels), "controls": {}, "by_class": {}}
     for name, (own, controls, weights) in scores.items():
-        found |= figure(name, own, weights, counts)
+        found[name] = ratio(own, weights, counts)
         for control, values in controls.items():
             shown = found["controls"].setdefault(control, {})
-            shown |= figure(name, values, weights, counts)
+            shown[name] = ratio(values, weights, counts)
             gain = BETTER[name] * (own.astype(float) - values)
-            over = figure("difference", gain, weights, counts)
-            found[f"{name}_over_{control}"] = {
-                key.removeprefix("difference_"): value for key, value in over.items()
-            }
+            found[f"{name}_over_{control}"] = ratio(gain, weights, counts)
     for label in np.unique(labels):
         of = labels == label
         found["by_class"][str(label)] = {"n": int(of.sum())}
         if of.sum() >= FEWEST:
             drawn = resamples(int(of.sum()), seed)
             for name, score in scores.items():
-                shown = figure(name, score.own[of], score.weights[of], drawn)
-                found["by_class"][str(label)] |= shown
+                shown = ratio(score.own[of], score.weights[of], drawn)
+                found["by_class"][str(label)][name] = shown
     return found
 
 
-def by_baseline(measured: Measured, margin: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Return by how much the first method's deletion is better than by another image's map."""
+    methods = details.get("heatmaps", {})
+    name = "deletion_over_other_image"
+    return {name: methods[min(methods)][name]} if methods else {}
+
+
+def by_baseline(
+    measured: Measured, margin: np.ndarray, seed: int
+) -> dict[str, dict[str, Estimate]]:
     """Return deletion and insertion on each baseline, and ``emptied``, the margin it leaves itself.
 
     Args:
-        measured: of the maps; controls are passed over.
+        measured: of the maps; controls are ignored.
         margin: of the images as they are ``[N]``.
         seed: of the bootstrap.
     """
@@ -129,9 +135,9 @@ def by_baseline(measured: Measured, margin: np.ndarray, seed: int) -> dict[str, 
     areas = np.trapezoid(measured.curves[0], FRACTIONS, axis=2)
     return {
         name: {
-            **figure("deletion", areas[number, 0], margin, counts),
-            **figure("insertion", areas[number, 1], margin, counts),
-            **figure("emptied", measured.curves[0, number, 0, -1], margin, counts),
+            "deletion": ratio(areas[number, 0], margin, counts),
+            "insertion": ratio(areas[number, 1], margin, counts),
+            "emptied": ratio(measured.curves[0, number, 0, -1], margin, counts),
         }
         for number, name in enumerate(BASELINES)
     }
@@ -139,8 +145,8 @@ def by_baseline(measured: Measured, margin: np.ndarray, seed: int) -> dict[str, 
 
 def series_metrics(
     series: Mapping[str, tuple[np.ndarray, np.ndarray]], seed: int
-) -> dict[str, dict[str, float]]:
-    """Return the mean correlations after each part that was randomised, with intervals.
+) -> dict[str, dict[str, Estimate]]:
+    """Return the mean correlations after each part that was randomised.
 
     Args:
         series: by part, of signed and of absolute maps, ``[N]`` each.
@@ -150,8 +156,8 @@ def series_metrics(
     for part, (signed, absolute) in series.items():
         counts, ones = resamples(len(signed), seed), np.ones(len(signed))
         found[part] = {
-            **figure("spearman", signed, ones, counts),
-            **figure("spearman_absolute", absolute, ones, counts),
+            "spearman": ratio(signed, ones, counts),
+            "spearman_absolute": ratio(absolute, ones, counts),
         }
     return found
 
@@ -186,19 +192,16 @@ def resamples(n: int, seed: int, draws: int = 2000) -> np.ndarray:
     return drawn.astype(np.float64)
 
 
-def figure(
-    name: str, values: np.ndarray, weights: np.ndarray, counts: np.ndarray
-) -> dict[str, float]:
-    """Return the ratio of the sums of ``values`` and ``weights`` ``[N]`` and its 95 % interval.
+def ratio(values: np.ndarray, weights: np.ndarray, counts: np.ndarray) -> Estimate:
+    """Return the ratio of the sums of ``values`` and ``weights`` ``[N]``.
 
     Args:
-        name: its keys are ``name``, ``name_low`` and ``name_high``.
         values: bool where the figure is a share of images; the interval then is Wilson's.
         weights: all 1 for a mean.
         counts: of each image in each bootstrap sample, ``[draws,N]``.
     """
     if values.dtype == bool:
-        return share_with_interval(name, values)
+        return share(values)
     low, high = np.percentile((counts @ values) / (counts @ weights), [2.5, 97.5])
     value = float(values.sum() / weights.sum())
-    return {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
+    return Estimate(value, float(low), float(high), len(values))

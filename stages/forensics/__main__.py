@@ -18,16 +18,17 @@ from stages.forensics.figures import scores_figure
 from stages.forensics.model import FOLDS, cross_fit, mean_score
 from stages.forensics.params import Params
 from stages.forensics.remakes import fit_networks
-from stages.forensics.summary import COLUMNS, summarise, why_skipped
+from stages.forensics.summary import COLUMNS, headlines, summarise, why_skipped
 from stages.forensics.thresholds import conformal, worst_source
 from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
-from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.figures.drawing import save_figure, save_picture, skipped_picture
+from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.deliveries import read_deliveries, untouched_external
 from twincam.files.errors import run_stage
 from twincam.files.folders import is_sidecar, walk
-from twincam.files.messages import warn, warn_unless_class
+from twincam.files.messages import skipped, warn, warn_unless_class
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
 from twincam.near_duplicates.copies import copies_of
@@ -71,11 +72,11 @@ def learn_and_judge(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return ``table`` with ``score`` and ``traced``, and the threshold with what set it."""
     sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
-    known = (table["split"] == "train").to_numpy()
-    count = int(known.sum())
+    trained = (table["split"] == "train").to_numpy()
+    count = int(trained.sum())
     networks = fit_networks(photographs(sources[:count], max_pixels), seed)
     judged, learned = described(sources[:count], networks, max_pixels, seed)
-    scores, models = cross_fit(learned, judged, table.loc[known, "group"].tolist(), seed)
+    scores, models = cross_fit(learned, judged, table.loc[trained, "group"].tolist(), seed)
     if count < len(table):
         others, _ = described(sources[count:], None, max_pixels, seed)
         scores = np.concatenate([scores, mean_score(models, others)])
@@ -99,38 +100,29 @@ def main(argv: Sequence[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "root",
-        "split",
-        "external",
-        "deliveries",
-        "photographs",
-        "traces",
-        "metrics",
-        "figure",
-        integers=(
-            "max-pixels",
-            "near-duplicate-distance",
-        ),
+        *("params", "root", "split", "external", "deliveries", "photographs"),
+        *("traces", "metrics", "details", "figures"),
+        integers=("max-pixels", "near-duplicate-distance"),
     )
     params = read_params(args.params, Params)
     split, rate = read_split(args.split), params.forensics.target_fpr
     trained = split[(split["split"] == "train") & (split["label"] == params.real_class)]
-    reason = why_skipped(trained, rate, FOLDS)
-    if reason:
-        if rate:
-            warn_unless_class("forensics", params.real_class, class_names(split))
-            warn("forensics", f"skipped: {reason}")
-        write_table(args.traces, pd.DataFrame(columns=COLUMNS))
-        write_metrics(args.metrics, {"skipped": reason})
-        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
-        return
-    make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
-    images = images_of(args, split, params.real_class)
-    table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
+    with atomic_folder(args.figures) as folder:
+        picture = folder / "forensics.png"
+        if reason := why_skipped(trained, rate, FOLDS):
+            if rate:
+                warn_unless_class("forensics", params.real_class, class_names(split))
+            table, details = pd.DataFrame(columns=COLUMNS), skipped("forensics", reason)
+            save_picture(picture, skipped_picture(reason))
+        else:
+            make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
+            images = images_of(args, split, params.real_class)
+            table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
+            details = {**found, **summarise(table)}
+            save_figure(picture, scores_figure(table, found["threshold"], params.real_class))
     write_table(args.traces, table[COLUMNS])
-    write_metrics(args.metrics, {**found, **summarise(table)})
-    save_figure(args.figure, scores_figure(table, found["threshold"], params.real_class))
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(table, params.real_class))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def fit(learned: np.ndarray) -> Discriminant:
 def cross_fit(
     learned: np.ndarray, judged: np.ndarray, groups: Sequence[object], seed: int
 ) -> tuple[np.ndarray, list[Discriminant]]:
-    """Score every photograph by a model that has not seen it or its copies.
+    """Score every photograph by a model that was not fitted on it or its copies.
 
     Args:
         learned: of N photographs ``[N,len(LEARNED),F]``.
@@ -64,12 +64,12 @@ def cross_fit(
     """
     folds = GroupKFold(FOLDS, shuffle=True, random_state=derived_seed(seed, "traces") % 2**32)
     scores, models = np.zeros(len(learned)), []
-    for known, held_out in folds.split(learned, groups=groups):
-        models.append(fit(learned[known]))
+    for fitted, held_out in folds.split(learned, groups=groups):
+        models.append(fit(learned[fitted]))
         scores[held_out] = models[-1].score(judged[held_out])
     return scores, models
 
 
 def mean_score(models: Sequence[Discriminant], judged: np.ndarray) -> np.ndarray:
-    """Return the mean ``[N]`` over ``models`` of the scores of images that none has seen."""
+    """Return the mean ``[N]`` over ``models`` of the scores of images that none was fitted on."""
     return np.mean([model.score(judged) for model in models], axis=0)

@@ -19,7 +19,7 @@ from twincam.determinism import derived_seed, generator
 REMAKES = ("resampled", "filtered", "autoencoded", "denoised")
 STEPS, BATCH, CROP, WIDTH, RATE = 400, 4, 64, 16, 4e-3
 NOISE = 0.35
-"""Largest standard deviation of the noise that the denoiser knows, of pixels from -1 to 1."""
+"""Largest standard deviation of the denoiser's training noise, of pixels from -1 to 1."""
 
 
 def resampled(square: Image.Image, rng: np.random.Generator) -> Image.Image:

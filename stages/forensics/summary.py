@@ -7,16 +7,18 @@ import pandas as pd
 
 from twincam.files.deliveries import EXTERNAL
 from twincam.files.messages import INDEPENDENT
-from twincam.statistics.intervals import share_with_interval
+from twincam.files.metrics import Estimate
+from twincam.files.tables import headline_split
+from twincam.statistics.estimates import share
 
 COLUMNS = ["id", "path", "split", "source", "label", "score", "traced"]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the share of images with traces, with n and interval, by class.
+    """Return the share of images with traces, by class.
 
-    Keys ``<split>.<label>.{n,traced,…}``, and for images of other sources
-    ``external.<source>.<label>.{…}``.
+    Keys ``<split>.<label>.{n,traced}``, and for images of other sources
+    ``external.<source>.<label>.{n,traced}``.
 
     Args:
         table: with `COLUMNS`; ``traced`` is bool.
@@ -30,9 +32,25 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def _by_class(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+def headlines(table: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
+    """Return how often traces are found in genuine and in generated images.
+
+    ``false_positive_rate`` and ``detection_rate``, of test where there is one, else of val; what
+    no image bears on is left out.
+
+    Args:
+        table: with `COLUMNS`; ``traced`` is bool.
+        real_class: the class of genuine images.
+    """
+    rows = table[table["split"] == headline_split(set(table["split"]))]
+    genuine = rows["label"] == real_class
+    parts = {"false_positive_rate": rows[genuine], "detection_rate": rows[~genuine]}
+    return {name: share(own["traced"].to_numpy(bool)) for name, own in parts.items() if len(own)}
+
+
+def _by_class(rows: pd.DataFrame) -> dict[str, dict[str, int | Estimate]]:
     return {
-        str(label): {"n": len(own), **share_with_interval("traced", own.to_numpy(bool))}
+        str(label): {"n": len(own), "traced": share(own.to_numpy(bool))}
         for label, own in rows["traced"].groupby(rows["label"])
     }
 

@@ -5,16 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.leave_one_source_out.figures import recall_figure
 from stages.leave_one_source_out.params import Params
 from stages.leave_one_source_out.sources import leave_out, names
-from stages.leave_one_source_out.summary import figures, macro_recall
+from stages.leave_one_source_out.summary import (
+    detection_rate,
+    figures,
+    headlines,
+    macro_recall,
+)
 from stages.params import read_params
-from twincam.figures.drawing import save_figure, save_picture, sentence_picture
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
-from twincam.files.messages import warn
+from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.predictions import predictions
 from twincam.files.tables import class_names, read_split, write_table
@@ -26,25 +29,19 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "images",
-        "split",
-        "weights-file",
-        "checkpoints",
-        "predictions",
-        "metrics",
-        "figure",
+        *("params", "images", "split", "weights-file", "checkpoints"),
+        *("predictions", "metrics", "details"),
     )
     params = read_params(args.params, Params)
+    settings = params.leave_one_source_out
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
-    wanted = names(split, params.leave_one_source_out)
-    found = {name: leave_out(split, params.leave_one_source_out.by, name) for name in wanted}
+    found = {name: leave_out(split, settings.by, name) for name in names(split, settings)}
     plan = [one for one in found.values() if one]
     empty = predictions(split.head(0), np.zeros((0, len(classes))), classes)
     tables = [empty.assign(left_out="", own=False)]
-    metrics: dict[str, Any] = {
-        "by": params.leave_one_source_out.by,
+    details: dict[str, Any] = {
+        "by": settings.by,
         "skipped_sources": {
             name: "a class would be left without training images"
             for name, one in found.items()
@@ -64,22 +61,22 @@ def main(argv: list[str]) -> None:
                 table = predictions(split.iloc[one.refit.held_out], found_in["logits"], classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
-        metrics["sources"] = {
+        own = table[table["own"]]
+        details["sources"] = {
             str(name): figures(rows, classes) for name, rows in table.groupby("left_out")
         }
-        metrics["macro"] = macro_recall(table[table["own"]])
-        save_figure(args.figure, recall_figure(metrics["sources"]))
+        details["macro"] = macro_recall(own)
+        details |= detection_rate(own, params.real_class)
     else:
-        reason = (
+        details |= skipped(
+            "leave_one_source_out",
             "leave_one_source_out.max_sources is 0"
-            if not params.leave_one_source_out.max_sources
-            else f"no {params.leave_one_source_out.by} is named that the classes could spare"
+            if not settings.max_sources
+            else f"no {settings.by} is named that the classes could spare",
         )
-        warn("leave_one_source_out", f"skipped: {reason}")
-        metrics["skipped"] = reason
-        save_picture(args.figure, sentence_picture(f"Not measured: {reason}."))
     write_table(args.predictions, pd.concat(tables, ignore_index=True))
-    write_metrics(args.metrics, metrics)
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -18,4 +18,5 @@ class LeaveOneSourceOut(Block):
 class Params(ClassifierParams):
     """What ``leave_one_source_out`` reads of ``params.yaml``."""
 
+    real_class: str | None
     leave_one_source_out: LeaveOneSourceOut

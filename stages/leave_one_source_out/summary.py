@@ -1,11 +1,14 @@
-"""How a source is judged by a classifier that has never seen it."""
+"""How a source is judged by a classifier that was trained without it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from twincam.statistics.intervals import majority_share, mean_of_shares, share_with_interval
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import mean_of_shares, share
+from twincam.statistics.intervals import majority_share
 
 
 def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
@@ -26,12 +29,13 @@ def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     for name in classes:
         mine = own & (table["label"] == name).to_numpy()
         if mine.any():
-            recall = share_with_interval("recall", right[mine])
-            found["per_class"][name] = {"n": int(mine.sum()), **recall}
+            found["per_class"][name] = {"n": int(mine.sum()), "recall": share(right[mine])}
     if not own.all():
-        accuracy = share_with_interval("accuracy", right[~own])
-        majority = majority_share(table["label"].to_numpy()[~own])
-        found["others"] = {"n": int((~own).sum()), **accuracy, "majority_share": majority}
+        found["others"] = {
+            "n": int((~own).sum()),
+            "accuracy": share(right[~own]),
+            "majority_share": majority_share(table["label"].to_numpy()[~own]),
+        }
     return found
 
 
@@ -44,12 +48,37 @@ def macro_recall(scored: pd.DataFrame) -> dict[str, Any]:
     """
     found = {}
     for label, rows in scored.groupby("label"):
-        parts = [
-            (own["predicted"] == label).to_numpy() for _, own in rows.groupby("left_out", sort=True)
-        ]
+        parts = hits_by_source(rows)
         found[str(label)] = {
             "n": len(rows),
             "sources": len(parts),
-            **mean_of_shares("recall", parts),
+            "recall": mean_of_shares(parts),
         }
     return found
+
+
+def detection_rate(scored: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
+    """Return ``detection_rate``, the mean recall of generated images over sources left out.
+
+    Empty where no source has any; where there is no ``real_class``, all images count as such.
+
+    Args:
+        scored: as in `macro_recall`.
+        real_class: the class of genuine images.
+    """
+    generated = scored[scored["label"] != real_class]
+    parts = [hits for _, rows in generated.groupby("label") for hits in hits_by_source(rows)]
+    return {"detection_rate": mean_of_shares(parts)} if parts else {}
+
+
+def hits_by_source(rows: pd.DataFrame) -> list[np.ndarray]:
+    """Return for each source of ``rows`` which of its images are classified right, bool."""
+    return [
+        (own["predicted"] == own["label"]).to_numpy()
+        for _, own in rows.groupby("left_out", sort=True)
+    ]
+
+
+def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Return the ``detection_rate`` where it was measured."""
+    return {name: details[name] for name in ("detection_rate",) if name in details}

@@ -2,41 +2,38 @@
 
 from stages.report.page import PAGE, fitting_figure, panels_of
 from twincam.figures.drawing import save_figure
-from twincam.figures.pages import data_uri, render
-from twincam.files.atomic import write_text
+from twincam.figures.pages import render
+from twincam.files.atomic import atomic_folder, write_text
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.metrics import read_metrics
-from twincam.files.tables import EVALUATED_SPLITS, read_table
+from twincam.files.tables import EVALUATED_SPLITS, headline_split, read_table
 
-METRICS = (
+DETAILS = (
     "split",
-    "train",
     "audit",
+    "train",
     "crossval",
-    "evaluate",
+    "leave_one_source_out",
     "robustness",
     "stability",
-    "leave_one_source_out",
     "forensics",
+    "evaluate",
     "explain",
     "faithfulness",
-    "protopnet",
+    "prototypes",
 )
-PICTURES = (
-    "leaks",
+"""The stages whose details the page shows."""
+FIGURES = (
     "audit",
-    "confusion",
-    "roc",
-    "reliability",
-    "risk_coverage",
     "robustness",
-    "flips",
-    "leave_one_source_out",
     "forensics",
+    "evaluate",
+    "panels",
     "faithfulness",
+    "prototypes",
 )
-SHEETS = ("peaks", "errors", "contradicted")
+"""The stages whose pictures it shows."""
 
 
 def main(argv: list[str]) -> None:
@@ -44,39 +41,39 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *(f"{name.replace('_', '-')}-json" for name in METRICS),
-        *(f"{name.replace('_', '-')}-png" for name in PICTURES),
-        *("history", "predictions", "misclassified", "prototypes", "sheets"),
-        *("panels-figures", "decisions", "page", "fitting-png"),
+        *(f"{name.replace('_', '-')}-json" for name in DETAILS),
+        *(f"{name}-figures" for name in FIGURES),
+        *("history", "predictions", "misclassified", "prototypes", "page", "figures"),
     )
-    metrics = {name: read_metrics(getattr(args, f"{name}_json")) for name in METRICS}
+    details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}
+    figures = {name: getattr(args, f"{name}_figures") for name in FIGURES}
     predictions = read_table(args.predictions)
     wrong = read_table(args.misclassified)["id"]
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
-    prototypes = read_table(args.prototypes)
-    cases = args.panels_figures / "cases"
-    found = metrics["evaluate"]
-    scored = {name: found[name] for name in EVALUATED_SPLITS if name in found}
-    save_figure(args.fitting_png, fitting_figure(read_table(args.history)))
+    found = details["evaluate"]
+    cases, drawn = figures["panels"] / "cases", figures["prototypes"]
+    with atomic_folder(args.figures) as folder:
+        save_figure(folder / "fitting.png", fitting_figure(read_table(args.history)))
     page = render(
         PAGE,
         {
-            **metrics,
-            "pictures": {name: getattr(args, f"{name}_png") for name in PICTURES}
-            | {name: args.panels_figures / f"{name}.png" for name in SHEETS},
-            "scored": scored,
-            "headline": list(scored)[-1],
-            "classes": list(metrics["split"]["classes"]),
+            **details,
+            "figures": figures,
+            "fitting": args.figures / "fitting.png",
+            "scored": {name: found[name] for name in EVALUATED_SPLITS if name in found},
+            "headline": headline_split(found),
+            "classes": list(details["split"]["classes"]),
             "wrong_count": len(wrong),
             "evaluated_count": len(predictions),
             "wrong_panels": panels_of(cases, wrong.tolist()),
             "correct_panels": panels_of(cases, correct.tolist()),
             "decisions": {
-                kind: panels_of(args.decisions, ids)
-                for kind, ids in metrics["protopnet"]["decisions"].items()
+                kind: panels_of(drawn / "decisions", ids)
+                for kind, ids in details["prototypes"]["decisions"].items()
             },
-            "sheets": [args.sheets / f"{n:03d}.png" for n in prototypes["prototype"]],
-            "fitting_uri": data_uri(args.fitting_png),
+            "sheets": [
+                drawn / "sheets" / f"{n:03d}.png" for n in read_table(args.prototypes)["prototype"]
+            ],
         },
     )
     write_text(args.page, page)

@@ -11,14 +11,22 @@ from stages.params import read_params
 from stages.robustness.figures import Card, curves_figure, flips_picture, in_words
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
-from stages.robustness.measures import COLUMNS, as_metrics, curve, figures, first_flips
+from stages.robustness.measures import (
+    COLUMNS,
+    by_corruption,
+    curve,
+    figures,
+    first_flips,
+    headlines,
+)
 from stages.robustness.params import Params
 from twincam.determinism import make_torch_deterministic
-from twincam.figures.drawing import save_figure, save_picture, sentence_picture
+from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.arrays import read_array
+from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
-from twincam.files.messages import warn
+from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier
@@ -60,14 +68,8 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        "params",
-        "split",
-        "images",
-        "model",
-        "metrics",
-        "curve",
-        "figure",
-        "flips-png",
+        *("params", "split", "images", "model"),
+        *("metrics", "details", "curve", "figures"),
     )
     params = read_params(args.params, Params)
     split, images, seed = read_split(args.split), read_array(args.images), params.seed
@@ -77,25 +79,26 @@ def main(argv: list[str]) -> None:
     check_images(args.model, images)
     network.module.to(device())
     chosen, reasons = choose(split, params.robustness.images, seed)
-    warn("robustness", *(f"skipped: {reason}" for reason in reasons))
-    metrics: dict[str, Any] = {"skipped": "; ".join(reasons)} if reasons else {}
+    details: dict[str, Any] = skipped("robustness", "; ".join(reasons)) if reasons else {}
     tables = []
-    for name, rows in chosen.items():
-        tried = split.iloc[rows]
-        labels = tried["label"].map(classes.index).to_numpy()
-        logits = logits_by_condition(network, images, rows, tried["id"].to_numpy(), seed)
-        clean = figures(labels, logits[0], seed, name)
-        table = curve(labels, *logits, classes, seed)
-        metrics[name] = {"clean": clean, **as_metrics(table)}
-        tables.append(table.assign(split=name, condition=f"{name}: " + table["condition"]))
-        save_figure(args.figure, curves_figure(table, clean, name))
-        save_picture(args.flips_png, draw_flips(tried, images[rows], logits, classes, seed))
-    if not tables:
-        sentence = sentence_picture(f"Not measured: {metrics['skipped']}.")
-        save_picture(args.figure, sentence)
-        save_picture(args.flips_png, sentence)
+    with atomic_folder(args.figures) as folder:
+        for name, rows in chosen.items():
+            tried = split.iloc[rows]
+            labels = tried["label"].map(classes.index).to_numpy()
+            logits = logits_by_condition(network, images, rows, tried["id"].to_numpy(), seed)
+            clean = figures(labels, logits[0], seed, name)
+            table = curve(labels, *logits, classes, seed)
+            details[name] = {"clean": clean, **by_corruption(table)}
+            tables.append(table.assign(split=name, condition=f"{name}: " + table["condition"]))
+            save_figure(folder / "robustness.png", curves_figure(table, clean, name))
+            first = draw_flips(tried, images[rows], logits, classes, seed)
+            save_picture(folder / "flips.png", first)
+        if not tables:
+            for picture in ("robustness.png", "flips.png"):
+                save_picture(folder / picture, skipped_picture(details["skipped"]))
     write_table(args.curve, pd.concat(tables) if tables else pd.DataFrame(columns=COLUMNS))
-    write_metrics(args.metrics, metrics)
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

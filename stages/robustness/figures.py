@@ -1,7 +1,7 @@
 """Draw what the corruptions cost, and the images that flip first."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ class Card(NamedTuple):
     after: str
 
 
-def curves_figure(table: pd.DataFrame, clean: Mapping[str, float], split: str) -> "Figure":
+def curves_figure(table: pd.DataFrame, clean: Mapping[str, Any], split: str) -> "Figure":
     """Draw accuracy and flip rate over severity, a panel for each corruption.
 
     Args:
@@ -52,13 +52,15 @@ def curves_figure(table: pd.DataFrame, clean: Mapping[str, float], split: str) -
         rows = table[table["corruption"] == name].sort_values("severity")
         for key, colour, label in (
             ("accuracy", AGAINST / 255, "accuracy"),
-            ("flips", FOR / 255, "predictions flipped"),
+            ("flip_rate", FOR / 255, "predictions flipped"),
         ):
             axes.plot(rows["severity"], rows[key], "o-", color=colour, label=label)
             axes.fill_between(
                 rows["severity"], rows[f"{key}_low"], rows[f"{key}_high"], color=colour, alpha=0.18
             )
-        axes.axhline(clean["accuracy"], color="0.4", lw=1, ls="--", label="accuracy, as they are")
+        axes.axhline(
+            clean["accuracy"].value, color="0.4", lw=1, ls="--", label="accuracy, as they are"
+        )
         axes.set(xlabel=ladder.axis, ylim=(0, 1.02), xticks=sorted(ladder.severities))
         if name in ("jpeg", "rescale", "crop"):
             axes.invert_xaxis()

@@ -24,7 +24,7 @@ def choose(split: pd.DataFrame, most: int, seed: int) -> tuple[dict[str, np.ndar
         seed: of the draw.
 
     Returns:
-        The rows to try of each split that has enough, and why others are left out.
+        The rows to try of each split that has enough, and why others are skipped.
     """
     if not most:
         return {}, ["robustness.images is 0"]
@@ -72,7 +72,7 @@ def corrupted_squares(
 ) -> np.ndarray:
     """Return bytes ``[B,S,S,3]`` under ``condition``.
 
-    The noise of an image hangs on its id and on ``seed`` alone: it is the same at every severity,
+    The noise of an image depends on its id and on ``seed`` alone: it is the same at every severity,
     only stronger.
     """
     changed = [

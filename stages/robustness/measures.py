@@ -1,6 +1,6 @@
 """What a corruption costs: accuracy, recall, confidence, and predictions that flip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,13 +8,15 @@ import pandas as pd
 from scipy.special import softmax
 
 from stages.robustness.ladders import CONDITIONS
-from twincam.statistics.intervals import mean_with_interval, share_with_interval
+from twincam.files.metrics import Estimate, spelled
+from twincam.files.tables import headline_split
+from twincam.statistics.estimates import mean, share
 
 FIGURES = [
     "n",
     *(
         f"{name}{bound}"
-        for name in ("accuracy", "confidence", "flips", "lost")
+        for name in ("accuracy", "confidence", "flip_rate", "accuracy_drop")
         for bound in ("", "_low", "_high")
     ),
 ]
@@ -30,8 +32,8 @@ class Flip(NamedTuple):
 
 def figures(
     labels: np.ndarray, logits: np.ndarray, seed: int, *names: object
-) -> dict[str, float | int]:
-    """Return ``n``, accuracy and mean confidence, that of the predicted class, with intervals.
+) -> dict[str, Estimate | int]:
+    """Return ``n``, ``accuracy`` and mean ``confidence``, that of the predicted class.
 
     Args:
         labels: indices of the classes ``[N]``.
@@ -42,14 +44,14 @@ def figures(
     confidence = softmax(logits.astype(np.float64), axis=1).max(axis=1)
     return {
         "n": len(labels),
-        **share_with_interval("accuracy", logits.argmax(axis=1) == labels),
-        **mean_with_interval("confidence", confidence, seed, "confidence", *names),
+        "accuracy": share(logits.argmax(axis=1) == labels),
+        "confidence": mean(confidence, seed, "confidence", *names),
     }
 
 
 def costs(
     labels: np.ndarray, clean: np.ndarray, corrupted: np.ndarray, seed: int, *names: object
-) -> dict[str, float]:
+) -> dict[str, Estimate]:
     """Return what a corruption changes against the same images as they are.
 
     Args:
@@ -60,15 +62,15 @@ def costs(
         names: of what was done to the images.
 
     Returns:
-        ``flips``, the share of predictions that change, with its Wilson interval, and ``lost``, the
-        accuracy that goes, with a bootstrap interval paired by image. The latter has no width where
-        no image turns right or wrong; the interval of the flips then says what N allows.
+        ``flip_rate``, the share of predictions that change, with its Wilson interval, and
+        ``accuracy_drop``, with a bootstrap interval paired by image. The latter has no width where
+        no image turns right or wrong; the interval of the flip rate then says what N allows.
     """
     before, after = clean.argmax(axis=1), corrupted.argmax(axis=1)
-    lost = (before == labels).astype(float) - (after == labels)
+    drop = (before == labels).astype(float) - (after == labels)
     return {
-        **share_with_interval("flips", before != after),
-        **mean_with_interval("lost", lost, seed, "lost", *names),
+        "flip_rate": share(before != after),
+        "accuracy_drop": mean(drop, seed, "lost", *names),
     }
 
 
@@ -79,7 +81,7 @@ def recalls(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> d
         own = labels == k
         found[f"n_{name}"] = int(own.sum())
         if own.any():
-            found |= share_with_interval(f"recall_{name}", logits[own].argmax(axis=1) == k)
+            found[f"recall_{name}"] = share(logits[own].argmax(axis=1) == k)
     return found
 
 
@@ -101,22 +103,31 @@ def curve(
                 "condition": condition.in_words(),
                 "corruption": condition.corruption,
                 "severity": condition.severity,
-                **figures(labels, logits, seed, condition),
-                **costs(labels, clean, logits, seed, condition),
-                **recalls(labels, logits, classes),
+                **spelled(figures(labels, logits, seed, condition)),
+                **spelled(costs(labels, clean, logits, seed, condition)),
+                **spelled(recalls(labels, logits, classes)),
             }
             for condition, logits in zip(CONDITIONS, corrupted, strict=True)
         ]
     )
 
 
-def as_metrics(table: pd.DataFrame) -> dict[str, Any]:
+def by_corruption(table: pd.DataFrame) -> dict[str, Any]:
     """Return the rows of `curve`, without the recalls, as ``<corruption>.<severity>.<figure>``."""
     found: dict[str, Any] = {}
     for row in table.to_dict("records"):
         ladder = found.setdefault(str(row["corruption"]), {})
         ladder[str(row["severity"])] = {key: row[key] for key in FIGURES}
     return found
+
+
+def headlines(details: Mapping[str, Any]) -> dict[str, float]:
+    """Return the lowest accuracy under any corruption, of test where there is one, else of val."""
+    split = headline_split(details)
+    if split is None:
+        return {}
+    ladders = [ladder for name, ladder in details[split].items() if name != "clean"]
+    return {"worst_accuracy": min(one["accuracy"] for steps in ladders for one in steps.values())}
 
 
 def first_flips(clean: np.ndarray, corrupted: np.ndarray) -> list[Flip]:

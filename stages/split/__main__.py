@@ -20,7 +20,7 @@ from stages.split.manifest import (
 from stages.split.names import lookalikes
 from stages.split.params import Params
 from stages.split.sources import with_sources
-from stages.split.summary import summarise
+from stages.split.summary import headlines, summarise
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.folders import listed, require_no_links
@@ -38,8 +38,13 @@ log = partial(warn, "split")
 
 
 def main(argv: list[str]) -> None:
-    """Write ``data/split.csv``, ``data/attributes.csv`` and ``reports/split.json``."""
-    flags = parse_flags(argv, __doc__, "params", "root", "info", "split", "attributes", "metrics")
+    """Run the stage."""
+    flags = parse_flags(
+        argv,
+        __doc__,
+        *("params", "root", "info"),
+        *("split", "attributes", "metrics", "details"),
+    )
     params = read_params(flags.params, Params)
     if holds_settings(made_with := flags.info / "rendered_with.json", params.synthesize):
         require_settings(made_with, params.synthesize, "synthesize")
@@ -80,7 +85,7 @@ def main(argv: list[str]) -> None:
     log(*dominant_groups(images, near))
 
     counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}
-    metrics = {
+    details = {
         "images": counts,
         "bad": bad,
         "dropped": leaks,
@@ -90,7 +95,8 @@ def main(argv: list[str]) -> None:
     }
     write_table(flags.split, images.assign(phash=hash_text(images["phash"]))[COLUMNS])
     write_table(flags.attributes, attributes(images, manifest))
-    write_metrics(flags.metrics, metrics)
+    write_metrics(flags.details, details)
+    write_metrics(flags.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,17 @@
-"""The figures of ``reports/split.json``."""
+"""What is said of the data set and its split."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages.split.groups import duplicate_counts
+
+
+def headlines(details: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of ``images`` that are used."""
+    return {"images": details["images"]["used"]}
 
 
 def summarise(images: pd.DataFrame, near: np.ndarray) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Send the evaluated images, and those of other sources, on their way and judge what arrives."""
+"""Classify the evaluated images, and those of other sources, after re-saving and resizing."""
 
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from stages.stability.external import find_external, loose_external
 from stages.stability.judging import judge
 from stages.stability.params import Params
 from stages.stability.pictures import Picture, deliver
-from stages.stability.summary import summarise, tabulate
+from stages.stability.summary import headlines, summarise, tabulate
 from twincam.determinism import make_torch_deterministic
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -27,13 +27,13 @@ from twincam.near_duplicates.copies import copies_of
 def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
     """Return the images of ``split`` that are evaluated, with their files below ``root``."""
     rows = split[split["split"].isin(EVALUATED_SPLITS)]
-    told = [rows[name] for name in ("id", "path", "split", "source", "label")]
+    columns = [rows[name] for name in ("id", "path", "split", "source", "label")]
     files = [root / path for path in rows["path"]]
-    return [Picture(*values) for values in zip(*told, files, rows["sha256"], strict=True)]
+    return [Picture(*values) for values in zip(*columns, files, rows["sha256"], strict=True)]
 
 
 def main(argv: list[str]) -> None:
-    """Write ``data/deliveries.csv`` and ``reports/stability.json``."""
+    """Run the stage."""
     args = parse_flags(
         argv,
         __doc__,
@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
         "preprocessing",
         "deliveries",
         "metrics",
+        "details",
         integers=(
             "max-pixels",
             "near-duplicate-distance",
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> None:
     network.module.to(device())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
-        warn("stability", f"{loose} files of {args.external} lie in no class folder; passed over")
+        warn("stability", f"{loose} files of {args.external} lie in no class folder; ignored")
 
     known = dict(zip(split["sha256"], split["path"], strict=True))
     files = [picture.file for picture in external if not picture.fault]
@@ -74,7 +75,9 @@ def main(argv: list[str]) -> None:
     leaks = [{"path": one.path, "because_of": one.because_of} for one in left_out if one.because_of]
     bad = [{"path": one.path, "reason": one.reason} for one in left_out if not one.because_of]
     write_table(args.deliveries, table)
-    write_metrics(args.metrics, {**summarise(table, network.classes), "bad": bad, "leaks": leaks})
+    details = {**summarise(table, network.classes), "bad": bad, "leaks": leaks}
+    write_metrics(args.details, details)
+    write_metrics(args.metrics, headlines(details))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from twincam.images.decoding import image_id
 def find_external(folder: Path, classes: Sequence[str]) -> list[Picture]:
     """List the files ``<source>/<class>/…`` in ``folder``, by source and path; none if empty.
 
-    Hidden files and captions are passed over. A folder that cannot be entered is an entry
+    Hidden files and captions are ignored. A folder that cannot be entered is an entry
     with a fault. Paths are relative to ``folder``.
 
     Raises:

@@ -25,7 +25,7 @@ def judge(
         arrivals: each picture with its deliveries, bytes ``[D,S,S,3]``, or why there are none.
 
     Returns:
-        The N pictures that were judged, their logits ``[N*D,K]``, and those left out.
+        The N pictures that were judged, their logits ``[N*D,K]``, and those skipped.
     """
     judged: list[Picture] = []
     left_out: list[LeftOut] = []

@@ -1,6 +1,6 @@
-"""The table of all deliveries and the figures of ``reports/stability.json``."""
+"""The table of all deliveries, and how many predictions are right and flip in each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ import pandas as pd
 
 from stages.stability.pictures import DELIVERIES, Picture
 from twincam.files.deliveries import AS_IS, COLUMNS, EXTERNAL
-from twincam.statistics.intervals import share_with_interval
+from twincam.files.metrics import Estimate
+from twincam.files.tables import headline_split
+from twincam.statistics.estimates import share
 
 
 def tabulate(
@@ -30,24 +32,30 @@ def tabulate(
     return table.assign(**{f"logit_{name}": logits[:, k] for k, name in enumerate(classes)})
 
 
-def summarise(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Return how many verdicts are right and how many flip, by split and by other source.
+def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Return the ``flip_rate`` over all deliveries, of test where there is one, else of val."""
+    split = headline_split(details)
+    return {"flip_rate": details[split]["flip_rate"]} if split else {}
 
-    For each split, and each source under ``external``: ``n``; ``unstable``, the share of images
-    whose verdict flips in at least one delivery; and for each of the ``deliveries`` the accuracy
-    and, other than as is, the share of ``flips`` against as is; shares with 95 % intervals.
+
+def summarise(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """Return how many predictions are right and how many flip, by split and by other source.
+
+    For each split, and each source under ``external``: ``n``; ``flip_rate``, the share of images
+    whose prediction flips in at least one delivery; and for each of the ``deliveries`` the
+    ``accuracy`` and, other than as is, the ``flip_rate`` against as is.
 
     Args:
         table: from `tabulate`.
         classes: the labels.
     """
-    verdict = table[[f"logit_{name}" for name in classes]].to_numpy().argmax(axis=1)
-    verdicts = np.array(classes)[verdict].reshape(-1, len(DELIVERIES))
+    index = table[[f"logit_{name}" for name in classes]].to_numpy().argmax(axis=1)
+    predicted = np.array(classes)[index].reshape(-1, len(DELIVERIES))
     images = table[table["delivery"] == AS_IS].reset_index(drop=True)
     labels = images["label"].to_numpy()
 
     def figures(chosen: pd.Series) -> dict[str, Any]:
-        return _figures(verdicts[chosen], labels[chosen])
+        return _figures(predicted[chosen], labels[chosen])
 
     external = images["split"] == EXTERNAL
     splits, sources = images.loc[~external, "split"], images.loc[external, "source"]
@@ -59,13 +67,13 @@ def summarise(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _figures(verdicts: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the figures of N images: ``verdicts`` ``[N,D]``, ``labels`` ``[N]``."""
+def _figures(predicted: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the figures of N images: ``predicted`` ``[N,D]``, ``labels`` ``[N]``."""
     n = len(labels)
-    flips = verdicts != verdicts[:, :1]
-    deliveries = {}
+    flips = predicted != predicted[:, :1]
+    deliveries: dict[str, dict[str, int | Estimate]] = {}
     for column, name in enumerate(DELIVERIES):
-        right = share_with_interval("accuracy", verdicts[:, column] == labels)
-        flipped = share_with_interval("flips", flips[:, column]) if name != AS_IS else {}
-        deliveries[name] = {"n": n, **right, **flipped}
-    return {"n": n, **share_with_interval("unstable", flips.any(axis=1)), "deliveries": deliveries}
+        deliveries[name] = {"n": n, "accuracy": share(predicted[:, column] == labels)}
+        if name != AS_IS:
+            deliveries[name]["flip_rate"] = share(flips[:, column])
+    return {"n": n, "flip_rate": share(flips.any(axis=1)), "deliveries": deliveries}

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
         "checkpoints",
         "model",
         "history",
-        "metrics",
+        "details",
     )
     params = read_params(args.params, Params)
     require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])
     about = {"arch": network.arch, "epoch_chosen_on_val": select_on_val}
-    write_metrics(args.metrics, {**last, **about})
+    write_metrics(args.details, {**last, **about})
     checkpoint.unlink()
 
 

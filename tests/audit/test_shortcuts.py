@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from stages.audit.__main__ import require_below
-from stages.audit.shortcuts import audit, in_words, too_few
+from stages.audit.shortcuts import audit, headlines, in_words, too_few
 from tests.conftest import change_params, run_in
 from twincam.files.errors import UserError
-from twincam.files.metrics import read_metrics
+from twincam.files.metrics import Estimate, read_metrics
 
 CLASSES = ["fake", "real"]
 
@@ -34,7 +34,7 @@ def test_one_telling_feature_among_many_is_found_and_named() -> None:
     features["format = PNG"] = (split["label"] == "fake").astype(float)
     found = measured(split, features, "metadata")
     assert found["model"] == "stump"
-    assert found["accuracy"] == found["auc"] == 1
+    assert found["accuracy"].value == found["auc"] == 1
     assert found["stump"]["feature"] == "format = PNG"
     assert found["p"] == pytest.approx(1 / 41)
     assert found["n"] == (split["split"] == "val").sum()
@@ -46,7 +46,7 @@ def test_noise_is_no_shortcut() -> None:
     split = images()
     features = pd.DataFrame(np.random.default_rng(2).normal(size=(len(split), 30)))
     found = measured(split, features, "colour")
-    assert found["low"] < 0.5 < found["high"]
+    assert found["accuracy"].low < 0.5 < found["accuracy"].high
     assert found["p"] > 0.05
     assert 0.4 < found["chance"] < 0.6
     assert all("Nothing tried" in words for words in in_words({"colour": found}, {"colour": found}))
@@ -66,7 +66,7 @@ def test_labels_of_val_play_no_part_in_the_fit() -> None:
     features = pd.DataFrame({"bytes": (split["label"] == "fake").astype(float)})
     other = split["label"].map({"fake": "real", "real": "fake"})
     turned = split.assign(label=split["label"].where(split["split"] != "val", other))
-    assert measured(turned, features, "metadata")["accuracy"] == 0
+    assert measured(turned, features, "metadata")["accuracy"].value == 0
 
 
 def test_too_few_images_are_said() -> None:
@@ -78,20 +78,34 @@ def test_too_few_images_are_said() -> None:
     assert "1 independent training images" in str(too_few(one_group))
 
 
+def accuracy(value: float) -> dict[str, Estimate]:
+    return {"accuracy": Estimate(value, value - 0.1, value + 0.1, 40)}
+
+
+DETAILS = {
+    "harmonised": {"colour": accuracy(0.81), "metadata": accuracy(0.6)},
+    "raw": {"colour": accuracy(1.0)},
+}
+
+
+def test_the_headline_is_the_strongest_shortcut_into_the_harmonised_images() -> None:
+    assert headlines(DETAILS) == {"shortcut_accuracy": accuracy(0.81)["accuracy"]}
+    assert headlines({"skipped": "8 images in val"}) == {}
+
+
 def test_a_limit_ends_the_stage() -> None:
-    metrics = {"harmonised": {"colour": {"accuracy": 0.81}}, "raw": {"colour": {"accuracy": 1.0}}}
-    require_below(None, metrics)
-    require_below(0.9, metrics)
+    require_below(None, DETAILS)
+    require_below(0.9, DETAILS)
     with pytest.raises(UserError, match=r"colour of the harmon.*81\.0 %.*raise the limit"):
-        require_below(0.8, metrics)
+        require_below(0.8, DETAILS)
 
 
 def test_a_file_format_for_one_class_is_named_and_gone_after_harmonising(project: Path) -> None:
     change_params(project, {"synthesize": {"shortcut": "global", "pairs": 40}})
     run_in(project, "dvc", "repro", "audit")
-    found = read_metrics(project / "reports" / "audit.json")
+    found = read_metrics(project / "reports" / "details" / "audit.json")
     assert found["raw"]["metadata"]["accuracy"] == 1
     assert found["raw"]["metadata"]["stump"]["feature"].startswith(("format", "JPEG"))
-    assert found["harmonised"]["metadata"]["low"] < 0.6
+    assert found["harmonised"]["metadata"]["accuracy_low"] < 0.6
     assert any("of the files as they are tells" in words for words in found["in_words"])
     assert not any(words.startswith("Metadata of the harm") for words in found["in_words"])

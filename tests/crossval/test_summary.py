@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.summary import contradicted, summarise
+from stages.crossval.summary import contradicted, headlines, summarise
+from twincam.files.metrics import spelled
 from twincam.statistics.intervals import wilson
 
 CLASSES = ["fake", "real"]
@@ -32,7 +33,7 @@ TABLE = scored({"a": [2, 1], "b": [-3, 1], "c": [-1, -1], "d": [4, 2]}, LABELS)
 
 
 def test_an_image_counts_once_however_often_it_is_scored() -> None:
-    figures = summarise(TABLE, CLASSES, 0)
+    figures = spelled(summarise(TABLE, CLASSES, 0))
     assert figures["n"] == 4
     assert figures["accuracy"] == pytest.approx((1 + 0.5 + 1 + 0) / 4)
     assert figures["accuracy_low"] == pytest.approx(wilson(2.5, 4)[0])
@@ -43,8 +44,17 @@ def test_an_image_counts_once_however_often_it_is_scored() -> None:
     assert figures["per_class"]["real"]["n"] == 2
 
 
+def test_headlines_are_accuracy_and_auc_out_of_fold() -> None:
+    details = summarise(TABLE, CLASSES, 0)
+    assert headlines(details) == {
+        "accuracy": details["accuracy"],
+        "roc_auc": details["roc_auc"].value,
+    }
+    assert headlines({"skipped": "crossval.folds is 0"}) == {}
+
+
 def test_spread_over_folds_and_repeats() -> None:
-    figures = summarise(TABLE, CLASSES, 0)
+    figures = spelled(summarise(TABLE, CLASSES, 0))
     # repeat 1: a, c right in fold 1; b, d wrong in fold 2; repeat 2: a, c and b right, d wrong
     assert figures["of_folds"]["lowest"] == 0
     assert figures["of_folds"]["highest"] == 1
@@ -62,7 +72,8 @@ def test_auc_is_the_mean_over_repeats_and_its_interval_counts_images() -> None:
     once = scored({name: [gaps[name][0] + rng.normal(scale=2)] for name in names}, labels)
     thrice = pd.concat([once.assign(repeat=repeat) for repeat in (1, 2, 3)], ignore_index=True)
     one, three = (
-        summarise(table.sample(frac=1, random_state=0), CLASSES, 0) for table in (once, thrice)
+        spelled(summarise(table.sample(frac=1, random_state=0), CLASSES, 0))
+        for table in (once, thrice)
     )
     pairs = [
         a > b

@@ -23,6 +23,7 @@ from stages.evaluate.calibration import (
     reliability,
     simulated_truths,
 )
+from twincam.files.metrics import spelled
 
 CLASSES = ["a", "b", "c"]
 
@@ -133,36 +134,36 @@ def test_the_band_holds_calibrated_models_and_not_overconfident_ones() -> None:
 
 
 def test_every_figure_stands_in_its_interval() -> None:
-    figures = calibration_figures(*drawn(150), 0)
+    figures = spelled(calibration_figures(*drawn(150), 0))
     for name in ("nll", "brier", "ece"):
         assert figures[f"{name}_low"] < figures[name] < figures[f"{name}_high"]
         assert 0 < figures[f"{name}_expected"] < figures[f"{name}_expected_high"]
-    assert calibration_figures(*drawn(150), 0) == figures
+    assert spelled(calibration_figures(*drawn(150), 0)) == figures
 
 
-def test_scaling_mends_an_overconfident_model_and_says_so() -> None:
+def test_scaling_repairs_an_overconfident_model_and_says_so() -> None:
     logits, truth = drawn(400)
-    found = calibration(3 * logits, truth, 3.0, "", 0)
+    found = spelled(calibration(3 * logits, truth, 3.0, "", 0))
     assert found["temperature"] == 3
     assert found["bins"] == 10
     assert found["after"]["ece"] < found["before"]["ece"]
     assert found["after"]["nll"] == pytest.approx(log_loss(logits, truth).mean())
     change = found["nll_change"]
-    assert change["difference"] == pytest.approx(found["after"]["nll"] - found["before"]["nll"])
-    assert change["low"] < change["difference"] < change["high"] < 0
-    assert change["in_words"] == "better after scaling"
+    assert change == pytest.approx(found["after"]["nll"] - found["before"]["nll"])
+    assert found["nll_change_low"] < change < found["nll_change_high"] < 0
+    assert found["nll_change_in_words"] == "better after scaling"
 
 
 def test_a_worse_and_an_idle_temperature_are_told_apart() -> None:
     logits, truth = drawn(400)
-    assert nll_change(logits, truth, 5.0, 0)["in_words"] == "worse after scaling"
+    assert nll_change(logits, truth, 5.0, 0)["nll_change_in_words"] == "worse after scaling"
     idle = nll_change(logits, truth, 1.05, 0)
-    assert idle["low"] < 0 < idle["high"]
-    assert idle["in_words"].startswith("neither better nor worse")
+    assert idle["nll_change"].low < 0 < idle["nll_change"].high
+    assert idle["nll_change_in_words"].startswith("neither better nor worse")
 
 
 def test_what_is_missing_is_left_out_and_what_is_not_remains() -> None:
-    without = calibration(*drawn(30), None, "no scores", 0)
+    without = spelled(calibration(*drawn(30), None, "no scores", 0))
     assert without["skipped"] == "no scores"
     assert without["before"]["ece"] > 0
     assert "after" not in without

@@ -1,5 +1,7 @@
 """Sets cover what they promise, and doubt has the causes it names."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from stages.evaluate.prediction_sets import (
     unsure_figures,
     with_verdicts,
 )
+from twincam.files.metrics import spelled
 
 CLASSES = ["fake", "real"]
 
@@ -119,6 +122,10 @@ def judged(
 NOTHING = delivered([])
 
 
+def measured(*arguments: Any) -> dict[str, Any]:
+    return spelled(unsure_figures(*arguments))
+
+
 def test_a_set_of_one_none_or_both_and_one_that_contradicts() -> None:
     limits = {"fake": -np.log(0.30), "real": -np.log(0.60)}
     table, sets, _ = judged([0.9, 0.65, 0.55, 0.2], ["real"] * 4, limits, NOTHING)
@@ -146,23 +153,23 @@ def test_a_delivery_that_flips_makes_unsure_whatever_the_score() -> None:
     assert list(flips) == ["JPEG 40", "half size"]
     assert table["flips"].tolist() == ["", "JPEG 40|half size", ""]
     assert table["verdict"].tolist() == ["real", "unsure", "real"]
-    found = unsure_figures(table, sets, flips, CLASSES, 0.05, "")
+    found = measured(table, sets, flips, CLASSES, 0.05, "")
     assert found["n_delivered"] == 2
     assert found["by_delivery"] == 0.5
     assert found["by_set"] == 0
     assert found["deliveries"]["JPEG 40"]["n"] == 2
-    assert found["deliveries"]["JPEG 40"]["flips"] == 0.5
-    assert found["share"] == pytest.approx(1 / 3)
+    assert found["deliveries"]["JPEG 40"]["flip_rate"] == 0.5
+    assert found["abstention_rate"] == pytest.approx(1 / 3)
 
 
 def test_traces_make_unsure_and_are_counted_where_they_were_looked_for() -> None:
     table, sets, flips = judged([0.999, 0.999], ["real"] * 2, dict.fromkeys(CLASSES, 0.5), NOTHING)
-    assert "by_traces" not in unsure_figures(table, sets, flips, CLASSES, 0.05, "")
+    assert "by_traces" not in measured(table, sets, flips, CLASSES, 0.05, "")
     bare = table[["id", "label", "predicted"]]
     doubted = with_verdicts(bare, None, sets, flips, np.array([True, False]), CLASSES)
     assert doubted["verdict"].tolist() == ["unsure", "real"]
     assert doubted["traces"].tolist() == ["found", "none"]
-    assert unsure_figures(doubted, sets, flips, CLASSES, 0.05, "")["by_traces"] == 0.5
+    assert measured(doubted, sets, flips, CLASSES, 0.05, "")["by_traces"] == 0.5
 
 
 def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
@@ -170,12 +177,12 @@ def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
     p_real = [0.9, 0.9, 0.6, 0.1, 0.6]
     labels = ["real", "fake", "fake", "fake", "real"]
     table, sets, flips = judged(p_real, labels, limits, NOTHING)
-    found = unsure_figures(table, sets, flips, CLASSES, 0.05, "")
+    found = measured(table, sets, flips, CLASSES, 0.05, "")
     assert (found["coverage"], found["nominal"]) == (0.8, 0.95)
     assert found["per_class"]["fake"]["coverage"] == pytest.approx(2 / 3)
     assert found["per_class"]["real"]["n"] == 2
-    assert (found["n_sure"], found["accuracy_sure"]) == (3, pytest.approx(2 / 3))
-    assert found["by_set"] == found["share"] == 0.4
+    assert (found["n_sure"], found["accuracy_when_sure"]) == (3, pytest.approx(2 / 3))
+    assert found["by_set"] == found["abstention_rate"] == 0.4
     assert found["guarantee"].startswith("approximate")
     assert "skipped" not in found
 
@@ -187,11 +194,11 @@ def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() ->
     assert bare["verdict"].tolist() == ["unsure", "real"]
     assert bare["set"].tolist() == ["", ""]
     assert bare["calibrated"].isna().all()
-    found = unsure_figures(bare, None, flips, CLASSES, 0.05, "too few")
-    assert (found["skipped"], found["share"]) == ("too few", 0.5)
+    found = measured(bare, None, flips, CLASSES, 0.05, "too few")
+    assert (found["skipped"], found["abstention_rate"]) == ("too few", 0.5)
     assert "coverage" not in found
     none = flips_by_delivery(table, NOTHING, CLASSES)
-    assert "share" not in unsure_figures(bare, None, none, CLASSES, 0.05, "too few")
+    assert "abstention_rate" not in measured(bare, None, none, CLASSES, 0.05, "too few")
 
 
 def test_other_sources_are_read_from_what_was_delivered_as_is() -> None:
@@ -220,14 +227,14 @@ def test_figures_of_a_source_by_class() -> None:
             "unsure": [False, True, False, False, False],
         }
     )
-    found = source_figures(rows, {"share": 0.2})
+    found = spelled(source_figures(rows, {"abstention_rate": 0.2}))
     assert (found["n"], found["accuracy"]) == (5, pytest.approx(2 / 5))
-    assert found["low"] < found["accuracy"] < found["high"]
+    assert found["accuracy_low"] < found["accuracy"] < found["accuracy_high"]
     fake = found["per_class"]["fake"]
     assert (fake["n"], fake["recall"]) == (4, 0.25)
-    assert fake["unsure"] == 0.25
-    assert fake["caught_or_unsure"] == 0.5
-    assert fake["low"] < 0.25 < fake["high"]
-    assert found["per_class"]["real"]["caught_or_unsure"] == 1
-    assert found["unsure"]["share"] == 0.2
+    assert fake["abstention_rate"] == 0.25
+    assert fake["detected_or_abstained"] == 0.5
+    assert fake["recall_low"] < 0.25 < fake["recall_high"]
+    assert found["per_class"]["real"]["detected_or_abstained"] == 1
+    assert found["unsure"]["abstention_rate"] == 0.2
     assert found["unsure"]["guarantee"].startswith("none")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from stages.evaluate.selective import risk_coverage, selective_figures, selective_risks
+from twincam.files.metrics import spelled
 from twincam.statistics.intervals import wilson
 
 
@@ -34,20 +35,20 @@ def test_ties_come_in_the_mean_order() -> None:
 def test_chance_and_oracle_bound_the_area() -> None:
     rng = np.random.default_rng(0)
     right = rng.random(200) < 0.8
-    good = selective_figures(rows(right + rng.normal(size=200), right), 0)
+    good = spelled(selective_figures(rows(right + rng.normal(size=200), right), 0))
     assert good["aurc_low"] < good["aurc"] < good["aurc_high"] < good["aurc_random"]
     assert good["aurc_random"] == pytest.approx((~right).mean())
-    best = selective_figures(rows(right.astype(float), right), 0)
+    best = spelled(selective_figures(rows(right.astype(float), right), 0))
     assert best["aurc"] == best["aurc_oracle"] == good["aurc_oracle"]
     assert best["aurc_oracle"] < good["aurc"]
-    blind = selective_figures(rows(np.full(200, 0.9), right), 0)
+    blind = spelled(selective_figures(rows(np.full(200, 0.9), right), 0))
     assert blind["aurc"] == pytest.approx(blind["aurc_random"])
-    backwards = selective_figures(rows(-right.astype(float), right), 0)
+    backwards = spelled(selective_figures(rows(-right.astype(float), right), 0))
     assert backwards["aurc"] > backwards["aurc_random"]
 
 
 def test_no_error_is_not_certainty() -> None:
-    found = selective_figures(rows(np.linspace(0.5, 1, 30), np.ones(30, bool)), 0)
+    found = spelled(selective_figures(rows(np.linspace(0.5, 1, 30), np.ones(30, bool)), 0))
     assert found["aurc"] == found["aurc_low"] == 0
     assert found["aurc_high"] == wilson(0, 30)[1]
 

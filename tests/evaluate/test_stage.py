@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from stages.evaluate.__main__ import main
+from stages.evaluate.headlines import headlines
 from twincam.files.arrays import write_array
 from twincam.files.errors import UserError
-from twincam.files.metrics import read_metrics, write_metrics
+from twincam.files.metrics import Estimate, read_metrics, write_metrics
 from twincam.files.predictions import split_names
 from twincam.files.tables import read_table, write_table
 
 CLASSES = ("fake", "real")
+ENDS = ("", "_low", "_high")
 DELIVERIES = ["as is", "JPEG 40", "half size"]
 INPUTS = {
     "params": "params.yaml",
@@ -29,16 +31,15 @@ INPUTS = {
 }
 OUTPUTS = {
     "metrics": "evaluate.json",
+    "details": "details.json",
     "predictions": "predictions.csv",
     "external-predictions": "external_predictions.csv",
     "misclassified": "misclassified.csv",
     "roc": "roc.csv",
     "risk-coverage": "risk_coverage.csv",
-    "confusion-png": "confusion.png",
-    "roc-png": "roc.png",
-    "reliability-png": "reliability.png",
-    "risk-coverage-png": "risk_coverage.png",
+    "figures": "figures",
 }
+PICTURES = ("confusion", "left_out_sources", "reliability", "risk_coverage", "roc")
 
 
 def make_inputs(
@@ -93,7 +94,7 @@ def run(folder: Path, out: str = "out") -> Results:
     own, others = (
         read_table(folder / out / name) for name in ("predictions.csv", "external_predictions.csv")
     )
-    return read_metrics(folder / out / "evaluate.json"), own, others
+    return read_metrics(folder / out / "details.json"), own, others
 
 
 @pytest.fixture(scope="module")
@@ -122,21 +123,43 @@ def test_tables_and_figures_say_the_same(results: Results) -> None:
     for name in ("val", "test"):
         rows, found = own[own["split"] == name], metrics[name]
         assert found["n"] == found["unsure"]["n"] == found["calibration"]["n"] == len(rows)
-        assert found["unsure"]["share"] == pytest.approx((rows["verdict"] == "unsure").mean(), 1e-4)
+        assert found["unsure"]["abstention_rate"] == pytest.approx(
+            (rows["verdict"] == "unsure").mean(), 1e-4
+        )
         held = [
             label in sets.split("|") for label, sets in zip(rows["label"], rows["set"], strict=True)
         ]
         assert found["unsure"]["coverage"] == pytest.approx(np.mean(held), abs=1e-6)
         flipped = rows["flips"].str.contains("JPEG 40")
         assert flipped.any()
-        flips = found["unsure"]["deliveries"]["JPEG 40"]["flips"]
+        flips = found["unsure"]["deliveries"]["JPEG 40"]["flip_rate"]
         assert flips == pytest.approx(flipped.mean(), abs=1e-6)
         assert (rows.loc[flipped, "verdict"] == "unsure").all()
-        assert found["unsure"]["deliveries"]["half size"]["flips"] == 0
+        assert found["unsure"]["deliveries"]["half size"]["flip_rate"] == 0
         assert (rows["calibrated"] < rows["confidence"] + 1e-9).all()
         assert found["calibration"]["temperature"] > 1
         assert found["risk_coverage"]["aurc"] < found["risk_coverage"]["aurc_random"]
     assert metrics["val"]["unsure"]["nominal"] == 0.9
+
+
+def test_the_headlines_are_those_of_test_where_there_is_one(inputs: Path, results: Results) -> None:
+    metrics = read_metrics(inputs / "out" / "evaluate.json")
+    test = results[0]["test"]
+    intervals = [f"{name}{end}" for name in ("accuracy", "roc_auc") for end in ENDS]
+    assert metrics == {
+        "split": "test",
+        **{name: test[name] for name in intervals},
+        **{name: test["unsure"][name] for name in ("abstention_rate", "accuracy_when_sure")},
+        "nll": test["calibration"]["after"]["nll"],
+    }
+
+
+def test_headlines_without_calibration_and_verdicts_are_those_that_were_measured() -> None:
+    bare = {"accuracy": 0.9, "roc_auc": 0.8, "unsure": {"n": 9, "skipped": "none"}}
+    val = {**bare, "calibration": {"n": 9, "skipped": "9 images, 20 are needed"}}
+    assert headlines({"val": val}) == {"split": "val", "accuracy": 0.9, "roc_auc": 0.8}
+    before = {"before": {"nll": Estimate(0.3, 0.2, 0.4, 30)}}
+    assert headlines({"val": {**val, "calibration": before}})["nll"] == 0.3
 
 
 def test_other_sources_get_rows_of_their_own(results: Results) -> None:
@@ -147,7 +170,7 @@ def test_other_sources_get_rows_of_their_own(results: Results) -> None:
         assert found["n"] == len(rows) == 30
         right = (rows["predicted"] == rows["label"]).mean()
         assert found["accuracy"] == pytest.approx(right, abs=1e-6)
-        assert found["low"] < found["accuracy"] < found["high"]
+        assert found["accuracy_low"] < found["accuracy"] < found["accuracy_high"]
         assert found["per_class"]["fake"]["n"] == 15
     accuracy = {name: found["accuracy"] for name, found in metrics["external"].items()}
     assert accuracy["phone"] > 0.8
@@ -202,7 +225,7 @@ def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
         assert found["verdict"][sure].tolist() == expected["verdict"][sure].map(named).tolist()
         for cell, plain in zip(found["set"], expected["set"], strict=True):
             assert split_names(cell) == [named[name] for name in split_names(plain)]
-    metrics = read_metrics(tmp_path / "out" / "evaluate.json")
+    metrics = read_metrics(tmp_path / "out" / "details.json")
     plain = dict(results[0])
     for part in (metrics, plain):
         part.pop("knows")
@@ -233,7 +256,8 @@ def renamed(tree: Any, named: dict[str, str]) -> Any:
 
 def test_two_runs_write_the_same_bytes(inputs: Path, results: Results) -> None:
     run(inputs, "again")
-    for name in OUTPUTS.values():
+    pictures = [f"figures/{name}.png" for name in PICTURES]
+    for name in [*(name for name in OUTPUTS.values() if name != "figures"), *pictures]:
         assert (inputs / "out" / name).read_bytes() == (inputs / "again" / name).read_bytes(), name
 
 
@@ -248,7 +272,7 @@ def test_few_images_are_left_out_by_name_and_nothing_fails(
     assert others.empty
     assert "20 are needed" in metrics["val"]["calibration"]["skipped"]
     assert "19 are needed" in metrics["val"]["unsure"]["skipped"]
-    assert metrics["val"]["unsure"]["share"] is not None
+    assert metrics["val"]["unsure"]["abstention_rate"] is not None
     assert (own["set"] == "").all()
     said = capsys.readouterr().err.splitlines()
     assert any(line.startswith("evaluate: prediction sets skipped: ") for line in said)

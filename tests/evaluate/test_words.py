@@ -62,7 +62,7 @@ def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured(
 
 
 def test_other_sources_count_by_their_generated_images_alone() -> None:
-    one = {"n": 50, "recall": 0.02, "low": 0.0, "high": 0.1}
+    one = {"n": 50, "recall": 0.02, "recall_low": 0.0, "recall_high": 0.1}
     external = {
         "openjourney": {"per_class": {"fake": one}},
         "phone": {"per_class": {"real": {**one, "n": 70}}},

@@ -30,10 +30,11 @@ FLAGS = {
     "embeddings": "embeddings",
     "heatmaps": "heat",
     "metrics": "m.json",
+    "details": "d.json",
     "curves": "m.csv",
-    "figure": "m.png",
+    "figures": "figures",
 }
-OUTPUTS = ("m.json", "m.csv", "m.png")
+OUTPUTS = ("m.json", "d.json", "m.csv", "figures/faithfulness.png")
 SPLITS = ["train", "val"] * 4 + ["test"] * 4
 EVALUATED = np.flatnonzero(np.array(SPLITS) != "train")
 
@@ -69,7 +70,7 @@ def brightness_only(inputs: torch.Tensor) -> torch.Tensor:
 
 def run(folder: Path) -> dict[str, Any]:
     main([word for flag, name in FLAGS.items() for word in (f"--{flag}", str(folder / name))])
-    return read_metrics(folder / "m.json")
+    return read_metrics(folder / "d.json")
 
 
 def test_every_figure_of_gradcam_and_its_controls_and_again_the_same_bytes(folder: Path) -> None:
@@ -80,11 +81,13 @@ def test_every_figure_of_gradcam_and_its_controls_and_again_the_same_bytes(folde
     found = metrics["heatmaps"]["gradcam"]
     for name in BETTER:
         assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
-        over = found[f"{name}_over_other_image"]
-        assert over["low"] <= over["difference"] <= over["high"]
+        over = f"{name}_over_other_image"
+        assert found[f"{over}_low"] <= found[over] <= found[f"{over}_high"]
         assert name in found["controls"]["other_image"]
         assert name in found["by_class"]["a"]
     assert found["n"] == 6
+    lead = [f"deletion_over_other_image{end}" for end in ("", "_low", "_high")]
+    assert read_metrics(folder / "m.json") == {name: found[name] for name in lead}
     assert {name: one["n"] for name, one in found["by_class"].items()} == {"a": 2, "b": 4}
     assert set(found["controls"]) == set(CONTROLS)
     assert set(found["by_baseline"]) == {"blur", "mean"}
@@ -109,7 +112,7 @@ def test_other_methods_and_other_layers_are_not_taken_for_gradcam_of_the_last(
         assert set(BETTER) & set(found) == set(list(BETTER)[:5])
         assert "randomisation" not in found
     assert set(read_table(folder / "m.csv")["method"]) == {"gradcam", "occlusion"}
-    assert Image.open(folder / "m.png").height > 600
+    assert Image.open(folder / "figures" / "faithfulness.png").height > 600
 
 
 @pytest.mark.parametrize(("images", "reason"), [(0, "images is 0"), (1, "1 images; 2 are")])
@@ -119,10 +122,11 @@ def test_nothing_measured_still_writes_every_output(
     most(folder, images)
     metrics = run(folder)
     assert set(metrics) == {"skipped"}
+    assert read_metrics(folder / "m.json") == {}
     assert reason in metrics["skipped"]
     assert capsys.readouterr().err == f"faithfulness: skipped: {metrics['skipped']}\n"
     assert list(read_table(folder / "m.csv").columns) == COLUMNS
-    assert Image.open(folder / "m.png").height < 100
+    assert Image.open(folder / "figures" / "faithfulness.png").height < 100
 
 
 def test_maps_of_one_cell_are_not_measured(folder: Path) -> None:

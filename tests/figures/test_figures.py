@@ -13,9 +13,9 @@ from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from stages.evaluate.figures import confusion_figure, roc_figure
+from stages.evaluate.left_out import left_out_figure
 from stages.evaluate.scores import roc
 from stages.forensics.figures import scores_figure
-from stages.leave_one_source_out.figures import recall_figure
 from twincam.figures import text as pictured
 from twincam.figures.drawing import save_figure, write_line
 from twincam.figures.text import beside_plot, fitted, font, printable, shortened, wrapped
@@ -41,7 +41,7 @@ def left_out(names: list[str]) -> dict[str, Any]:
 DRAWN: dict[str, Callable[[list[str]], Figure]] = {
     "confusion": lambda names: confusion_figure(table(names), names),
     "roc": lambda names: roc_figure(roc(table(names), names)),
-    "leave_one_source_out": lambda names: recall_figure(left_out(names)),
+    "leave_one_source_out": lambda names: left_out_figure(left_out(names)),
     "traces": lambda names: scores_figure(table(names).assign(score=0.1), 0.5, names[0]),
 }
 

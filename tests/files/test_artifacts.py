@@ -13,7 +13,13 @@ from twincam.files.arrays import read_array, read_finite, write_array
 from twincam.files.atomic import atomic_folder, atomic_path, names_below, write_bytes
 from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics, write_metrics
-from twincam.files.tables import read_logits, read_table, read_texts, write_table
+from twincam.files.tables import (
+    headline_split,
+    read_logits,
+    read_table,
+    read_texts,
+    write_table,
+)
 
 
 def write_folder(target: Path, *names: str) -> None:
@@ -171,3 +177,9 @@ def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     line = user_error(write_bytes, path=tmp_path / "pipe", content=b"new")
     assert "found a device or pipe" in line
+
+
+def test_headlines_are_of_test_where_it_was_measured_else_of_val() -> None:
+    assert headline_split({"val": 1, "test": 2, "external": 3}) == "test"
+    assert headline_split(["val"]) == "val"
+    assert headline_split({"external": 3}) is None

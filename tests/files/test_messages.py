@@ -1,8 +1,8 @@
-"""A class of genuine images that is not there is said once, with the way out."""
+"""Warnings: a class that is not there is named with the way out, what is skipped with why."""
 
 import pytest
 
-from twincam.files.messages import warn_unless_class
+from twincam.files.messages import skipped, warn_unless_class
 
 
 @pytest.mark.parametrize("classes", [["REAL", "fake"], ["0_real", "1_fake"], ["nature", "ai"]])
@@ -28,3 +28,10 @@ def test_an_existing_class_or_null_is_not_reported(
 def test_only_the_first_of_many_classes_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     warn_unless_class("evaluate", "real", [f"class {number}" for number in range(100)])
     assert "and 80 more" in capsys.readouterr().err
+
+
+def test_what_is_skipped_is_said_and_stands_in_the_details(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert skipped("audit", "3 images in val") == {"skipped": "3 images in val"}
+    assert capsys.readouterr().err == "audit: skipped: 3 images in val\n"

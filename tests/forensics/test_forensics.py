@@ -13,6 +13,7 @@ from stages.forensics.__main__ import main
 from stages.forensics.describing import LEARNED
 from stages.forensics.detail import describe
 from stages.forensics.model import PENALTY, cross_fit, fit
+from stages.forensics.summary import headlines
 from stages.forensics.thresholds import conformal, worst_source
 from stages.forensics.views import SCORING, SIDE, TRAINING, finish, patch
 from twincam.files.errors import UserError
@@ -73,8 +74,9 @@ def run(folder: Path, out: str = "out") -> Path:
         ("deliveries", "deliveries.csv"),
         ("photographs", "more"),
         ("traces", f"{out}/traces.csv"),
-        ("metrics", f"{out}/traces.json"),
-        ("figure", f"{out}/traces.png"),
+        ("metrics", f"{out}/forensics.json"),
+        ("details", f"{out}/details.json"),
+        ("figures", f"{out}/figures"),
     ):
         words += [f"--{flag}", str(folder / name)]
     main(words)
@@ -99,7 +101,7 @@ def quick() -> None:
 
 def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
     out = run(inputs)
-    table, found = read(out), read_metrics(out / "traces.json")
+    table, found = read(out), read_metrics(out / "details.json")
     assert set(table["split"]) == {"train", "photographs", "val", "external"}
     assert set(table.loc[table["split"] == "train", "label"]) == {"real"}
     assert found["val"]["fake"]["traced"] > found["val"]["real"]["traced"] + 0.4
@@ -110,6 +112,18 @@ def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
     assert (table["traced"] == (table["score"] > found["threshold"])).all()
 
 
+def test_headlines_are_the_rates_of_genuine_and_generated_images() -> None:
+    rows = [("val", "real", True), ("val", "fake", False), ("train", "real", True)]
+    val = pd.DataFrame(rows, columns=["split", "label", "traced"])
+    found = headlines(val, "real")
+    assert (found["false_positive_rate"].value, found["false_positive_rate"].n) == (1, 1)
+    assert (found["detection_rate"].value, found["detection_rate"].n) == (0, 1)
+    test = pd.DataFrame([("test", "fake", True)], columns=val.columns)
+    both = headlines(pd.concat([val, test]), "real")
+    assert {name: one.value for name, one in both.items()} == {"detection_rate": 1}
+    assert headlines(val.head(0), "real") == {}
+
+
 def test_copies_of_the_data_set_set_no_threshold(
     inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -118,7 +132,7 @@ def test_copies_of_the_data_set_set_no_threshold(
     photograph(4).resize((200, 200)).save(folder / "more" / "smaller.png")
     (folder / "more" / "notes.txt").write_text("two copies")
     out = run(folder)
-    assert read_metrics(out / "traces.json")["set_by"]["photographs"]["n"] == 12
+    assert read_metrics(out / "details.json")["set_by"]["photographs"]["n"] == 12
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": a copy of ")[1] for line in lines if "copy of" in line] == [
         "real/003.png",
@@ -128,7 +142,7 @@ def test_copies_of_the_data_set_set_no_threshold(
 
 def test_two_runs_write_the_same_bytes(inputs: Path) -> None:
     first, second = run(inputs), run(inputs, "again")
-    for name in ("traces.csv", "traces.json", "traces.png"):
+    for name in ("traces.csv", "forensics.json", "details.json", "figures/forensics.png"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -153,9 +167,10 @@ def test_too_few_photographs_or_switched_off(
 ) -> None:
     make_inputs(tmp_path, train, rate)
     out = run(tmp_path)
-    assert reason in read_metrics(out / "traces.json")["skipped"]
+    assert reason in read_metrics(out / "details.json")["skipped"]
     assert read(out).empty
-    assert (out / "traces.png").is_file()
+    assert (out / "figures" / "forensics.png").is_file()
+    assert read_metrics(out / "forensics.json") == {}
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from stages.leave_one_source_out.params import LeaveOneSourceOut
 from stages.leave_one_source_out.sources import leave_out, names
-from stages.leave_one_source_out.summary import figures, macro_recall
+from stages.leave_one_source_out.summary import detection_rate, figures, headlines, macro_recall
+from twincam.files.metrics import Estimate, spelled
 
 SPLIT = pd.DataFrame(
     [
@@ -51,7 +52,7 @@ def test_figures_of_the_source_and_of_the_others() -> None:
             "own": [True, True, False, False, False],
         }
     )
-    found = figures(table, ["fake", "real"])
+    found = spelled(figures(table, ["fake", "real"]))
     assert found["per_class"] == {"fake": found["per_class"]["fake"]}
     assert found["per_class"]["fake"]["recall"] == 0.5
     assert found["per_class"]["fake"]["n"] == 2
@@ -68,10 +69,33 @@ def test_macro_recall_weighs_sources_alike_and_has_a_width_where_all_are_right()
             "predicted": ["fake"] * 90 + ["fake"] * 2 + ["real"] * 8,
         }
     )
-    fake = macro_recall(table)["fake"]
+    fake = spelled(macro_recall(table))["fake"]
     assert fake["recall"] == pytest.approx((1 + 0.2) / 2)
     assert (fake["sources"], fake["n"]) == (2, 100)
-    right = macro_recall(table.assign(predicted="fake"))["fake"]
+    right = spelled(macro_recall(table.assign(predicted="fake")))["fake"]
     assert right["recall"] == 1
     assert right["recall_low"] < 0.95
     assert np.isclose(right["recall_high"], 1)
+
+
+def test_the_detection_rate_is_the_macro_recall_of_generated_images_alone() -> None:
+    table = pd.DataFrame(
+        {
+            "left_out": ["a"] * 4 + ["b"] * 2 + ["camera"] * 3,
+            "label": ["fake"] * 6 + ["real"] * 3,
+            "predicted": ["fake"] * 3 + ["real"] + ["fake", "real"] + ["fake"] * 3,
+        }
+    )
+    found = detection_rate(table, "real")["detection_rate"]
+    assert found == macro_recall(table)["fake"]["recall"]
+    assert found.value == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert found.n == 6
+    assert detection_rate(table, None)["detection_rate"].n == 9
+    assert detection_rate(table[table["label"] == "real"], "real") == {}
+
+
+def test_the_headline_is_the_detection_rate_where_it_was_measured() -> None:
+    rate = Estimate(0.5, 0.4, 0.6, 100)
+    details = {"detection_rate": rate, "macro": {}, "by": "source"}
+    assert headlines(details) == {"detection_rate": rate}
+    assert headlines({"skipped": "leave_one_source_out.max_sources is 0"}) == {}

@@ -64,8 +64,10 @@ def test_diffs_between_commits_name_what_changed(project: Path) -> None:
     change_params(project, {"train": {"epochs": 3}})
     run_in(project, "dvc", "repro")
     metrics = run_in(project, "dvc", "metrics", "diff", "HEAD").stdout
-    assert "reports/train.json" in metrics
-    assert "epoch " in metrics
+    assert "reports/evaluate.json" in metrics
+    assert "reports/details" not in metrics
+    changed = run_in(project, "git", "diff", "--name-only").stdout.split()
+    assert "reports/details/train.json" in changed
     run_in(project, "dvc", "plots", "diff", "HEAD", "--out", "plots")
     page = (project / "plots" / "index.html").read_text()
     assert "Loss and accuracy by epoch" in page

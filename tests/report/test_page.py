@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from stages.report.page import PAGE, panels_of
 from twincam.figures.pages import percent
-from twincam.files.metrics import read_metrics
+from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_table
-from twincam.statistics.intervals import share_with_interval
+from twincam.statistics.estimates import share
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_page_needs_no_other_file(page: str) -> None:
 
 
 def test_page_shows_the_figures_with_their_intervals(page: str, finished: Path) -> None:
-    val = read_metrics(finished / "reports" / "evaluate.json")["val"]
+    val = read_metrics(finished / "reports" / "details" / "evaluate.json")["val"]
     for key in ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"):
         assert percent(val[key]) in page
 
@@ -67,8 +67,8 @@ def test_an_accuracy_that_the_commonest_class_reaches_is_said_to_show_nothing(
     environment = Environment(loader=FileSystemLoader(PAGE.parent), autoescape=True)
     environment.filters["percent"] = percent
     module: Any = environment.get_template("sections/figures.html").module
-    found = share_with_interval("accuracy", np.arange(of) < right)
-    text = module.not_above({**found, "majority_share": majority / of}, "val").strip()
+    found = {"accuracy": share(np.arange(of) < right), "majority_share": majority / of}
+    text = module.not_above(spelled(found), "val").strip()
     assert bool(text) == said
     assert not said or percent(majority / of) in text
 

@@ -10,13 +10,15 @@ from stages.robustness.measures import (
     COLUMNS,
     FIGURES,
     Flip,
-    as_metrics,
+    by_corruption,
     costs,
     curve,
     figures,
     first_flips,
+    headlines,
     recalls,
 )
+from twincam.files.metrics import spelled
 
 
 def logits(predicted: list[int], classes: int = 2, margin: float = 2.0) -> np.ndarray:
@@ -24,7 +26,7 @@ def logits(predicted: list[int], classes: int = 2, margin: float = 2.0) -> np.nd
 
 
 def test_figures_of_three_right_in_four() -> None:
-    found = figures(np.array([0, 1, 1, 0]), logits([0, 1, 1, 1]), 0)
+    found = spelled(figures(np.array([0, 1, 1, 0]), logits([0, 1, 1, 1]), 0))
     assert found["n"] == 4
     assert found["accuracy"] == 0.75
     assert found["accuracy_low"] < 0.75 < found["accuracy_high"]
@@ -36,35 +38,37 @@ def test_figures_of_three_right_in_four() -> None:
 def test_flips_count_both_ways_and_the_loss_is_their_balance() -> None:
     labels = np.array([0] * 10)
     clean, after = logits([0] * 7 + [1] * 3), logits([0] * 4 + [1] * 3 + [0, 1, 1])
-    found = costs(labels, clean, after, 0)
-    assert found["flips"] == 0.4
+    found = spelled(costs(labels, clean, after, 0))
+    assert found["flip_rate"] == 0.4
     wilson = stats.binomtest(4, 10).proportion_ci(method="wilson")
-    assert (found["flips_low"], found["flips_high"]) == pytest.approx((wilson.low, wilson.high))
-    assert found["lost"] == pytest.approx(0.2)
-    assert found["lost_low"] < 0.2 < found["lost_high"]
+    assert (found["flip_rate_low"], found["flip_rate_high"]) == pytest.approx(
+        (wilson.low, wilson.high)
+    )
+    assert found["accuracy_drop"] == pytest.approx(0.2)
+    assert found["accuracy_drop_low"] < 0.2 < found["accuracy_drop_high"]
 
 
 def test_a_flip_from_wrong_to_wrong_loses_nothing() -> None:
-    found = costs(np.array([0, 0]), logits([1, 1], 3), logits([2, 2], 3), 0)
-    assert found["flips"] == 1
-    assert found["lost"] == found["lost_low"] == found["lost_high"] == 0
+    found = spelled(costs(np.array([0, 0]), logits([1, 1], 3), logits([2, 2], 3), 0))
+    assert found["flip_rate"] == 1
+    assert found["accuracy_drop"] == found["accuracy_drop_low"] == found["accuracy_drop_high"] == 0
 
 
 def test_the_interval_of_the_loss_is_paired() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 400)
     before = np.where(rng.random(400) < 0.7, labels, 1 - labels)
-    found = costs(labels, logits(list(before)), logits(list(before)), 0)
-    assert found["lost_low"] == found["lost_high"] == 0
+    found = spelled(costs(labels, logits(list(before)), logits(list(before)), 0))
+    assert found["accuracy_drop_low"] == found["accuracy_drop_high"] == 0
     after = before.copy()
     after[:20] = 1 - after[:20]
-    found = costs(labels, logits(list(before)), logits(list(after)), 0)
+    found = spelled(costs(labels, logits(list(before)), logits(list(after)), 0))
     unpaired = 2 * 1.96 * np.sqrt(2 * 0.7 * 0.3 / 400)
-    assert found["lost_high"] - found["lost_low"] < unpaired / 2
+    assert found["accuracy_drop_high"] - found["accuracy_drop_low"] < unpaired / 2
 
 
 def test_recall_of_each_class_and_none_of_an_absent_one() -> None:
-    found = recalls(np.array([0, 0, 1]), logits([0, 2, 1], 3), ["a", "b", "c"])
+    found = spelled(recalls(np.array([0, 0, 1]), logits([0, 2, 1], 3), ["a", "b", "c"]))
     assert (found["n_a"], found["recall_a"]) == (2, 0.5)
     assert (found["n_b"], found["recall_b"]) == (1, 1.0)
     assert found["recall_b_low"] < 0.3
@@ -81,14 +85,24 @@ def test_a_row_for_every_condition_and_metrics_without_dots_in_a_key() -> None:
     table = curve(labels, clean, corrupted, ["a", "b"], 0)
     assert set(COLUMNS) <= set(table.columns)
     assert table["condition"].is_unique
-    metrics = as_metrics(table)
+    metrics = by_corruption(table)
     assert {name: tuple(map(int, metrics[name])) for name in LADDERS} == {
         name: ladder.severities for name, ladder in LADDERS.items()
     }
     assert all("." not in key for ladder in metrics.values() for key in ladder)
     assert list(metrics["jpeg"]["50"]) == FIGURES
-    assert metrics["jpeg"]["50"]["flips"] == 0
-    assert metrics["jpeg"]["30"]["flips"] == metrics["jpeg"]["30"]["lost"] == 0.25
+    assert metrics["jpeg"]["50"]["flip_rate"] == 0
+    assert metrics["jpeg"]["30"]["flip_rate"] == metrics["jpeg"]["30"]["accuracy_drop"] == 0.25
+
+
+def test_the_headline_is_the_worst_accuracy_of_test_where_there_is_one() -> None:
+    steps = {"jpeg": {"50": {"accuracy": 0.8}, "30": {"accuracy": 0.6}}}
+    val = {"clean": {"accuracy": 0.1}, "blur": {"1": {"accuracy": 0.7}}, **steps}
+    assert headlines({"val": val}) == {"worst_accuracy": 0.6}
+    assert headlines({"val": val, "test": {"clean": {}, "blur": val["blur"]}}) == {
+        "worst_accuracy": 0.7
+    }
+    assert headlines({"skipped": "robustness.images is 0"}) == {}
 
 
 def condition(corruption: str, step: int) -> int:

@@ -61,10 +61,10 @@ def prepare(folder: Path, split: pd.DataFrame, most: int = 500) -> None:
 
 def run(folder: Path) -> dict[str, Any]:
     inputs = {"params": "params.yaml", "split": "split.csv", "images": "images.npy"}
-    outputs = {"metrics": "m.json", "curve": "m.csv", "figure": "m.png", "flips-png": "f.png"}
+    outputs = {"metrics": "m.json", "details": "d.json", "curve": "m.csv", "figures": "figures"}
     flags = inputs | {"model": "model"} | outputs
     main([word for flag, name in flags.items() for word in (f"--{flag}", str(folder / name))])
-    return read_metrics(folder / "m.json")
+    return read_metrics(folder / "d.json")
 
 
 def test_a_classifier_of_brightness_loses_the_bright_where_it_gets_dark(
@@ -74,27 +74,28 @@ def test_a_classifier_of_brightness_loses_the_bright_where_it_gets_dark(
     val = run(folder)["val"]
     assert val["clean"]["n"] == 40
     assert val["clean"]["accuracy"] == 1
-    assert val["brightness"]["75"]["flips"] == val["brightness"]["75"]["lost"] == 0.5
-    assert val["brightness"]["125"]["flips"] == 0
+    assert val["brightness"]["75"]["flip_rate"] == val["brightness"]["75"]["accuracy_drop"] == 0.5
+    assert val["brightness"]["125"]["flip_rate"] == 0
     assert val["noise"]["20"]["accuracy"] == val["jpeg"]["30"]["accuracy"] == 1
-    assert val["jpeg"]["30"]["flips_high"] > 0.05
+    assert val["jpeg"]["30"]["flip_rate_high"] > 0.05
+    assert read_metrics(folder / "m.json") == {"worst_accuracy": 0.5}
     table = read_table(folder / "m.csv").set_index("condition")
     darker = table.loc["val: brightness 75 %"]
     assert (darker["recall_bright"], darker["recall_dark"]) == (0, 1)
     assert (darker["n_bright"], darker["n_dark"]) == (20, 20)
-    assert Image.open(folder / "f.png").height > 1000
+    assert Image.open(folder / "figures/flips.png").height > 1000
 
 
 def test_pictures_say_so_where_nothing_flips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "logits_of", lambda _network, x: np.tile([1.0, 0], (len(x), 1)))
-    assert run(folder)["val"]["brightness"]["50"]["flips"] == 0
-    assert Image.open(folder / "f.png").size == flips_picture([]).size
+    assert run(folder)["val"]["brightness"]["50"]["flip_rate"] == 0
+    assert Image.open(folder / "figures/flips.png").size == flips_picture([]).size
 
 
 def test_two_runs_write_the_same_bytes(folder: Path) -> None:
     prepare(folder, listing(train=4, val=14), most=12)
     assert run(folder)["val"]["jpeg"]["50"]["n"] == 12
-    names = ("m.json", "m.csv", "m.png", "f.png")
+    names = ("m.json", "d.json", "m.csv", "figures/robustness.png", "figures/flips.png")
     before = [(folder / name).read_bytes() for name in names]
     run(folder)
     assert [(folder / name).read_bytes() for name in names] == before
@@ -119,9 +120,10 @@ def test_nothing_measured_still_writes_every_output(
     prepare(folder, listing(train=4, val=val), most)
     metrics = run(folder)
     assert set(metrics) == {"skipped"}
+    assert read_metrics(folder / "m.json") == {}
     assert reason in metrics["skipped"]
     assert list(read_table(folder / "m.csv").columns) == COLUMNS
-    assert Image.open(folder / "m.png").size == flips_picture([]).size
+    assert Image.open(folder / "figures/robustness.png").size == flips_picture([]).size
 
 
 def test_the_draw_stays_in_its_split_and_repeats() -> None:

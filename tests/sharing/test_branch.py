@@ -1,6 +1,5 @@
 """A branch is shown beside its base: settings, figures, plots, images; offline and as Markdown."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import change_params, commit, run_in
+from twincam.files.metrics import read_metrics
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,18 @@ def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, fini
     assert "McNemar" in text
     expected = changed_images(branch, finished)
     assert expected, "the branch changes no prediction: the test shows nothing"
-    listed = text[text.index("### Images") : text.index("<details>")]
+    listed = text[text.index("### Images") :]
     assert {name for name in expected if name in listed} == expected
     assert listed.count(".png |") == len(expected)
-    loss = [
-        json.loads((folder / "reports" / "train.json").read_text())["val_loss"]
+    accuracy = [
+        "{accuracy:.3f} ({accuracy_low:.3f} to {accuracy_high:.3f})".format(
+            **read_metrics(folder / "reports" / "crossval.json")
+        )
         for folder in (finished, branch)
     ]
-    assert f"| train: val_loss | {loss[0]:.4g} | {loss[1]:.4g} |" in text
+    assert f"| crossval: accuracy | {accuracy[0]} | {accuracy[1]} |" in text
+    metrics = text[text.index("### Metrics") : text.index("### Images")]
+    assert metrics.count("\n| ") <= 41
 
 
 def test_page_holds_both_panels_of_every_image_and_asks_for_nothing(

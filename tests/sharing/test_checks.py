@@ -35,7 +35,7 @@ def changed_parameter(folder: Path) -> None:
 def changed_metric(folder: Path) -> None:
     path = folder / "reports" / "evaluate.json"
     metrics = json.loads(path.read_text())
-    metrics["val"]["accuracy"] = 1.0
+    metrics["accuracy"] = 1.0
     path.write_text(json.dumps(metrics))
 
 
@@ -62,9 +62,9 @@ def held_output(folder: Path) -> None:
     run_in(folder, "git", "add", "--force", "data/split.csv")
 
 
-def lost_metric(folder: Path) -> None:
-    run_in(folder, "git", "rm", "--quiet", "--cached", "reports/train.json")
-    (folder / ".git" / "info" / "exclude").write_text("reports/train.json\n")
+def lost_details(folder: Path) -> None:
+    run_in(folder, "git", "rm", "--quiet", "--cached", "reports/details/train.json")
+    (folder / ".git" / "info" / "exclude").write_text("reports/details/train.json\n")
 
 
 def pushed_nothing(folder: Path) -> None:
@@ -81,7 +81,7 @@ def pushed_nothing(folder: Path) -> None:
         (large_file, ["docs/large.bin: too large"]),
         (unignored_output, ["models/protopnet.safetensors", "not ignore"]),
         (held_output, ["git holds data/split.csv"]),
-        (lost_metric, ["git lacks the metrics reports/train.json"]),
+        (lost_details, ["git lacks reports/details/train.json"]),
         (pushed_nothing, ["lacks data/attributes.csv, data/deliveries.csv", "make push"]),
     ],
 )

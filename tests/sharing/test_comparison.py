@@ -8,7 +8,9 @@ import pytest
 
 from twincam.sharing.comparison import (
     Change,
+    Headline,
     changes,
+    headlines,
     join,
     judgement,
     neighbours_in_common,
@@ -30,6 +32,33 @@ def test_changes_name_the_file_where_several_hold_the_values() -> None:
     assert changes(one) == [Change("seed", 0, 1)]
     two = {"reports/b.json": {"n": {"old": 1}}, "reports/a.json": {"n": {"new": 2}}}
     assert changes(two) == [Change("a: n", None, 2), Change("b: n", 1, None)]
+
+
+def test_a_headline_that_differs_stands_in_one_row_with_its_interval() -> None:
+    same: dict[str, object] = {"old": 0.5, "new": 0.5}
+    evaluate: dict[str, dict[str, object]] = {
+        "accuracy": {"old": 0.9, "new": 0.95},
+        "accuracy_low": {"old": 0.8, "new": 0.85},
+        "accuracy_high": {"old": 0.97, "new": 0.97},
+        "nll": same,
+        "split": {"old": "val", "new": "test"},
+    }
+    wider: dict[str, dict[str, object]] = {
+        "rate": same,
+        "rate_low": {"old": 0.4, "new": 0.3},
+        "rate_high": same,
+    }
+    diff: dict[str, dict[str, dict[str, object]]] = {
+        "reports/evaluate.json": evaluate,
+        "reports/a.json": {"rate": {"new": 0.25}},
+        "reports/stability.json": wider,
+    }
+    assert headlines(diff) == [
+        Headline("a: rate", "–", "0.250", ""),
+        Headline("evaluate: accuracy", "0.900 (0.800 to 0.970)", "0.950 (0.850 to 0.970)", "+0.05"),
+        Headline("evaluate: split", "val", "test", ""),
+        Headline("stability: rate", "0.500 (0.400 to 0.500)", "0.500 (0.300 to 0.500)", "+0"),
+    ]
 
 
 def test_only_images_that_both_judged_by_the_same_label_are_compared() -> None:

@@ -21,6 +21,7 @@ from twincam.sharing.experiments import (
     by_setting,
     compare_experiments,
     figures_of,
+    markdown,
     mean_interval,
     reaches,
 )
@@ -59,10 +60,22 @@ def test_runs_are_grouped_by_what_varies_but_the_seed() -> None:
     assert found["accuracy"][0][0] == pytest.approx(0.6)
 
 
+def test_a_headline_that_a_run_lacks_is_a_dash_and_one_alone_of_its_name_is_found() -> None:
+    row = {"rev": "1234567", "reports/evaluate.json:accuracy": 0.9, "abstention_rate": 0.2}
+    found = figures_of(row)
+    assert found
+    assert (found["accuracy"], found["abstention rate"]) == (0.9, 0.2)
+    assert np.isnan([found["ROC AUC"], found["ProtoPNet accuracy"]]).all()
+    table = by_setting(pd.DataFrame([found]).assign(seed=0), ["seed"], "seed")
+    assert markdown(table).splitlines()[-1] == "| 1 | 0.900 | – | 0.200 | – |"
+    assert figures_of({"rev": "1234567", "reports/crossval.json:accuracy": 0.9}) is None
+    assert figures_of({**row, "rev": "workspace"}) is None
+
+
 @pytest.mark.parametrize("state", ["Queued", "Running", "Failed"])
 def test_what_has_not_finished_is_not_counted(state: str) -> None:
     """Its row shows the figures of the commit that it starts from."""
-    row = {f"{file}:val.{key}": 0.9 for file, key in FIGURES.values()} | {"rev": "1234567"}
+    row = {f"{file}:{key}": 0.9 for file, key in FIGURES.values()} | {"rev": "1234567"}
     assert figures_of({**row, "State": "Success"})
     assert figures_of({**row, "State": state}) is None
 
@@ -129,7 +142,7 @@ def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project
     rows = [line.split(" | ") for line in text.splitlines() if "data/" in line]
     counts = {row[0].strip("| "): row[2] for row in rows}
     assert counts == {"data/own": "1", "data/synthetic/images": "2"}
-    name = "reports/evaluate.json:val.accuracy"
+    name = "reports/evaluate.json:accuracy"
     by_seed = [
         row[name]
         for row in dvc.api.exp_show(str(project))

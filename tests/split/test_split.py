@@ -36,6 +36,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.root, self.info = folder / "images", folder / "info"
         self.split, self.metrics = folder / "data/split.csv", folder / "reports/split.json"
+        self.details = folder / "reports/details/split.json"
         self.attributes = folder / "data/attributes.csv"
         self.params = folder / "params.yaml"
         self.info.mkdir()
@@ -57,10 +58,10 @@ class Run:
         synthesize = {"seed": 0, "pairs": 2, "image_size": 64, "shortcut": "none"}
         blocks = {"data": data, "split": split, "synthesize": synthesize}
         self.params.write_text(json.dumps(blocks))
-        flags = ("params", "root", "info", "split", "attributes", "metrics")
+        flags = ("params", "root", "info", "split", "attributes", "metrics", "details")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
-        metrics = json.loads(self.metrics.read_text(encoding="utf-8"))
-        return read_table(self.split, TEXT), metrics
+        details = json.loads(self.details.read_text(encoding="utf-8"))
+        return read_table(self.split, TEXT), details
 
     def fill(self, *folders: str, count: int = 8) -> None:
         for which, folder in enumerate(folders):
@@ -86,6 +87,7 @@ def test_a_free_split(run: Run) -> None:
     assert len(set(table["id"])) == 16
     assert set(table["id"].str.len()) == {12}
     assert metrics["images"] == {"total": 16, "used": 16, "bad": 0, "dropped": 0}
+    assert json.loads(run.metrics.read_text()) == {"images": 16}
     assert metrics["given_split"] is False
     assert metrics["groups"] == {"count": 16, "largest": 1}
     assert "sources" not in metrics
@@ -98,12 +100,12 @@ def test_twice_the_same_bytes_in_any_listing_order(
 ) -> None:
     run.fill("real", "fake")
     run()
-    first = run.split.read_bytes(), run.metrics.read_bytes()
+    first = run.split.read_bytes(), run.details.read_bytes()
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     run()
-    assert (run.split.read_bytes(), run.metrics.read_bytes()) == first
+    assert (run.split.read_bytes(), run.details.read_bytes()) == first
 
 
 def test_any_name_and_nested_folders(run: Run) -> None:
@@ -177,7 +179,9 @@ def test_too_many_bad_files(run: Run, capsys: pytest.CaptureFixture) -> None:
     run(max_bad_fraction=0.5)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == ("split: and 10 more, all in reports/split.json when this stage succeeds")
+    assert lines[-1] == (
+        "split: and 10 more, all in reports/details/split.json when this stage succeeds"
+    )
     message = user_error(run, max_bad_fraction=0.49)
     assert "30 of 60 files" in message
     assert "real/0.jpg: not a JPEG" in message
@@ -435,10 +439,10 @@ def test_what_cannot_be_split(run: Run, make: Callable[[Run], None], said: list[
 def test_a_failing_run_leaves_the_old_outputs(run: Run) -> None:
     run.fill("real", "fake")
     run()
-    before = run.split.read_bytes(), run.metrics.read_bytes()
+    before = run.split.read_bytes(), run.details.read_bytes()
     shutil.rmtree(run.root / "fake")
     user_error(run)
-    assert (run.split.read_bytes(), run.metrics.read_bytes()) == before
+    assert (run.split.read_bytes(), run.details.read_bytes()) == before
     assert not list(run.split.parent.glob("*.partial"))
 
 

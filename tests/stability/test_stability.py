@@ -73,7 +73,8 @@ class Run:
         self.params = folder / "params.yaml"
         self.near_duplicate_distance = 10
         self.preprocessing, self.max_pixels = folder / "preprocessing.json", 1_000_000
-        self.deliveries, self.metrics = folder / "deliveries.csv", folder / "deliver.json"
+        self.deliveries, self.metrics = folder / "deliveries.csv", folder / "stability.json"
+        self.details = folder / "details.json"
         self.external.mkdir()
         self.rows: list[dict[str, object]] = []
         self.prepared(SETTINGS)
@@ -102,10 +103,10 @@ class Run:
     def __call__(self) -> tuple[pd.DataFrame, dict]:
         flags = ["params", "root", "split", "external", "max_pixels", "near_duplicate_distance"]
         flags += ["model", "preprocessing"]
-        flags += ["deliveries", "metrics"]
+        flags += ["deliveries", "metrics", "details"]
         pairs = [(f"--{flag.replace('_', '-')}", str(getattr(self, flag))) for flag in flags]
         main([part for pair in pairs for part in pair])
-        return read_table(self.deliveries, TEXT), json.loads(self.metrics.read_text("utf-8"))
+        return read_table(self.deliveries, TEXT), json.loads(self.details.read_text("utf-8"))
 
 
 @pytest.fixture
@@ -218,10 +219,12 @@ def test_verdicts_flip_where_the_way_takes_away_what_they_live_on(
     assert set(metrics) == {"val", "test", "external", "bad", "leaks"}
     low, high = wilson(2, 3)
     assert val["n"] == 3
-    assert [val[f"unstable{end}"] for end in ("", "_low", "_high")] == pytest.approx(
+    assert [val[f"flip_rate{end}"] for end in ("", "_low", "_high")] == pytest.approx(
         [2 / 3, low, high], abs=1e-6
     )
-    shares = {name: (way["accuracy"], way.get("flips")) for name, way in val["deliveries"].items()}
+    shares = {
+        name: (way["accuracy"], way.get("flip_rate")) for name, way in val["deliveries"].items()
+    }
     assert shares == {
         **dict.fromkeys(DELIVERIES, (0.666667, 0.0)),
         "as is": (0.666667, None),
@@ -230,11 +233,14 @@ def test_verdicts_flip_where_the_way_takes_away_what_they_live_on(
     }
     low, high = wilson(1, 3)
     box = val["deliveries"]["letterbox"]
-    ends = [box[f"{name}_{end}"] for name in ("accuracy", "flips") for end in ("low", "high")]
+    ends = [box[f"{name}_{end}"] for name in ("accuracy", "flip_rate") for end in ("low", "high")]
     assert ends == pytest.approx([low, high] * 2, abs=1e-6)
     assert {way["n"] for way in val["deliveries"].values()} == {3}
-    assert metrics["test"]["deliveries"]["letterbox"]["flips"] == 1.0
+    assert metrics["test"]["deliveries"]["letterbox"]["flip_rate"] == 1.0
     assert (metrics["external"], metrics["bad"], metrics["leaks"]) == ({}, [], [])
+    headlines = json.loads(run.metrics.read_text())
+    names = ("flip_rate", "flip_rate_low", "flip_rate_high")
+    assert headlines == {name: metrics["test"][name] for name in names}
 
 
 def test_each_way_does_what_its_name_says() -> None:
@@ -302,8 +308,8 @@ def test_another_source_gets_rows_and_figures_of_its_own(judged_by_brightness: R
     assert metrics["val"]["n"] == 1
     oxford = metrics["external"]["ox ford"]
     assert (oxford["n"], oxford["deliveries"]["as is"]["accuracy"]) == (3, 0.666667)
-    assert oxford["deliveries"]["letterbox"]["flips"] == 1.0
-    assert metrics["external"]["zoo"]["unstable"] == 0.5
+    assert oxford["deliveries"]["letterbox"]["flip_rate"] == 1.0
+    assert metrics["external"]["zoo"]["flip_rate"] == 0.5
 
 
 def test_pictures_are_sent_upright(tmp_path: Path) -> None:

@@ -109,3 +109,8 @@ def sentence_picture(sentence: str) -> Image.Image:
     strip = Image.new("RGB", (960, 52), PAPER)
     write_line(ImageDraw.Draw(strip), (16, 18), sentence, width=928)
     return strip
+
+
+def skipped_picture(reason: str) -> Image.Image:
+    """Return the picture that stands where a stage measured nothing, for ``reason``."""
+    return sentence_picture(f"Not measured: {reason}.")

@@ -14,12 +14,18 @@ def warn(stage: str, *lines: str) -> None:
     """Print ``lines`` on standard error: the first `SHOWN`, and the number of the others."""
     more = len(lines) - SHOWN
     tail = (
-        [f"and {more} more, all in reports/{stage}.json when this stage succeeds"]
+        [f"and {more} more, all in reports/details/{stage}.json when this stage succeeds"]
         if more > 0
         else []
     )
     for line in [*lines[:SHOWN], *tail]:
         print(f"{stage}: {line}", file=sys.stderr)
+
+
+def skipped(stage: str, reason: str) -> dict[str, str]:
+    """Warn that ``stage`` measures nothing, for ``reason``; return the details that say so."""
+    warn(stage, f"skipped: {reason}")
+    return {"skipped": reason}
 
 
 def warn_unless_class(stage: str, real_class: str | None, classes: Sequence[str]) -> None:

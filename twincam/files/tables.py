@@ -1,6 +1,7 @@
 """Read and write tables as CSV; the table of images and their splits."""
 
 import csv
+from collections.abc import Container
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,15 @@ from twincam.files.atomic import write_text
 from twincam.files.errors import UserError
 
 EVALUATED_SPLITS = ("val", "test")
+
+
+def headline_split(measured: Container[str]) -> str | None:
+    """Return the split whose figures are the headlines: test where ``measured`` holds it, else val.
+
+    Where there is a test split, val chose the epoch: only the figures of test are free of that.
+    None where neither was measured.
+    """
+    return next((name for name in reversed(EVALUATED_SPLITS) if name in measured), None)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
 from twincam.files.overwriting import place_to_write
 from twincam.files.tables import read_split, read_table
-from twincam.sharing.comparison import changes, join, neighbours_in_common, paired, shown
+from twincam.sharing.comparison import changes, headlines, join, neighbours_in_common, paired, shown
 from twincam.sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
 
 NEEDED = (
@@ -70,7 +70,9 @@ def compare(root: Path, base: str, target: Path) -> str:
             "base": base,
             "commit": commit[:10],
             "params": changes(json.loads(dvc(root, "params", "diff", commit, "--json"))),
-            "metrics": changes(json.loads(dvc(root, "metrics", "diff", commit, "--json"))),
+            "headlines": headlines(
+                json.loads(dvc(root, "metrics", "diff", commit, "--all", "--json"))
+            ),
             "paired": paired(joined),
             "rows": rows,
             "changed_count": int((joined["predicted_before"] != joined["predicted_after"]).sum()),
@@ -159,7 +161,7 @@ def explained(folder: Path) -> Explained:
             masks=data / "masks.npy",
             embeddings=data / "embeddings",
             predictions=reports / "predictions.csv",
-            evaluated=reports / "evaluate.json",
+            evaluated=reports / "details" / "evaluate.json",
             explained=reports / "details" / "explain.json",
             heatmaps=data / "heatmaps",
             swapped=data / "swapped.npy",

@@ -28,9 +28,9 @@ def check(root: Path, report: Callable[[str], None]) -> None:
     with clone_at(root, commit_of(root, "HEAD")) as clone:
         found = {
             "dvc.lock has the parameters of params.yaml": other_params(clone),
-            "the metrics are those of dvc.lock": other_metrics(clone),
+            "metrics and details are those of dvc.lock": other_metrics(clone),
             "no stage waits to be run": waiting(clone),
-            "git ignores outputs and holds metrics": misplaced(clone),
+            "git ignores outputs and holds metrics and details": misplaced(clone),
             graph_says(clone): other_graph(clone),
             f"no file in git is over {LARGEST / 1e6:.0f} MB": large_files(clone),
         }
@@ -85,7 +85,7 @@ def waiting(folder: Path) -> str | None:
 
 
 def misplaced(folder: Path) -> str | None:
-    """Say which outputs git would take in or has, and which metrics it lacks."""
+    """Say which outputs git would take in or has, and which metrics and details it lacks."""
     held = set(command(folder, "git", "ls-files", "-z").split("\0"))
     holding = held | {str(parent) for name in held for parent in Path(name).parents}
     with Repo(str(folder)) as repo:
@@ -98,7 +98,7 @@ def misplaced(folder: Path) -> str | None:
         "git holds {}, which DVC tracks; `git rm --cached` it": [
             path for path in cached if cached[path] and path in holding
         ],
-        "git lacks the metrics {}; `git add` them": [
+        "git lacks {}, which DVC leaves to git; `git add` it": [
             path for path in cached if not cached[path] and path not in held
         ],
     }

@@ -1,6 +1,7 @@
 """Compare two runs: their parameters, their metrics and the prediction of each image."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -20,6 +21,15 @@ class Change(NamedTuple):
     after: Any
 
 
+class Headline(NamedTuple):
+    """One figure that differs, as text: with its interval where it has one, a dash for none."""
+
+    name: str
+    before: str
+    after: str
+    change: str
+
+
 class Paired(NamedTuple):
     """Two models on the images of a split, and the conclusion in words.
 
@@ -33,7 +43,7 @@ class Paired(NamedTuple):
 
 
 def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
-    """Return what ``dvc params diff`` or ``dvc metrics diff`` found, by file and name."""
+    """Return what ``dvc params diff`` found, by file and name."""
     files = sorted(diff)
     prefix = {file: "" if len(files) == 1 else f"{_stem(file)}: " for file in files}
     return [
@@ -41,6 +51,38 @@ def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]
         for file in files
         for name, values in sorted(diff[file].items())
     ]
+
+
+def headlines(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Headline]:
+    """Return each figure of ``dvc metrics diff --all`` that differs, in one row with its interval.
+
+    Args:
+        diff: by file and name, ``old`` and ``new``; ``<name>_low`` and ``<name>_high`` are the
+            interval of ``<name>``.
+    """
+    found = []
+    for file, values in sorted(diff.items()):
+        for name in sorted(values):
+            if re.sub("_(low|high)$", "", name) in values.keys() - {name}:
+                continue
+            parts = [values.get(f"{name}{end}", {}) for end in ("", "_low", "_high")]
+            before, after = ([part.get(side) for part in parts] for side in ("old", "new"))
+            if before != after:
+                moved = _change(before[0], after[0])
+                found.append(Headline(f"{_stem(file)}: {name}", _cell(before), _cell(after), moved))
+    return found
+
+
+def _cell(values: Sequence[Any]) -> str:
+    value, low, high = (f"{one:.3f}" if isinstance(one, float) else one for one in values)
+    if value is None:
+        return "–"
+    return f"{value}" if low is None or high is None else f"{value} ({low} to {high})"
+
+
+def _change(before: Any, after: Any) -> str:
+    both = isinstance(before, float | int) and isinstance(after, float | int)
+    return f"{after - before:+.3g}" if both else ""
 
 
 def _stem(file: str) -> str:

@@ -23,8 +23,10 @@ from twincam.sharing.storage import listed, outputs_of
 FIGURES = {
     "accuracy": ("reports/evaluate.json", "accuracy"),
     "ROC AUC": ("reports/evaluate.json", "roc_auc"),
-    "ProtoPNet": ("reports/protopnet.json", "accuracy"),
+    "abstention rate": ("reports/evaluate.json", "abstention_rate"),
+    "ProtoPNet accuracy": ("reports/prototypes.json", "accuracy"),
 }
+"""The columns of the table: the file and the name of the headline that each shows."""
 
 
 def compare_experiments(root: Path, over: str) -> str:
@@ -96,24 +98,24 @@ def finished(row: Mapping[str, Any]) -> bool:
 
 
 def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a row of ``dvc.api.exp_show`` with `FIGURES`, of test where there is one.
+    """Return a row of ``dvc.api.exp_show`` with `FIGURES`; NaN stands for one that it lacks.
 
-    None stands for the workspace, for what has no figures, and for what has not finished: its row
+    None stands for the workspace, for what has no accuracy, and for what has not finished: its row
     shows the figures of the commit that it starts from.
     """
-    if not finished(row):
+    if not finished(row) or row["rev"] == "workspace":
         return None
-    for split in ("test", "val"):
-        names = {
-            figure: next(
-                (name for name in (f"{file}:{split}.{key}", f"{split}.{key}") if name in row), ""
-            )
-            for figure, (file, key) in FIGURES.items()
-        }
-        values = {figure: row.get(name) for figure, name in names.items()}
-        if row["rev"] != "workspace" and all(isinstance(v, float | int) for v in values.values()):
-            return {**row, **values}
-    return None
+    found = {figure: headline(row, *place) for figure, place in FIGURES.items()}
+    return None if np.isnan(found["accuracy"]) else {**row, **found}
+
+
+def headline(row: Mapping[str, Any], file: str, name: str) -> float:
+    """Return the headline ``name`` of ``file``, NaN where ``row`` lacks it.
+
+    DVC calls it ``<file>:<name>``, or ``<name>`` alone where no other file has one of that name.
+    """
+    value = row.get(f"{file}:{name}", row.get(name))
+    return float(value) if isinstance(value, float | int) else float("nan")
 
 
 def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.DataFrame:
@@ -121,7 +123,7 @@ def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.Data
 
     Args:
         table: a row for each run: ``params`` and `FIGURES`.
-        params: names of parameters; those that never augment are left out of the result.
+        params: names of parameters; those that never vary are left out of the result.
         over: the parameter to average over.
     """
     text = table[[name for name in params if name != over]].map(cell)
@@ -156,10 +158,12 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return a mean with its interval, a number or any other value as text."""
+    """Return a mean with its interval, a dash for NaN, a number or any other value as text."""
     if isinstance(value, float):
         return f"{value:g}"
     if not isinstance(value, tuple):
         return markdown_text(value)
     mean, low, high = value
+    if np.isnan(mean):
+        return "–"
     return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f} ({low:.3f}–{high:.3f})"

@@ -1,7 +1,7 @@
-"""What the classifier knows beyond a shortcut: where the shortcut fails, and at equal shortcut.
+"""The classifier's figures given a shortcut: where the shortcut fails, and at equal score of it.
 
 A difference of two accuracies would not tell: two models can be right on the same images or on
-others. Here the classifier is judged where the audit's model gives no help.
+others. Here the classifier is scored where the audit's model does not help.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,17 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from twincam.determinism import generator
-from twincam.statistics.intervals import logit_interval, share_with_interval
+from twincam.files.metrics import Estimate
+from twincam.statistics.estimates import NOTHING, share
+from twincam.statistics.intervals import logit_interval
 
 PER_STRATUM, FEWEST_PAIRS, DRAWS = 10, 25, 500
 
 
-def beyond_shortcuts(
+def given_shortcuts(
     table: pd.DataFrame, audit: pd.DataFrame, classes: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Return `beyond` of one split for every model of the audit, as ``beyond.<images>.<model>``.
+    """Return `given_shortcut` for every audit model: ``given_shortcut.<images>.<model>``.
 
     Args:
         table: predictions of the classifier, of one split.
@@ -31,11 +33,11 @@ def beyond_shortcuts(
     found: dict[str, Any] = {}
     for (images, descriptor), rows in audit.groupby(["images", "descriptor"], sort=True):
         by_images = found.setdefault(str(images), {})
-        by_images[str(descriptor)] = beyond(table, rows, classes, seed)
-    return {"beyond": found} if found else {}
+        by_images[str(descriptor)] = given_shortcut(table, rows, classes, seed)
+    return {"given_shortcut": found} if found else {}
 
 
-def beyond(
+def given_shortcut(
     table: pd.DataFrame, shortcut: pd.DataFrame, classes: Sequence[str], seed: int
 ) -> dict[str, Any]:
     """Return the classifier's figures given one audit model.
@@ -48,35 +50,34 @@ def beyond(
 
     Returns:
         ``n_wrong``, the images that the audit's model gets wrong, ``accuracy_where_wrong`` of the
-        classifier on them with its interval, ``auc_given``, the mean over classes of
-        `conditional_auc`, with its 95 % interval, and ``pairs`` that it rests on. A figure is
-        NaN where no image contradicts the shortcut, None where too few pairs share its score.
+        classifier on them, ``auc_given``, the mean over classes of `conditional_auc`, and ``pairs``
+        that it rests on. A figure is `NOTHING` where no image contradicts the shortcut or too few
+        pairs share its score.
     """
     given = shortcut.set_index("id").loc[table["id"]]
     labels = table["label"].to_numpy()
     wrong = given["predicted"].to_numpy() != labels
     right = (table["predicted"].to_numpy() == labels)[wrong]
     truth = np.array([labels == label for label in classes])
-    score, known = (
+    score, shortcuts = (
         np.array([part[f"p_{label}"].to_numpy() for label in classes]) for part in (table, given)
     )
     chosen = slice(1, 2) if len(classes) == 2 else slice(None)
-    triples = list(zip(truth[chosen], score[chosen], known[chosen], strict=True))
+    triples = list(zip(truth[chosen], score[chosen], shortcuts[chosen], strict=True))
     value, pairs = mean_conditional(triples)
-    low, high = interval(triples, seed) if pairs >= FEWEST_PAIRS else (None, None)
     return {
         "n_wrong": int(wrong.sum()),
-        **share_with_interval("accuracy_where_wrong", right),
-        "auc_given": value if pairs >= FEWEST_PAIRS else None,
-        "auc_given_low": low,
-        "auc_given_high": high,
+        "accuracy_where_wrong": share(right),
+        "auc_given": Estimate(value, *interval(triples, seed), len(table))
+        if pairs >= FEWEST_PAIRS
+        else NOTHING,
         "pairs": pairs,
     }
 
 
-def strata_of(known: np.ndarray) -> np.ndarray:
+def strata_of(shortcut: np.ndarray) -> np.ndarray:
     """Return the stratum of each score ``[N]``: tens of neighbours, equal scores together."""
-    return ((rankdata(known) - 1) // PER_STRATUM).astype(int)
+    return ((rankdata(shortcut) - 1) // PER_STRATUM).astype(int)
 
 
 def conditional_auc(
@@ -85,7 +86,7 @@ def conditional_auc(
     """Return the AUC of ``score`` among images of one stratum, and the pairs it rests on.
 
     The AUC adjusted for a covariate (Janes and Pepe, Biometrika 2009), by strata of it, each
-    weighted by its pairs. Strata must be narrow: within a wide one the covariate still tells.
+    weighted by its pairs. Strata must be narrow: within a wide one the covariate still has a say.
 
     Args:
         positive: bool ``[N]``.
@@ -104,7 +105,7 @@ def mean_conditional(
     triples: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> tuple[float, int]:
     """Return the mean of `conditional_auc` over classes that have pairs, and all their pairs."""
-    found = [conditional_auc(truth, score, strata_of(known)) for truth, score, known in triples]
+    found = [conditional_auc(truth, score, strata_of(given)) for truth, score, given in triples]
     values = [value for value, pairs in found if pairs]
     return (float(np.mean(values)) if values else float("nan")), sum(n for _, n in found)
 
@@ -123,7 +124,7 @@ def interval(
         for pick in rng.integers(0, n, size=(DRAWS, n))
     ]
     drawn = np.array(values)
-    trials = [disjoint_pairs(truth, strata_of(known)) for truth, _, known in triples]
+    trials = [disjoint_pairs(truth, strata_of(shortcut)) for truth, _, shortcut in triples]
     fewest = min(n for n in trials if n)
     return logit_interval(mean_conditional(triples)[0], drawn[np.isfinite(drawn)], fewest)
 

@@ -1,11 +1,20 @@
-"""Draw how well each source is recognised when training has not seen it."""
+"""Draw how well each source is classified when it is left out of training."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twincam.figures.drawing import AGAINST, FOR, legend_beside, new_figure
+from twincam.figures.drawing import (
+    AGAINST,
+    FOR,
+    legend_beside,
+    new_figure,
+    save_figure,
+    save_picture,
+    skipped_picture,
+)
 from twincam.figures.text import beside_plot
 
 if TYPE_CHECKING:
@@ -17,13 +26,22 @@ BARS = 120
 COLOURS = (FOR / 255, AGAINST / 255, (0.1, 0.55, 0.4), (0.7, 0.65, 0.1), (0.5, 0.5, 0.5))
 
 
-def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
+def draw_left_out(path: Path, details: Mapping[str, Any]) -> None:
+    """Write the `left_out_figure` of ``leave_one_source_out``'s details, or why there is none."""
+    if "sources" in details:
+        save_figure(path, left_out_figure(details["sources"]))
+    else:
+        save_picture(path, skipped_picture(details["skipped"]))
+
+
+def left_out_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
     """Draw the recall of each source left out with its interval, one bar for each of its classes.
 
     Of more than `BARS`, those of the lowest recall.
 
     Args:
-        left_out: by source, ``per_class.<label>.{recall,recall_low,recall_high,n}``.
+        left_out: by source, as it stands in JSON:
+            ``per_class.<label>.{recall,recall_low,recall_high,n}``.
     """
     bars = [
         (source, label, one)
@@ -49,10 +67,10 @@ def recall_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
             -np.array(rows), recall, 0.6, xerr=error, color=colour, hatch=hatch, capsize=3
         )
     shown = beside_plot([source for source, _, _ in bars])
-    known = beside_plot(labels)
+    names = beside_plot(labels)
     axes.set_yticks(
         -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
     )
     axes.set(xlim=(0, 1), xlabel="recall when left out of training")
-    legend_beside(axes, {known[label]: handle for label, handle in handles.items()})
+    legend_beside(axes, {names[label]: handle for label, handle in handles.items()})
     return figure

@@ -1,9 +1,16 @@
-"""What lies beyond a shortcut: where it fails, and among images that it cannot tell apart."""
+"""The figures given a shortcut: where it fails, and among images that it cannot tell apart."""
 
 import numpy as np
 import pandas as pd
 
-from stages.evaluate.beyond import beyond, beyond_shortcuts, conditional_auc, strata_of
+from stages.evaluate.given_shortcut import (
+    conditional_auc,
+    given_shortcut,
+    given_shortcuts,
+    strata_of,
+)
+from twincam.files.metrics import spelled
+from twincam.statistics.estimates import NOTHING
 from twincam.statistics.ranking import auc
 
 CLASSES = ["fake", "real"]
@@ -25,12 +32,12 @@ def drawn(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.where(truth, "real", "fake"), shortcut, detector
 
 
-def test_a_copy_of_the_shortcut_knows_nothing_beyond_it() -> None:
+def test_a_copy_of_the_shortcut_tells_nothing_where_it_fails() -> None:
     label, shortcut, detector = drawn()
-    copy = beyond(table(shortcut, label), table(shortcut, label), CLASSES, 0)
+    copy = spelled(given_shortcut(table(shortcut, label), table(shortcut, label), CLASSES, 0))
     assert copy["accuracy_where_wrong"] == 0
     assert copy["auc_given"] < 0.6
-    other = beyond(table(detector, label), table(shortcut, label), CLASSES, 0)
+    other = spelled(given_shortcut(table(detector, label), table(shortcut, label), CLASSES, 0))
     assert other["accuracy_where_wrong"] > 0.8
     assert other["auc_given_low"] > copy["auc_given_high"]
     assert other["auc_given_low"] < other["auc_given"] < other["auc_given_high"]
@@ -38,18 +45,17 @@ def test_a_copy_of_the_shortcut_knows_nothing_beyond_it() -> None:
 
 def test_rows_are_matched_by_image() -> None:
     label, shortcut, detector = drawn()
-    ordered = beyond(table(detector, label), table(shortcut, label), CLASSES, 0)
+    ordered = given_shortcut(table(detector, label), table(shortcut, label), CLASSES, 0)
     mixed = table(shortcut, label).sample(frac=1, random_state=0)
-    assert beyond(table(detector, label), mixed, CLASSES, 0) == ordered
+    assert given_shortcut(table(detector, label), mixed, CLASSES, 0) == ordered
 
 
 def test_a_perfect_shortcut_leaves_nothing_to_say() -> None:
     label, _, detector = drawn()
     perfect = table((label == "real").astype(float), label)
-    found = beyond(table(detector, label), perfect, CLASSES, 0)
+    found = given_shortcut(table(detector, label), perfect, CLASSES, 0)
     assert found["n_wrong"] == found["pairs"] == 0
-    assert np.isnan(found["accuracy_where_wrong"])
-    assert found["auc_given"] is None
+    assert found["accuracy_where_wrong"] == found["auc_given"] == NOTHING
 
 
 def test_conditional_auc_counts_pairs_within_strata_alone() -> None:
@@ -78,8 +84,8 @@ def test_equal_scores_share_a_stratum() -> None:
 def test_without_an_audit_nothing_is_added() -> None:
     label, _, detector = drawn()
     empty = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
-    assert beyond_shortcuts(table(detector, label), empty, CLASSES, 0) == {}
+    assert given_shortcuts(table(detector, label), empty, CLASSES, 0) == {}
     both = table(detector, label).assign(images="raw", descriptor="colour")
-    found = beyond_shortcuts(table(detector, label), both, CLASSES, 0)
+    found = given_shortcuts(table(detector, label), both, CLASSES, 0)
     wrong = int((label != both["predicted"]).sum())
-    assert found["beyond"]["raw"]["colour"]["n_wrong"] == wrong
+    assert found["given_shortcut"]["raw"]["colour"]["n_wrong"] == wrong

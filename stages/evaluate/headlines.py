@@ -1,0 +1,30 @@
+"""The figures that two branches are compared by."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from twincam.files.tables import headline_split
+
+
+def headlines(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headlines of test where there is one, else of val, and which ``split`` it is.
+
+    Accuracy and AUC with their intervals; the ``abstention_rate`` and the ``accuracy_when_sure``;
+    and ``nll``, after the temperature where there is one. What was not measured is left out.
+
+    Args:
+        details: `stages.evaluate.judging.split_figures` by split.
+    """
+    split = headline_split(details)
+    if split is None:
+        return {}
+    figures = details[split]
+    found = {"split": split, "accuracy": figures["accuracy"], "roc_auc": figures["roc_auc"]}
+    unsure, calibration = figures["unsure"], figures["calibration"]
+    for name in ("abstention_rate", "accuracy_when_sure"):
+        if name in unsure:
+            found[name] = unsure[name].value
+    for moment in ("before", "after"):
+        if moment in calibration:
+            found["nll"] = calibration[moment]["nll"].value
+    return found
