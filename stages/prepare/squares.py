@@ -9,9 +9,10 @@ import pandas as pd
 
 from stages.prepare.maps import KINDS, check_size, map_files
 from twincam.files.errors import UserError
-from twincam.images.decoding import BadImageError, Decoded, decode
-from twincam.images.harmonising import harmonise, warp
+from twincam.images.decoding import BadImageError
+from twincam.images.harmonising import warp
 from twincam.images.params import Prepare
+from twincam.images.reading import read_image
 
 
 class Job(NamedTuple):
@@ -38,17 +39,6 @@ def list_jobs(split: pd.DataFrame, info: Path) -> list[Job]:
     files = {kind: map_files(info / kind, paths) for kind in KINDS}
     maps = [{kind: found[row] for kind, found in files.items()} for row in range(len(paths))]
     return [Job(*row) for row in zip(*columns, maps, strict=True)]
-
-
-def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
-    """Return what the file at ``path`` is, and its square uint8 ``[size,size,3]``, RGB.
-
-    Raises:
-        BadImageError: no regular file, unreadable, no image, too large or damaged.
-    """
-    found = decode(path, at_least=2 * settings.image_size)
-    square = harmonise(found.image, settings.image_size, settings.harmonise, settings.jpeg_quality)
-    return found, square
 
 
 def make_square(root: Path, settings: Prepare, job: Job) -> Square:

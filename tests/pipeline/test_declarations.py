@@ -17,8 +17,15 @@ PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 
 
 def imported_modules(path: Path) -> set[str]:
+    """Return the modules that a file imports when it runs: not those for type checking alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
