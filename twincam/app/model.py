@@ -1,4 +1,4 @@
-"""What every model outside the pipeline shares: it reads images, and refuses what it cannot take."""
+"""What all models share outside the pipeline: they read images and check what they are given."""
 
 from collections.abc import Sequence
 from pathlib import Path

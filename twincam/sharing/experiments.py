@@ -23,7 +23,7 @@ from twincam.sharing.storage import listed, outputs_of
 FIGURES = {
     "accuracy": ("reports/evaluate.json", "accuracy"),
     "ROC AUC": ("reports/evaluate.json", "roc_auc"),
-    "ProtoPNet": ("reports/protopnet.json", "accuracy"),
+    "ProtoPNet": ("reports/prototypes.json", "accuracy"),
 }
 
 

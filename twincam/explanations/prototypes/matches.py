@@ -40,7 +40,9 @@ def features_of(net: PrototypeNet, images: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def similarity_maps(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+def similarity_maps(
+    net: PrototypeNet, images: np.ndarray, rows: np.ndarray
+) -> Iterator[np.ndarray]:
     """Yield the cosines ``[B,P,h,w]`` of ``images[rows]``, a batch at a time."""
     for part in batches(len(rows), BATCH):
         yield net.similarities(features_of(net, images[rows[part]])).cpu().numpy()

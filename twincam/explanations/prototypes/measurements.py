@@ -5,7 +5,7 @@ from these arrays without a forward pass.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,11 +96,11 @@ def read_measurements(folder: Path) -> Measurements:
     Raises:
         UserError: a file is damaged, or a number in it is NaN or infinite.
     """
-    return Measurements(
-        **{
-            name: read_table(folder / f"{name}.csv")
-            if name in TABLES
-            else read_finite(folder / f"{name}.npy")
-            for name in Measurements._fields
-        }
-    )
+    found: dict[str, Any] = {}
+    for name in Measurements._fields:
+        file = folder / name
+        if name in TABLES:
+            found[name] = read_table(file.with_suffix(".csv"))
+        else:
+            found[name] = read_finite(file.with_suffix(".npy"))
+    return Measurements(**found)

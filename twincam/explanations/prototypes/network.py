@@ -95,7 +95,7 @@ class PrototypeNet(nn.Module):
 
 
 def class_logits(best: Tensor, owner: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return logits ``[N,K]``: the sum of weight times similarity over a class's prototypes, + bias.
+    """Return logits ``[N,K]``: of each class the sum of similarity times weight, plus the bias.
 
     Args:
         best: best similarities ``[N,P]``.

@@ -1,4 +1,4 @@
-"""Places in images: where a cell lies, what it sees, and how that is drawn."""
+"""Draw places in images: what a cell sees, cut out or framed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from twincam.explanations.prototypes.places import field_box
 from twincam.figures.drawing import INK, PAPER
 from twincam.figures.text import font
 
-Box = tuple[int, int, int, int]
 Colour = tuple[int, int, int]
 
 COLOURS: tuple[Colour, ...] = ((230, 97, 1), (0, 114, 178), (0, 140, 90))
@@ -24,18 +24,6 @@ class Patch:
     centre: tuple[int, int]
     similarity: float
     label: str
-
-
-def cell_centre(cell: Sequence[int] | np.ndarray, stride: int) -> tuple[int, int]:
-    """Return the pixel ``(y, x)`` at the centre of a cell, given as row and column."""
-    y, x = (int(place) * stride + stride // 2 for place in cell)
-    return y, x
-
-
-def field_box(centre: tuple[int, int], field: int, size: int) -> Box:
-    """Return left, top, right, bottom of a receptive field, cut at the image's border."""
-    (y, x), half = centre, field // 2
-    return max(0, x - half), max(0, y - half), min(size, x + half + 1), min(size, y + half + 1)
 
 
 def cut_out(patch: Patch, field: int, side: int) -> Image.Image:

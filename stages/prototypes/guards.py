@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from twincam.statistics.intervals import mcnemar, paired_difference
+from twincam.explanations.prototypes.contributions import LastLayer
+from twincam.statistics.estimates import difference
+from twincam.statistics.intervals import mcnemar
 
 Guard = dict[str, Any]
 """``broken`` (bool), a ``sentence`` that says what was found, and the figures it rests on."""
@@ -34,37 +36,36 @@ def recall_guard(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str])
     }
 
 
-def duplicates_guard(source: np.ndarray) -> Guard:
-    """Return whether prototypes repeat a patch; ``source`` has row and cell of each, ``[P,3]``."""
-    copies = len(source) - len(np.unique(source, axis=0))
+def duplicates_guard(patches: np.ndarray) -> Guard:
+    """Return whether prototypes repeat a patch; ``patches`` are row and cell of each, ``[P,3]``."""
+    copies = len(patches) - len(np.unique(patches, axis=0))
     return {
         "broken": copies > 0,
-        "sentence": f"{copies or 'none'} of {len(source)} prototypes repeat another's patch",
-        "prototypes": len(source),
+        "sentence": f"{copies or 'none'} of {len(patches)} prototypes repeat another's patch",
+        "prototypes": len(patches),
         "copies": copies,
-        "distinct_images": len(np.unique(source[:, 0])),
+        "distinct_images": len(np.unique(patches[:, 0])),
     }
 
 
-def live_by_class(owner: np.ndarray, points: np.ndarray, classes: Sequence[str]) -> dict[str, int]:
-    """Return how many prototypes of each class give points; arguments as in `live_guard`."""
-    return {name: int((points[owner == k] > 0).sum()) for k, name in enumerate(classes)}
+def live_by_class(layer: LastLayer, classes: Sequence[str]) -> dict[str, int]:
+    """Return how many prototypes of each class have a weight above 0."""
+    counts = np.bincount(layer.owner[layer.live], minlength=len(classes))
+    return dict(zip(classes, counts.tolist(), strict=True))
 
 
-def live_guard(
-    owner: np.ndarray, points: np.ndarray, removed: Sequence[int], classes: Sequence[str]
-) -> Guard:
+def live_guard(layer: LastLayer, removed: Sequence[int], classes: Sequence[str]) -> Guard:
     """Return whether a class has fewer live prototypes than half of those that may live.
 
     Args:
-        owner: the class of each prototype, ``[P]``.
-        points: what each gives, ``[P]``; the live ones give more than 0.
+        layer: owners and weights; live are prototypes whose weight is above 0.
         removed: positions of those that a person removed: they are not asked for.
         classes: the labels.
     """
+    owner = layer.owner
     asked_for = ~np.isin(np.arange(len(owner)), removed)
     asked = {name: int((asked_for & (owner == k)).sum()) for k, name in enumerate(classes)}
-    live = live_by_class(owner, points, classes)
+    live = live_by_class(layer, classes)
     few = [name for name in classes if live[name] < asked[name] / 2]
     counts = ", ".join(f"{name} {live[name]} of {asked[name]}" for name in few or classes)
     return {
@@ -97,7 +98,7 @@ def projection_guard(labels: np.ndarray, before: np.ndarray, after: np.ndarray, 
         "n": len(labels),
         "accuracy_before": float(first.mean()),
         "accuracy_after": float(second.mean()),
-        **paired_difference(second, first, seed, "projection"),
+        "difference": difference(second, first, seed, "projection"),
         "p": p,
     }
 

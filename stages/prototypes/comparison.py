@@ -5,12 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from twincam.statistics.intervals import (
-    mcnemar,
-    mean_with_interval,
-    paired_difference,
-    share_with_interval,
-)
+from twincam.statistics.estimates import difference, mean, share
+from twincam.statistics.intervals import mcnemar
 
 
 def split_figures(
@@ -33,10 +29,10 @@ def split_figures(
     gap = reference.astype(float) - correct
     return {
         "n": len(labels),
-        **share_with_interval("accuracy", correct),
+        "accuracy": share(correct),
         "balanced_accuracy": float(np.mean(recall)),
         "lowest_class_recall": min(recall),
-        **mean_with_interval("classifier_gap", gap, seed, "classifier gap"),
+        "classifier_gap": mean(gap, seed, "classifier gap"),
         "classifier_gap_p": mcnemar(reference, correct),
     }
 
@@ -44,7 +40,7 @@ def split_figures(
 def comparison_figures(
     labels: np.ndarray, classifier: np.ndarray, others: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Any]:
-    """Return each model's accuracy with its interval and what it differs from the classifier by.
+    """Return each model's accuracy and its difference from the classifier's, with intervals.
 
     ``over_classifier`` is the accuracy minus the classifier's with a bootstrap interval paired by
     image, ``p`` McNemar's.
@@ -61,7 +57,7 @@ def comparison_figures(
         correct = logits.argmax(axis=1) == labels
         found[name] = {
             **_accuracies(labels, correct),
-            "over_classifier": paired_difference(correct, reference, seed, "comparison", name),
+            "over_classifier": difference(correct, reference, seed, "comparison", name),
             "p": mcnemar(reference, correct),
         }
     return found
@@ -70,7 +66,7 @@ def comparison_figures(
 def _accuracies(labels: np.ndarray, correct: np.ndarray) -> dict[str, Any]:
     return {
         "n": len(labels),
-        **share_with_interval("accuracy", correct),
+        "accuracy": share(correct),
         "balanced_accuracy": float(np.mean(_recalls(labels, correct))),
     }
 

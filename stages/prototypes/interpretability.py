@@ -1,55 +1,52 @@
-"""How a decision reads: by distinct prototypes, few of them, at places that hold still.
+"""Are decisions made by distinct prototypes, few of them, at places that do not change?
 
 Images N, prototypes P, cells ``[...,2]`` as row and column. Each figure stands beside a control
-that knows nothing of the image at hand, with a 95 % interval. The top prototype of an image is the
-one that gives most points to the predicted class.
+that is independent of the image at hand, with a 95 % interval. The top prototype of an image is the
+one that contributes most to the predicted class.
 """
 
 from typing import Any
 
 import numpy as np
 
-from stages.protopnet.controls import beside, beside_unbounded
 from twincam.determinism import generator
+from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.explanations.twins import unit
-from twincam.statistics.intervals import median_with_interval
+from twincam.statistics.estimates import beside, beside_unbounded, median
 
 CARRIED = 0.9
-"""Share of the points that count as the decision."""
+"""Share of the contributions that counts as the decision."""
 
 DRAWS = 10
 """Random draws that a control is the mean of."""
 
 
-def top_prototypes(
-    similar: np.ndarray, points: np.ndarray, owner: np.ndarray, predicted: np.ndarray
-) -> np.ndarray:
-    """Return each image's top prototype ``[N]``, one that gives points if its class has any.
+def top_prototypes(similar: np.ndarray, layer: LastLayer, predicted: np.ndarray) -> np.ndarray:
+    """Return each image's top prototype ``[N]``, one with a weight above 0 if its class has any.
 
     Args:
         similar: best cosine of each image and prototype, ``[N,P]``.
-        points: ``[P]``, at least 0.
-        owner: the class of each prototype, ``[P]``; every class has one.
+        layer: the weights; every class has a prototype.
         predicted: ``[N]``.
     """
-    worth = np.where(points > 0, similar * points, np.finfo(np.float32).min)
-    return np.where(owner == predicted[:, None], worth, -np.inf).argmax(axis=1)
+    given = np.where(layer.weight > 0, similar * layer.weight, np.finfo(np.float32).min)
+    return np.where(layer.owner == predicted[:, None], given, -np.inf).argmax(axis=1)
 
 
 def distinctiveness(
     vectors: np.ndarray, cells: np.ndarray, labels: np.ndarray, owner: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return how much the prototypes of a class are alike, and how often they mean the same place.
+    """Return how alike the prototypes of a class are, and how often they match the same place.
 
     ``cosine``: each prototype's mean cosine to the others of its class, over ``cosine_n``
     prototypes, beside ``cosine_other_classes``; lower is more distinct. ``coincidence``: over the
     ``coincidence_n`` images, the share of pairs of prototypes of the image's class whose best cells
     are the same or touch, beside ``coincidence_other_image``, where the second prototype's cell is
-    another image's (mean of `DRAWS` draws). A class with one prototype has no pairs; without any
-    only the counts are given.
+    that of another image (mean of `DRAWS` draws). A class with one prototype has no pairs; without
+    any pair only the counts are given.
 
     Args:
-        vectors: the prototypes that give points, ``[P,D]``.
+        vectors: the live prototypes, ``[P,D]``.
         cells: of their best similarity, ``[N,P,2]``.
         labels: class indices of the images, ``[N]``.
         owner: the class of each prototype, ``[P]``.
@@ -81,24 +78,23 @@ def distinctiveness(
 
 
 def sparsity(
-    similar: np.ndarray, points: np.ndarray, owner: np.ndarray, predicted: np.ndarray, seed: int
+    similar: np.ndarray, layer: LastLayer, predicted: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return how many prototypes carry `CARRIED` of what is given to the predicted class.
+    """Return how many prototypes carry `CARRIED` of the contributions to the predicted class.
 
     ``carriers_median`` with the interval of its order statistics; ``carriers_share``, the mean
     share of the class's live prototypes that they are, beside ``carriers_share_even``, what it
-    would be if all gave alike. A negative similarity gives nothing. Images whose class is given
-    nothing are left out of ``carriers_n``.
+    would be if all contributed alike. A negative similarity counts as none. Images without any
+    contribution to their class are not counted in ``carriers_n``.
 
     Args:
         similar: best cosine of each image and prototype, ``[N,P]``.
-        points: ``[P]``, at least 0.
-        owner: the class of each prototype, ``[P]``.
+        layer: the weights.
         predicted: ``[N]``.
         seed: of the bootstrap.
     """
-    own = (owner == predicted[:, None]) & (points > 0)
-    given = np.where(own, np.maximum(similar * points, 0), 0).astype(float)
+    own = (layer.owner == predicted[:, None]) & (layer.weight > 0)
+    given = np.where(own, np.maximum(similar * layer.weight, 0), 0).astype(float)
     some = given.sum(axis=1) > 0
     if not some.any():
         return {"carriers_n": 0}
@@ -108,7 +104,7 @@ def sparsity(
     even = np.ceil(CARRIED * live * (1 - 1e-9))
     return {
         "carriers_n": len(needed),
-        **median_with_interval("carriers_median", needed),
+        "carriers_median": median(needed),
         **beside("carriers_share", needed / live, {"even": even / live}, seed),
     }
 
@@ -121,7 +117,7 @@ def kept_figures(
     cells_again: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    """Return how often a decision reads the same after ``what``, a re-compression, say.
+    """Return how often a decision stays the same after ``what``, a re-compression, say.
 
     ``<what>_same_prototype``: the top prototype stays. ``<what>_same_cell``: the cell of the first
     one stays or moves to a neighbour. ``<what>_same``: both. Controls: ``other_image``, what

@@ -1,4 +1,4 @@
-"""Draw each prototype in its source image, beside the patches that resemble it most."""
+"""Draw each prototype in its source image, beside the patches most similar to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from stages.protopnet.parts import BOX
-from stages.protopnet.patches import Patch, cell_centre, cut_out, field_box
-from stages.protopnet.prototypes import Near
-from stages.protopnet.scene import Scene
+from stages.prototypes.parts import BOX
+from stages.prototypes.patches import Patch, cut_out
+from stages.prototypes.run import Run
+from stages.prototypes.table import NearestPatches
+from twincam.explanations.prototypes.places import cell_centre, field_box
 from twincam.figures.drawing import FOR, INK, MUTED, PAPER, write_line
 from twincam.figures.text import fitted
 
@@ -19,24 +20,24 @@ LINE, HEADING, CAPTION = 18, 22, 22
 
 def draw_sheets(
     table: pd.DataFrame,
-    scene: Scene,
-    near: Sequence[Near],
+    run: Run,
+    nearest: Sequence[NearestPatches],
     field: tuple[int, int],
 ) -> Iterator[Image.Image]:
     """Yield a sheet for each prototype.
 
     Args:
-        table: of `stages.protopnet.prototypes.prototype_table`.
-        scene: the images.
-        near: the nearest training and evaluated patches.
+        table: of `stages.prototypes.table.prototype_table`.
+        run: the images.
+        nearest: the nearest training and evaluated patches.
         field: receptive field and stride of a cell in pixels.
     """
     width, stride = field
-    images, labels = scene.images, scene.split["label"]
+    images, labels = run.images, run.split["label"]
     for prototype, row in enumerate(table.to_dict("records")):
         source = Patch(images[row["row"]], (row["centre_y"], row["centre_x"]), 1.0, row["class"])
         rows = []
-        for kind, column, found in zip(("training", "evaluated"), _SHARES, near, strict=True):
+        for kind, column, found in zip(("training", "evaluated"), _SHARES, nearest, strict=True):
             places = list(zip(*(part[prototype] for part in found), strict=True))
             share = f"{round(row[column] * len(places))} of {len(places)} are {row['class']}"
             patches = [
@@ -52,20 +53,20 @@ _SHARES = ("train_share", "evaluated_share")
 
 
 def facts(row: Mapping[Any, Any], size: int) -> list[str]:
-    """Return what is said of a prototype: its worth and origin, and what its patch lies on.
+    """Return what is written of a prototype: its weight and origin, and what its patch lies on.
 
     Args:
-        row: of `stages.protopnet.prototypes.prototype_table`.
+        row: of `stages.prototypes.table.prototype_table`.
         size: side of the images in pixels.
     """
     if row["removed"]:
-        worth = f"removed by a person: {row['removed']}"
-    elif row["points"]:
-        worth = f"a perfect match gives {row['points']:.2f} points"
+        weight = f"removed by a person: {row['removed']}"
+    elif row["weight"]:
+        weight = f"weight {row['weight']:.2f}"
     else:
-        worth = "pruned: gives no points"
+        weight = "pruned: its weight is 0"
     lines = [
-        f"{worth}   ·   {row['path']}",
+        f"{weight}   ·   {row['path']}",
         f"Half of what moves its similarity lies within {row['effective_field']} px.",
     ]
     box = f"of the {round(BOX * size)} px around its centre"
@@ -76,8 +77,8 @@ def facts(row: Mapping[Any, Any], size: int) -> list[str]:
         lines.append(f"{row['near_on_mark']:.0%} of its nearest training patches lie on a mark.")
     if row["peaks_on_mark"] > 0:
         lines.append(
-            f"In {row['peaks_on_mark']:.0%} of the training images with a mark it is the mark that "
-            "resembles it most."
+            f"In {row['peaks_on_mark']:.0%} of the training images with a mark the mark is its "
+            "best match."
         )
     return lines
 
@@ -93,9 +94,9 @@ def draw_sheet(
 
     Args:
         title: its name and class.
-        lines: what is said of it.
+        lines: what is written of it.
         source: the patch that it is.
-        rows: headings, each with the patches that resemble it most, the most similar first.
+        rows: headings, each with the patches most similar to it, the most similar first.
         field: receptive field in pixels.
     """
     width = 3 * GAP + SOURCE + SHOWN * (TILE + 10)

@@ -1,12 +1,11 @@
-"""Do prototypes look at the cat, and at the defect, where masks say where these are?"""
+"""Do prototypes respond to the cat, and to the defect, where masks show these?"""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.protopnet.controls import beside
-from stages.protopnet.parts import BOX, NEAREST, box_sums
-from twincam.statistics.intervals import share_with_interval
+from stages.prototypes.parts import BOX, NEAREST, box_sums
+from twincam.statistics.estimates import beside, share
 
 
 def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) -> dict[str, Any]:
@@ -15,7 +14,7 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
     Activation is the cosine above the map's median: the zero of a cosine marks no absence. A cell
     counts by the share of it that the mask fills. Controls, each with the difference paired by
     image: ``area``, the mask's share of the image; ``other_image``, the maps of all other images on
-    this mask, which know where masks are wont to lie; ``constant``, all activation in the one cell
+    this mask, which share where masks usually are; ``constant``, all activation in the one cell
     that masks fill most on average; ``random``, all in the cell of a random pixel of the mask, in
     expectation. Fewer than two known masks give ``on_mask_n`` alone.
 
@@ -33,9 +32,7 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
     pixels = box_sums(filled, maps.shape[1:], stride, stride).reshape(len(maps), -1)
     covered = pixels / cell.reshape(1, -1)
     heat = maps.reshape(len(maps), -1).astype(float)
-    heat = np.maximum(heat - np.median(heat, axis=1, keepdims=True), 0)
-    share = heat / np.maximum(heat.sum(axis=1, keepdims=True), 1e-12)
-    inside_of = covered @ share.T  # [mask, map]
+    inside_of = energy_inside(heat - np.median(heat, axis=1, keepdims=True), covered)
     own = np.diag(inside_of)
     controls = {
         "area": filled.mean(axis=(1, 2)),
@@ -46,14 +43,33 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
     return {"on_mask_n": len(known), **beside("on_mask", own, controls, seed)}
 
 
+def energy_inside(heat: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Return the share of each map's positive heat inside each mask, ``[mask,map]``.
+
+    Args:
+        heat: ``[N,cells]``.
+        covered: the share of each cell that the masks fill, ``[N,cells]``.
+    """
+    positive = np.maximum(heat, 0)
+    shares = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(covered @ shares.T)
+
+
+class Sources(NamedTuple):
+    """The patches that prototypes are, and what is known of their images.
+
+    ``patches`` ``[P,3]`` are row, cell row and cell column; ``defects`` ``[P,S,S]`` masks of the
+    defects, empty where there is none; ``cats`` ``[P,S,S]`` those of the cats, empty where unknown:
+    the whole image counts then.
+    """
+
+    patches: np.ndarray
+    defects: np.ndarray
+    cats: np.ndarray
+
+
 def family_prototypes(
-    similar: np.ndarray,
-    families: np.ndarray,
-    rows: np.ndarray,
-    source: np.ndarray,
-    defects: np.ndarray,
-    cats: np.ndarray,
-    stride: int,
+    similar: np.ndarray, families: np.ndarray, rows: np.ndarray, sources: Sources, stride: int
 ) -> dict[str, Any]:
     """Return which families of defects have a prototype that shows the defect.
 
@@ -67,9 +83,7 @@ def family_prototypes(
         similar: best cosine of each training image and prototype, ``[N,P]``.
         families: of the training images, ``[N]``, "" for none.
         rows: of the training images, ``[N]``.
-        source: row, cell row and cell column of each prototype's patch, ``[P,3]``.
-        defects: masks of the sources' defects, ``[P,S,S]``, empty where there is none.
-        cats: masks of the sources' cats, ``[P,S,S]``; where empty, the whole image.
+        sources: of the prototypes.
         stride: of a cell in pixels.
 
     Returns:
@@ -79,14 +93,15 @@ def family_prototypes(
     names = [str(name) for name in np.unique(families) if name != ""]
     if not names:
         return {"found_n": 0}
-    itself = rows[:, None] == source[:, 0]
+    patches, defects, cats = sources
+    itself = rows[:, None] == patches[:, 0]
     near = np.argsort(np.where(itself, np.inf, -similar), axis=0, kind="stable")[:NEAREST]
     family = families[itself.argmax(axis=0)]
     shared = (families[near] == family).mean(axis=0) >= 0.5
     size = defects.shape[-1]
     shape = (-(-size // stride),) * 2
     reached = box_sums(defects > 0, shape, stride, round(BOX * size)) > 0
-    on_defect = reached[np.arange(len(source)), source[:, 1], source[:, 2]]
+    on_defect = reached[np.arange(len(patches)), patches[:, 1], patches[:, 2]]
     whole = np.where(cats.any(axis=(1, 2), keepdims=True), cats > 0, True)
     pixels = box_sums(whole, shape, stride, stride)
     by_chance = (reached * pixels).sum(axis=(1, 2)) / pixels.sum(axis=(1, 2))
@@ -104,7 +119,7 @@ def family_prototypes(
     return {
         "found_n": len(names),
         "found_count": int(hits.sum()),
-        **share_with_interval("found", hits),
+        "found": share(hits),
         "found_random": float(np.mean(expected)),
         "by_family": by_family,
     }

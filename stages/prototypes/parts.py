@@ -1,24 +1,25 @@
-"""Do prototypes show one thing? Measured where the parts of each image are known.
+"""Does a prototype show one thing? Measured where the parts of each image are known.
 
 Purity: Nauta et al., PIP-Net (CVPR 2023). Consistency and stability: Huang et al., Evaluation and
 Improvement of Interpretability for Self-Explainable Part-Prototype Networks (ICCV 2023). A
 prototype is said to contain a part if a fixed box around the centre of its best cell, 32 px at 224
 as in PIP-Net, holds any pixel of it; what the cell sees may reach further. The background is no
-part. Each figure stands beside two controls that have learnt nothing: ``constant``, the one cell
+part. Each figure stands beside two controls that have learned nothing: ``constant``, the one cell
 that does best on these very images, which flatters it, and ``random``, random pixels of the cat.
 
-Images N, prototypes P (those that give points: the caller leaves out the others), cells ``[...,2]``
-as row and column, K parts.
+Images N, prototypes P (live ones: the caller drops the others), cells ``[...,2]`` as row and
+column, K parts.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.protopnet.controls import beside
 from twincam.determinism import generator
+from twincam.explanations.prototypes.matches import Matches
+from twincam.statistics.estimates import beside
 
 BOX = 32 / 224
 """Side of the box around a cell's centre, in sides of the image."""
@@ -83,7 +84,7 @@ def random_cells(
 ) -> np.ndarray:
     """Return the cells ``[N,count,2]`` of random pixels of ``cats``, bool ``[N,S,S]``.
 
-    None may be empty.
+    No cat may be empty.
     """
     rng = generator(seed, "cat pixels", *names)
     pixels = np.stack([rng.choice(np.flatnonzero(cat), count) for cat in cats])
@@ -103,20 +104,20 @@ def purity(similar: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def consistency(visible: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return, bool ``[P]``, whether a prototype contains one same part nearly always.
+    """Return, 0 or 1 ``[P]``, whether a prototype contains one same part nearly always.
 
     In at least `CONSISTENT` of the images of its class that show the part, which at least `OFTEN`
-    of them do: a part seen once would be consistent by accident.
+    of them do: a part that one image shows would be consistent by accident.
 
     Args:
         visible: bool ``[N,K]``, whether an image shows a part.
         own: bool ``[N,P]``, whether an image is of a prototype's class.
         inside: bool ``[N,P,K]``.
     """
-    seen = own.T.astype(int) @ visible.astype(int)
-    share = (inside & own[..., None]).sum(axis=0) / np.maximum(seen, 1)
-    often = (seen > 0) & (seen >= OFTEN * own.sum(axis=0)[:, None])
-    return np.asarray((often & (share >= CONSISTENT)).any(axis=1))
+    shown = own.T.astype(int) @ visible.astype(int)
+    share = (inside & own[..., None]).sum(axis=0) / np.maximum(shown, 1)
+    often = (shown > 0) & (shown >= OFTEN * own.sum(axis=0)[:, None])
+    return np.asarray((often & (share >= CONSISTENT)).any(axis=1), float)
 
 
 def stability(own: np.ndarray, inside: np.ndarray, noised: np.ndarray) -> np.ndarray:
@@ -131,35 +132,38 @@ def stability(own: np.ndarray, inside: np.ndarray, noised: np.ndarray) -> np.nda
     return np.asarray((same & own).sum(axis=0) / own.sum(axis=0))
 
 
+class Prototypes(NamedTuple):
+    """P prototypes and their best matches in N images, as they are and with noise on them.
+
+    ``owner`` ``[P]`` is the class of each; ``noise_cells`` ``[N,P,2]`` are where the best cosines
+    are with Gaussian noise on the images.
+    """
+
+    owner: np.ndarray
+    matches: Matches
+    noise_cells: np.ndarray
+
+
 def part_figures(
-    similar: np.ndarray,
-    cells: np.ndarray,
-    cells_noised: np.ndarray,
-    parts: np.ndarray,
-    labels: np.ndarray,
-    owner: np.ndarray,
-    stride: int,
-    seed: int,
+    prototypes: Prototypes, parts: np.ndarray, labels: np.ndarray, stride: int, seed: int
 ) -> dict[str, Any]:
     """Return purity, consistency and stability beside their controls, with intervals.
 
     Means over prototypes with 95 % bootstrap intervals, ``<name>_constant``, ``<name>_random`` and
-    the differences ``<name>_over_<control>``, paired by prototype. The images stand as given. A
-    constant cell is stable by construction, so stability alone says nothing; a random pixel is
-    drawn anew for the noised image. Images without known parts are left out. ``parts_images`` and
-    ``parts_prototypes`` say how many there are: those whose class is among the images; these two
-    alone where either is 0.
+    the differences ``<name>_over_<control>``, paired by prototype. A constant cell is stable by
+    construction, so stability alone shows nothing; a random pixel is chosen anew for the noised
+    image. Images without known parts are skipped. ``parts_images`` is the number of the others,
+    ``parts_prototypes`` that of the prototypes whose class is among them; these two alone where
+    either is 0.
 
     Args:
-        similar: best cosine of each image and prototype, ``[N,P]``.
-        cells: where it is, ``[N,P,2]``.
-        cells_noised: where it is with Gaussian noise on the images, ``[N,P,2]``.
+        prototypes: the live ones.
         parts: ``[N,S,S]``, 0 for the background.
         labels: class indices ``[N]``.
-        owner: the class of each prototype, ``[P]``.
         stride: of a cell in pixels.
         seed: of random pixels and the bootstrap.
     """
+    owner, matches, noise_cells = prototypes
     known = np.flatnonzero([part.any() for part in parts])
     live = np.isin(owner, labels[known])
     counts = {"parts_images": len(known), "parts_prototypes": int(live.sum())}
@@ -167,7 +171,9 @@ def part_figures(
         return counts
     parts, own = parts[known], labels[known, None] == owner[live]
     contained = contained_parts(parts, stride)
-    inside, noised = (at_cells(contained, found[known][:, live]) for found in (cells, cells_noised))
+    inside, noised = (
+        at_cells(contained, cells[known][:, live]) for cells in (matches.cells, noise_cells)
+    )
     drawn, drawn_again = (
         [
             at_cells(contained, random_cells(parts > 0, own.shape[1], stride, seed, name, draw))
@@ -176,7 +182,7 @@ def part_figures(
         for name in ("clean", "noised")
     )
     measures: dict[str, Measure] = {
-        "purity": partial(purity, similar[known][:, live]),
+        "purity": partial(purity, matches.similarity[known][:, live]),
         "consistency": partial(consistency, np.asarray(contained.any(axis=(1, 2))), own),
     }
     found: dict[str, Any] = dict(counts)
