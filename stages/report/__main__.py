@@ -1,6 +1,6 @@
 """Put every result into one page that opens without a network."""
 
-from stages.report.page import PAGE, fitting_figure, panels_of
+from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
 from twincam.figures.drawing import save_figure
 from twincam.figures.pages import data_uri, render
 from twincam.files.atomic import write_text
@@ -21,7 +21,7 @@ METRICS = (
     "forensics",
     "explain",
     "faithfulness",
-    "protopnet",
+    "prototypes",
 )
 PICTURES = (
     "leaks",
@@ -48,8 +48,9 @@ def main(argv: list[str]) -> None:
         __doc__,
         *(f"{name.replace('_', '-')}-json" for name in METRICS),
         *(f"{name.replace('_', '-')}-png" for name in PICTURES),
-        *("history", "predictions", "misclassified", "prototypes", "panels", "sheets"),
-        *("decisions", "page", "fitting-png"),
+        *("history", "predictions", "misclassified", "prototypes", "panels"),
+        *("prototypes-figures", "protopnet-history", "page", "fitting-png"),
+        "protopnet-fitting-png",
     )
     metrics = {name: read_metrics(getattr(args, f"{name}_json")) for name in METRICS}
     predictions = read_table(args.predictions)
@@ -59,6 +60,8 @@ def main(argv: list[str]) -> None:
     found = metrics["evaluate"]
     scored = {name: found[name] for name in EVALUATED_SPLITS if name in found}
     save_figure(args.fitting_png, fitting_figure(read_table(args.history)))
+    losses = read_table(args.protopnet_history)
+    save_figure(args.protopnet_fitting_png, prototype_fitting_figure(losses))
     page = render(
         PAGE,
         {
@@ -72,11 +75,14 @@ def main(argv: list[str]) -> None:
             "wrong_panels": panels_of(args.panels, wrong.tolist()),
             "correct_panels": panels_of(args.panels, correct.tolist()),
             "decisions": {
-                kind: panels_of(args.decisions, ids)
-                for kind, ids in metrics["protopnet"]["decisions"].items()
+                kind: panels_of(args.prototypes_figures / "decisions", ids)
+                for kind, ids in metrics["prototypes"]["decisions"].items()
             },
-            "sheets": [args.sheets / f"{n:03d}.png" for n in prototypes["prototype"]],
+            "sheets": [
+                args.prototypes_figures / "sheets" / f"{n:03d}.png" for n in prototypes["prototype"]
+            ],
             "fitting_uri": data_uri(args.fitting_png),
+            "protopnet_fitting_uri": data_uri(args.protopnet_fitting_png),
         },
     )
     write_text(args.page, page)

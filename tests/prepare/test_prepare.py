@@ -310,7 +310,7 @@ def test_an_interrupted_run_leaves_the_old_outputs(
             raise failure
         return np.zeros((64, 64, 3), np.uint8)
 
-    monkeypatch.setattr("stages.prepare.squares.harmonise", failing)
+    monkeypatch.setattr("twincam.images.reading.harmonise", failing)
     with pytest.raises(failure):
         run()
     assert run.images.read_bytes() == before
@@ -342,7 +342,7 @@ def test_large_jpegs_are_drafted_to_at_least_twice_the_size(
         seen.append(image.size)
         return harmonise(image, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("stages.prepare.squares.harmonise", noting)
+    monkeypatch.setattr("twincam.images.reading.harmonise", noting)
     images, _, _ = run()
     assert seen == [(300, 200)]
     full = harmonise(decode(run.root / "a/x.jpg").image, 64, True, 90)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.protopnet.guards import (
+from stages.prototypes.guards import (
     Guard,
     broken_sentences,
     duplicates_guard,
@@ -10,6 +10,7 @@ from stages.protopnet.guards import (
     projection_guard,
     recall_guard,
 )
+from twincam.explanations.prototypes.contributions import LastLayer
 
 CLASSES = ["a", "b"]
 LABELS = np.repeat([0, 1], 20)
@@ -52,30 +53,30 @@ def test_one_repeated_patch_breaks_the_duplicates_guard() -> None:
     assert broken["copies"] == 1
 
 
-def live(points: np.ndarray, removed: list[int]) -> Guard:
-    return live_guard(OWNER, points, removed, CLASSES)
+def live(weight: np.ndarray, removed: list[int]) -> Guard:
+    return live_guard(LastLayer(OWNER, weight, np.zeros(2)), removed, CLASSES)
 
 
 def test_fewer_than_half_alive_breaks_the_live_guard_and_names_the_class() -> None:
-    points = np.ones(20)
-    points[:5] = 0
-    assert not live(points, [])["broken"]
-    points[5] = 0
-    broken = live(points, [])
+    weight = np.ones(20)
+    weight[:5] = 0
+    assert not live(weight, [])["broken"]
+    weight[5] = 0
+    broken = live(weight, [])
     assert broken["broken"]
     assert "a 4 of 10" in broken["sentence"]
     assert "b" not in broken["sentence"].split("fewer")[0].split(":")[1]
 
 
 def test_what_a_person_removed_is_not_asked_for() -> None:
-    points = np.ones(20)
-    points[:6] = 0
+    weight = np.ones(20)
+    weight[:6] = 0
     removed = [0, 1, 2, 3, 4, 5]
-    guard = live(points, removed)
+    guard = live(weight, removed)
     assert not guard["broken"]
     assert guard["asked"] == {"a": 4, "b": 10}
-    points[6:9] = 0
-    assert live(points, removed)["broken"], "one of four that stay"
+    weight[6:9] = 0
+    assert live(weight, removed)["broken"], "one of four that stay"
 
 
 def test_a_significant_loss_breaks_the_projection_guard_and_a_gain_does_not() -> None:
@@ -83,8 +84,8 @@ def test_a_significant_loss_breaks_the_projection_guard_and_a_gain_does_not() ->
     broken = projection_guard(LABELS, many, few, 0)
     assert broken["broken"]
     assert broken["p"] < 0.05
-    assert broken["low"] < broken["difference"] < broken["high"] < 0
-    assert broken["difference"] == -0.25
+    lost = broken["difference"]
+    assert lost.low < lost.value == -0.25 < lost.high < 0
     assert not projection_guard(LABELS, few, many, 0)["broken"]
     assert not projection_guard(LABELS, many, logits(first(37)), 0)["broken"], "three of forty"
 

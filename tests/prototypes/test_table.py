@@ -1,32 +1,37 @@
-"""What is said of each prototype: its nearest patches, and what they lie on."""
+"""What is written of each prototype: its nearest patches, and what they lie on."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from stages.protopnet.comparison import comparison_figures
-from stages.protopnet.parts import NEAREST
-from stages.protopnet.prototypes import (
+from stages.prototypes.comparison import comparison_figures
+from stages.prototypes.parts import NEAREST
+from stages.prototypes.sheets import draw_sheets, facts
+from stages.prototypes.table import (
     box_share,
+    nearest_of,
     nearest_patches,
     peaks_on,
     prototype_table,
+    sources_of,
 )
-from stages.protopnet.sheets import draw_sheets, facts
-from stages.protopnet.training import Strongest
-from tests.protopnet.tiny import FIELDS, LABELS, ROWS, STRIDE, fitted, scene
+from tests.protopnet.tiny import LABELS, trained
+from tests.prototypes.tiny import fits, net, run
+from twincam.explanations.prototypes.matches import Matches
+from twincam.explanations.prototypes.places import cell_centre
 
 
 def test_nearest_patches_are_sorted_and_leave_the_source_out() -> None:
     similarity = np.linspace(0, 1, 24).reshape(12, 2)
     cells = np.arange(48).reshape(12, 2, 2)
     rows = np.arange(100, 112)
-    near = nearest_patches(Strongest(similarity, cells), rows, np.array([111, 5]))
+    near = nearest_patches(Matches(similarity, cells), rows, np.array([111, 5]))
     assert near.rows.shape == (2, NEAREST)
     assert near.rows[0].tolist() == list(range(110, 100, -1))
     assert near.rows[1].tolist() == list(range(111, 101, -1))
     assert near.cells[1, 0].tolist() == cells[11, 1].tolist()
     assert near.similarity[1, 0] == similarity[11, 1]
-    few = nearest_patches(Strongest(similarity[:3], cells[:3]), rows[:3], np.array([100, 101]))
+    few = nearest_patches(Matches(similarity[:3], cells[:3]), rows[:3], np.array([100, 101]))
     assert few.rows.tolist() == [[102, 101], [102, 100]]
 
 
@@ -46,17 +51,21 @@ def test_a_prototype_that_answers_to_marks_is_found_whatever_its_own_patch() -> 
     masks[1:, 60:68, 60:68] = 255
     masks[3] = 0
     cells = np.array([[[4, 4], [0, 0]], [[4, 4], [4, 4]], [[4, 4], [9, 9]], [[4, 4], [4, 4]]])
-    found = Strongest(np.ones((4, 2)), cells)
+    found = Matches(np.ones((4, 2)), cells)
     assert peaks_on(masks, np.arange(4), found, 16).tolist() == [1.0, 0.5]
     assert np.isnan(peaks_on(masks[:0], np.arange(4), found, 16)).all()
     assert np.isnan(peaks_on(np.zeros_like(masks), np.arange(4), found, 16)).all()
 
 
+def table(*, known: bool = True, removed: dict[int, str] | None = None) -> pd.DataFrame:
+    some = run(known=known)
+    layer = fits().kept.layer
+    return prototype_table(some, layer, net().field, nearest_of(some), removed or {})
+
+
 def described(*, known: bool, removed: dict[int, str] | None = None) -> list[dict[str, object]]:
-    near = [nearest_patches(fitted().known, ROWS, fitted().source[:, 0])] * 2
-    field = (43, STRIDE)
-    made = prototype_table(scene(known=known), fitted(), field, FIELDS, near, removed or {})
-    return [{str(key): value for key, value in row.items()} for row in made.to_dict("records")]
+    rows = table(known=known, removed=removed).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def test_a_prototype_on_a_mark_says_so() -> None:
@@ -78,11 +87,11 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
 
 
 def test_shares_are_of_the_prototypes_class_among_its_nearest() -> None:
-    near = nearest_patches(fitted().known, ROWS, fitted().source[:, 0])
+    near = nearest_of(run())[0]
     for prototype, row in enumerate(described(known=True)):
-        own = LABELS[near.rows[prototype]] == fitted().net.owner[prototype].item()
+        own = LABELS[near.rows[prototype]] == net().owner[prototype].item()
         assert row["train_share"] == own.mean()
-        source = LABELS[fitted().source[prototype, 0]]
+        source = LABELS[trained().patches[prototype, 0]]
         assert row["class"] == ["a", "b"][source]
 
 
@@ -92,23 +101,29 @@ def test_a_sheet_names_what_was_removed_and_why() -> None:
 
 
 def test_every_prototype_has_a_sheet_that_repeats() -> None:
-    near = [nearest_patches(fitted().known, ROWS, fitted().source[:, 0])] * 2
-    table = prototype_table(scene(), fitted(), (43, STRIDE), FIELDS, near, {})
+    near = nearest_of(run())
     first, second = (
-        [sheet.tobytes() for sheet in draw_sheets(table, scene(), near, (43, STRIDE))]
+        [sheet.tobytes() for sheet in draw_sheets(table(), run(), near, net().field)]
         for _ in range(2)
     )
     assert first == second
-    assert len(set(first)) == len(table) == 6
+    assert len(set(first)) == len(table()) == 6
+
+
+def test_sources_name_the_file_and_the_place_of_each_prototype() -> None:
+    stride = net().field[1]
+    for source, (row, *cell) in zip(sources_of(table()), trained().patches, strict=True):
+        assert source.path == run().split["path"][row]
+        assert source.centre == cell_centre(cell, stride)
 
 
 def test_models_are_compared_with_the_classifier_on_the_same_images() -> None:
     labels = np.repeat([0, 1], 20)
     classifier, worse = np.eye(2)[labels], np.eye(2)[np.where(np.arange(40) < 10, 1, labels)]
     found = comparison_figures(labels, classifier, {"worse": worse, "same": classifier}, 0)
-    assert found["classifier"]["accuracy"] == 1
-    assert found["worse"]["accuracy"] == found["worse"]["balanced_accuracy"] == 0.75
+    assert found["classifier"]["accuracy"].value == 1
+    assert found["worse"]["accuracy"].value == found["worse"]["balanced_accuracy"] == 0.75
     apart = found["worse"]["over_classifier"]
-    assert apart["low"] < apart["difference"] == -0.25 < apart["high"] < 0
+    assert apart.low < apart.value == -0.25 < apart.high < 0
     assert found["worse"]["p"] < 0.01
     assert found["same"]["p"] == 1

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.protopnet.masks import family_prototypes, heat_figures
-from stages.protopnet.parts import (
+from stages.prototypes.masks import Sources, family_prototypes, heat_figures
+from stages.prototypes.parts import (
+    Prototypes,
     at_cells,
     box_sums,
     consistency,
@@ -15,6 +16,8 @@ from stages.protopnet.parts import (
     purity,
     random_cells,
 )
+from twincam.explanations.prototypes.matches import Matches
+from twincam.files.metrics import spelled
 
 SIZE, STRIDE, GRID = 64, 8, 8
 N = 24
@@ -40,7 +43,8 @@ def figures(cells: np.ndarray, parts: np.ndarray, noised: np.ndarray | None = No
     found, shaken = (
         np.repeat(some[:, None], 6, axis=1) for some in (cells, cells if noised is None else noised)
     )
-    return part_figures(similar, found, shaken, parts, LABELS, OWNER, STRIDE, 0)
+    prototypes = Prototypes(OWNER, Matches(similar, found), shaken)
+    return spelled(part_figures(prototypes, parts, LABELS, STRIDE, 0))
 
 
 def without_body(parts: np.ndarray) -> np.ndarray:
@@ -67,8 +71,8 @@ def test_centred_objects_make_a_constant_cell_as_good_as_a_prototype() -> None:
     found = figures(first, parts)
     for name in ("purity", "consistency", "stability"):
         assert found[name] == found[f"{name}_constant"] == 1
-        assert found[f"{name}_over_constant"]["difference"] <= 0
-        assert found[f"{name}_over_constant"]["low"] < 0
+        assert found[f"{name}_over_constant"] <= 0
+        assert found[f"{name}_over_constant_low"] < 0
         assert 0.5 < found[f"{name}_low"] < found[f"{name}_high"] == 1
     assert found["parts_images"] == N
     assert found["parts_prototypes"] == 6
@@ -81,10 +85,10 @@ def test_moving_objects_tell_a_prototype_from_a_constant_cell_and_from_random_pi
         assert found[name] == 1
         for control in ("constant", "random"):
             assert found[f"{name}_{control}"] < 0.9
-            assert found[f"{name}_over_{control}"]["low"] > 0
+            assert found[f"{name}_over_{control}_low"] > 0
     assert found["stability_constant"] == 1
-    assert found["stability_over_constant"]["difference"] <= 0
-    assert found["stability_over_random"]["low"] > 0
+    assert found["stability_over_constant"] <= 0
+    assert found["stability_over_random_low"] > 0
 
 
 def test_a_prototype_at_random_pixels_of_the_cat_is_no_better_than_the_control() -> None:
@@ -92,11 +96,11 @@ def test_a_prototype_at_random_pixels_of_the_cat_is_no_better_than_the_control()
     parts = without_body(parts)
     cells, noised = (random_cells(parts > 0, 6, STRIDE, seed) for seed in (5, 6))
     similar = np.random.default_rng(1).random((N, 6))
-    found = part_figures(similar, cells, noised, parts, LABELS, OWNER, STRIDE, 0)
+    prototypes = Prototypes(OWNER, Matches(similar, cells), noised)
+    found = spelled(part_figures(prototypes, parts, LABELS, STRIDE, 0))
     for name in ("purity", "stability"):
-        over = found[f"{name}_over_random"]
-        assert over["low"] <= 0.05
-        assert abs(over["difference"]) < 0.15
+        assert found[f"{name}_over_random_low"] <= 0.05
+        assert abs(found[f"{name}_over_random"]) < 0.15
 
 
 def test_random_cells_lie_on_the_cat_and_repeat() -> None:
@@ -175,16 +179,16 @@ def heat_at(cells: np.ndarray) -> np.ndarray:
 
 def test_heat_on_the_mask_beats_area_and_other_images_only_where_it_follows() -> None:
     parts, first = scene(moving=True)
-    found = heat_figures(heat_at(first), parts == 1, STRIDE, 0)
+    found = spelled(heat_figures(heat_at(first), parts == 1, STRIDE, 0))
     assert found["on_mask"] == found["on_mask_random"] == 1
     assert found["on_mask_area"] == 1 / 64
     for control in ("area", "other_image", "constant"):
-        assert found[f"on_mask_over_{control}"]["low"] > 0.5
+        assert found[f"on_mask_over_{control}_low"] > 0.5
     centred, still = scene(moving=False)
-    found = heat_figures(heat_at(still), centred == 1, STRIDE, 0)
+    found = spelled(heat_figures(heat_at(still), centred == 1, STRIDE, 0))
     for control in ("other_image", "constant"):
         assert found[f"on_mask_{control}"] == 1
-        assert found[f"on_mask_over_{control}"]["difference"] <= 0
+        assert found[f"on_mask_over_{control}"] <= 0
 
 
 def test_heat_does_not_depend_on_the_zero_of_the_cosine() -> None:
@@ -192,7 +196,8 @@ def test_heat_does_not_depend_on_the_zero_of_the_cosine() -> None:
     rng = np.random.default_rng(0)
     maps = heat_at(first) + rng.normal(0, 0.1, (N, GRID, GRID))
     shifted = heat_figures(maps + 0.5, parts, STRIDE, 0)
-    assert shifted["on_mask"] == pytest.approx(heat_figures(maps, parts, STRIDE, 0)["on_mask"])
+    own = heat_figures(maps, parts, STRIDE, 0)
+    assert shifted["on_mask"] == pytest.approx(own["on_mask"])
     assert heat_figures(maps, np.zeros_like(parts), STRIDE, 0) == {"on_mask_n": 0}
 
 
@@ -213,12 +218,11 @@ def family_case(**changes: Any) -> dict[str, Any]:
         "similar": similar,
         "families": FAMILIES,
         "rows": ROWS,
-        "source": np.array([[101, 2, 2], [125, 2, 2]]),
-        "defects": defects,
-        "cats": cats,
         "stride": STRIDE,
     }
-    return family_prototypes(**base | changes)
+    sources = {"patches": np.array([[101, 2, 2], [125, 2, 2]]), "defects": defects, "cats": cats}
+    own = {name: changes.pop(name, value) for name, value in sources.items()}
+    return spelled(family_prototypes(**base | changes, sources=Sources(**own)))
 
 
 def test_each_family_with_a_prototype_on_its_defect_is_found() -> None:
@@ -236,7 +240,7 @@ def test_each_family_with_a_prototype_on_its_defect_is_found() -> None:
 
 
 def test_a_source_off_the_defect_or_foreign_neighbours_find_no_family() -> None:
-    off = family_case(source=np.array([[101, 2, 2], [125, 5, 5]]))
+    off = family_case(patches=np.array([[101, 2, 2], [125, 5, 5]]))
     assert off["found_count"] == 1
     assert off["by_family"]["tail"]["on_defect"] == 0
     similar = np.random.default_rng(0).random((48, 2)) * 0.5
@@ -258,6 +262,6 @@ def test_a_source_is_not_its_own_neighbour() -> None:
 
 
 def test_prototypes_without_a_family_count_for_none() -> None:
-    found = family_case(source=np.array([[100, 2, 2], [124, 2, 2]]))
+    found = family_case(patches=np.array([[100, 2, 2], [124, 2, 2]]))
     assert found["found_count"] == 0
     assert family_case(families=np.full(48, "")) == {"found_n": 0}

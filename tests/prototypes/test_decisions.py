@@ -1,46 +1,23 @@
-"""A decision read patch by patch adds up to the logit that decided."""
+"""A decision patch by patch, and what sets a class apart."""
 
 import numpy as np
 import pytest
 
-from stages.protopnet.decisions import (
-    LastLayer,
-    account,
+from stages.prototypes.evidence import evidence_figures
+from stages.prototypes.panels import (
+    Decision,
+    Prototype,
     choose_shown,
-    evidence_figures,
-    last_layer,
+    draw_decision,
+    draw_decisions,
 )
-from stages.protopnet.panels import Prototype, Reading, draw_decisions, draw_reading
-from stages.protopnet.patches import Patch, cell_centre, cut_out, draw_frames, field_box
-from stages.protopnet.prototypes import nearest_patches, prototype_table
-from tests.protopnet.tiny import FIELDS, LABELS, ROWS, STRIDE, fitted, scene
-
-LAYER = LastLayer(
-    np.repeat([0, 1], 5), np.array([1, 2, 0, 4, 5, 1, 0, 0, 0, 0.0]), np.array([3, -3])
-)
-
-
-def test_every_account_of_a_fitted_network_adds_up_to_its_logit() -> None:
-    net, seen = fitted().net, fitted().seen
-    for n, k in np.ndindex(*fitted().refitted.shape):
-        found = account(seen.similarity[n], seen.cells[n], last_layer(net), k)
-        assert found.logit == pytest.approx(fitted().refitted[n, k], abs=1e-4)
-
-
-def test_an_account_names_the_three_that_give_most_and_sums_the_rest() -> None:
-    similar = np.array([0.5, 0.9, 0.99, 0.5, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9])
-    cells = np.arange(20).reshape(10, 2)
-    found = account(similar, cells, LAYER, 0)
-    assert [term.prototype for term in found.terms] == [3, 1, 0]
-    assert [term.points for term in found.terms] == pytest.approx([2.0, 1.8, 0.5])
-    assert all(term.points == term.similarity * term.weight for term in found.terms)
-    assert found.terms[0].cell.tolist() == [6, 7]
-    assert found.others == 1
-    assert found.others_points == pytest.approx(0.5)
-    assert found.logit == pytest.approx(2.0 + 1.8 + 0.5 + 0.5 + 3)
-    lone = account(similar, cells, LAYER, 1)
-    assert [term.prototype for term in lone.terms] == [5]
-    assert lone.logit == pytest.approx(0.9 - 3)
+from stages.prototypes.patches import Patch, cut_out, draw_frames
+from stages.prototypes.table import nearest_of, prototype_table
+from tests.protopnet.tiny import LABELS
+from tests.prototypes.tiny import fits, net, run
+from twincam.explanations.prototypes.contributions import LastLayer, decompose
+from twincam.explanations.prototypes.places import cell_centre, field_box
+from twincam.files.metrics import spelled
 
 
 def test_every_error_and_a_balanced_choice_of_the_rest_is_shown() -> None:
@@ -66,29 +43,29 @@ def evidence(own: float, foreign: float) -> dict[str, dict[str, float]]:
     similar[labels == 0, 0] += own
     similar[labels == 1, 1] += foreign
     layer = LastLayer(np.array([0, 1]), np.array([2.0, 2.0]), np.array([1.0, -1.0]))
-    return evidence_figures(similar, labels, layer, ["real", "fake"], 0)
+    return spelled(evidence_figures(similar, labels, layer, ["real", "fake"], 0))
 
 
-def test_a_class_without_a_sign_of_its_own_is_told_by_absence_and_bias() -> None:
+def test_a_class_without_features_of_its_own_is_recognised_by_absence_and_bias() -> None:
     found = evidence(0.0, 0.5)
     assert found["real"]["presence"] < 0.1
     assert found["real"]["presence_high"] < 0.1
     assert found["real"]["mainly_bias"]
-    assert found["real"]["points"] == pytest.approx(0.4, abs=0.01)
+    assert found["real"]["contribution"] == pytest.approx(0.4, abs=0.01)
     assert found["fake"]["presence"] > 0.9
     assert not found["fake"]["mainly_bias"]
 
 
-def test_a_class_with_a_sign_of_its_own_is_told_by_presence() -> None:
+def test_a_class_with_features_of_its_own_is_recognised_by_presence() -> None:
     found = evidence(0.5, 0.0)
     assert found["real"]["presence_low"] > 0.9
     assert not found["real"]["mainly_bias"]
     assert evidence(0.3, 0.3)["real"]["presence"] == pytest.approx(0.5, abs=0.05)
 
 
-def test_what_tells_nothing_has_no_share() -> None:
+def test_what_sets_no_class_apart_has_no_share() -> None:
     layer = LastLayer(np.array([0, 1]), np.zeros(2), np.zeros(2))
-    found = evidence_figures(np.ones((8, 2)), LABELS[:8], layer, ["a", "b"], 0)
+    found = spelled(evidence_figures(np.ones((8, 2)), LABELS[:8], layer, ["a", "b"], 0))
     assert np.isnan(found["a"]["presence"])
     assert np.isnan(found["a"]["presence_low"])
 
@@ -113,21 +90,17 @@ def test_frames_are_drawn_around_what_each_cell_sees() -> None:
     assert draw_frames(image, [(32, 32), (10, 10)], 21, 64).tobytes() != one.tobytes()
 
 
-def test_a_wrong_decision_has_the_right_classs_account_besides() -> None:
-    near = [nearest_patches(fitted().seen, ROWS, fitted().source[:, 0])] * 2
-    described = prototype_table(scene(), fitted(), (43, STRIDE), FIELDS, near, {})
-    first, second = draw_decisions(scene(), fitted(), described, (43, STRIDE), np.array([0, 1]))
+def test_a_wrong_decision_shows_the_right_classs_sum_besides() -> None:
+    some, fit, field = run(), fits().kept, net().field
+    table = prototype_table(some, fit.layer, field, nearest_of(some), {})
+    first, second = draw_decisions(some, fit, table, field, np.array([0, 1]))
     assert first.size == second.size
-    seen, layer = fitted().seen, last_layer(fitted().net)
-    accounts = [account(seen.similarity[0], seen.cells[0], layer, k) for k in (1, 0)]
-    image = scene().images[0]
+    sums = [decompose(some.measured.evaluated, 0, fit.layer, k) for k in (1, 0)]
+    image = some.images[0]
     prototypes = [Prototype(Patch(image, (9, 9), 1.0, "a"), "a/0.png")] * 6
     wrong, right = (
-        draw_reading(
-            Reading(image, "a/0.png", "a", "b", 0.8, accounts[:count]),
-            prototypes,
-            ["a", "b"],
-            (43, STRIDE),
+        draw_decision(
+            Decision(image, "a/0.png", "a", "b", 0.8, sums[:count]), prototypes, ["a", "b"], field
         )
         for count in (2, 1)
     )
