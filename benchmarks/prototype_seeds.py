@@ -1,24 +1,33 @@
-"""Do prototypes read the same when they are learnt again from another seed?
+"""Are prototypes the same when they are learned again from another seed?
 
 Used as ``python -m benchmarks.prototype_seeds``: one classifier of the built-in cats, a prototype
 network for each seed, compared pair by pair on the evaluated images. Prototypes have no common
-numbers, so those of two networks are paired by how alike they rate the training images.
+numbers, so those of two networks are paired by the correlation of their similarities.
 """
 
 import argparse
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.runs import clone, experiment
 from stages.params import read_params
-from stages.protopnet.interpretability import kept_figures, top_prototypes
+from stages.protopnet.baselines import k_means_similarities
+from stages.protopnet.examples import Examples
+from stages.protopnet.measuring import measure
 from stages.protopnet.params import Params
-from stages.protopnet.quality import family_figures
-from stages.protopnet.scene import read_scene
-from stages.protopnet.training import Fitted, fit_prototypes
+from stages.protopnet.training import fit_prototypes
+from stages.prototypes import params as last_layer
+from stages.prototypes.interpretability import kept_figures, top_prototypes
+from stages.prototypes.last_layer import Fit, fit_layers
+from stages.prototypes.quality import family_figures
+from stages.prototypes.run import Run
 from twincam.determinism import make_torch_deterministic
+from twincam.files.arrays import read_array
+from twincam.files.metrics import Estimate
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 from twincam.models.classifier import read_classifier
 from twincam.models.network import receptive_field
 
@@ -34,32 +43,57 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return np.asarray(linear_sum_assignment(np.where(apart, 10.0, -alike))[1])
 
 
-def compare(first: Fitted, second: Fitted, seed: int) -> dict[str, float]:
-    """Return how alike two networks judge and read, by name.
+def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
+    """Learn prototypes of the classifier in ``folder`` from ``seed``; return what they come to."""
+    params = read_params(folder / "params.yaml", Params)
+    make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
+    split = read_split(folder / "data" / "split.csv")
+    kinds = ("images", "masks", "marks", "parts")
+    images, masks, marks, parts = (read_array(folder / "data" / f"{kind}.npy") for kind in kinds)
+    classes = class_names(split)
+    examples = Examples(
+        images,
+        split["label"].map(classes.index).to_numpy(),
+        np.flatnonzero(split["split"] == "train"),
+        np.flatnonzero(split["split"].isin(EVALUATED_SPLITS)),
+    )
+    network = read_classifier(folder / "models" / "classifier.safetensors")
+    k_means = k_means_similarities(network, examples, params.protopnet, seed)
+    trained = fit_prototypes(network, examples, params.protopnet, seed)
+    measured = measure(trained, k_means, examples, marks, parts, seed)
+    run = Run(split, images, masks, marks, parts, classes, *examples[1:], measured)
+    settings = read_params(folder / "params.yaml", last_layer.Params).prototypes
+    return run, fit_layers(run, trained.net.owner.numpy(), settings).kept
 
-    ``likeness`` is the mean correlation, from -1 to 1, of paired prototypes that give points,
-    beside that of all pairs of their class; the other figures are shares.
+
+def compare(first: tuple[Run, Fit], second: tuple[Run, Fit], seed: int) -> dict[str, float]:
+    """Return how alike two networks decide, by name.
+
+    ``likeness`` is the mean correlation, from -1 to 1, of paired live prototypes, beside that of
+    all pairs of their class; the other figures are shares.
     """
-    owner = first.net.owner.cpu().numpy()
-    both = np.corrcoef(first.known.similarity, second.known.similarity, rowvar=False)
+    measured, layers = (
+        [run.measured for run, _ in (first, second)],
+        [first[1].layer, second[1].layer],
+    )
+    owner, weights = layers[0].owner, [layer.weight for layer in layers]
+    both = np.corrcoef(measured[0].train_similarity, measured[1].train_similarity, rowvar=False)
     alike = both[: len(owner), len(owner) :]
     pairs = partners(alike, owner)
-    tops, points = [], []
-    for fitted in (first, second):
-        points.append(fitted.net.points.cpu().numpy())
-        predicted = fitted.refitted.argmax(axis=1)
-        tops.append(top_prototypes(fitted.seen.similarity, points[-1], owner, predicted))
+    predicted = [fit.logits.argmax(axis=1) for _, fit in (first, second)]
+    tops = [
+        top_prototypes(one.evaluated_similarity, layer, classes)
+        for one, layer, classes in zip(measured, layers, predicted, strict=True)
+    ]
     number = np.argsort(pairs)
-    kept = kept_figures(
-        "seed", tops[0], number[tops[1]], first.seen.cells, second.seen.cells[:, pairs], seed
-    )
-    live = (points[0] > 0) & (points[1][pairs] > 0)
-    same = first.refitted.argmax(axis=1) == second.refitted.argmax(axis=1)
+    cells = measured[0].evaluated_cells, measured[1].evaluated_cells[:, pairs]
+    kept = kept_figures("seed", tops[0], number[tops[1]], *cells, seed)
+    live = (weights[0] > 0) & (weights[1][pairs] > 0)
     return {
-        "prediction": float(same.mean()),
+        "prediction": float((predicted[0] == predicted[1]).mean()),
         "likeness": float(alike[np.arange(len(owner)), pairs][live].mean()),
         "likeness_class": float(alike[owner[:, None] == owner].mean()),
-        **{name: value for name, value in kept.items() if isinstance(value, float)},
+        **{name: one.value for name, one in kept.items() if isinstance(one, Estimate)},
     }
 
 
@@ -70,37 +104,25 @@ def main() -> None:
     args = parser.parse_args()
     with clone() as folder:
         experiment(folder, {}, "train")
-        names = ("split.csv", "images.npy", "masks.npy", "marks.npy", "parts.npy")
-        scene = read_scene(*(folder / "data" / name for name in names))
-        params = read_params(folder / "params.yaml", Params)
-        settings = params.protopnet
-        path = folder / "models" / "classifier.safetensors"
-        stride = receptive_field(read_classifier(path).blocks, settings.after_block)[1]
+        block = read_params(folder / "params.yaml", Params).protopnet.after_block
+        classifier = read_classifier(folder / "models" / "classifier.safetensors")
+        stride = receptive_field(classifier.blocks, block)[1]
         fits = []
         print("| seed | before | after | refitted | live | families found |")
         print("|---|---|---|---|---|---|", flush=True)
         for seed in args.seeds:
-            make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
-            fitted = fit_prototypes(
-                read_classifier(path),
-                scene.images,
-                scene.train,
-                scene.labels[scene.train],
-                scene.watched,
-                settings,
-                seed,
-            )
-            fits.append(fitted)
-            stages = (fitted.before, fitted.after, fitted.refitted)
-            right = [f"{(found.argmax(axis=1) == scene.truth).mean():.3f}" for found in stages]
-            live = int((fitted.net.points > 0).sum())
-            families = family_figures(scene, fitted, stride)
+            run, fit = learn(folder, seed)
+            fits.append((run, fit))
+            steps = run.measured.logits_before, run.measured.logits_after, fit.logits
+            truth = run.evaluated_labels
+            right = [f"{(found.argmax(axis=1) == truth).mean():.3f}" for found in steps]
+            families = family_figures(run, fit.layer, stride)
             shown = f"{families['found_count']} of {families['found_n']}"
-            cells = [seed, *right, live, shown]
+            cells = [seed, *right, len(fit.layer.live), shown]
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
         found = [compare(one, other, 0) for one, other in combinations(fits, 2)]
         print(f"\n| over {len(found)} pairs of seeds | mean | least | most |\n|---|---|---|---|")
-        for name in [name for name in found[0] if not name.endswith(("_low", "_high"))]:
+        for name in found[0]:
             values = [one[name] for one in found]
             print(f"| {name} | {np.mean(values):.3f} | {min(values):.3f} | {max(values):.3f} |")
 

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,19 +21,26 @@ from benchmarks.runs import clone, experiment, results, run, share
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
 from stages.params import read_params
-from stages.protopnet.baselines import k_means_logits, logistic_logits
-from stages.protopnet.decisions import last_layer
-from stages.protopnet.guards import duplicates_guard, live_by_class
+from stages.protopnet.baselines import k_means_similarities
+from stages.protopnet.examples import Examples
 from stages.protopnet.locality import effective_fields
 from stages.protopnet.params import Params, ProtoPNet
-from stages.protopnet.training import fit_last_layer, fit_prototypes, logits
+from stages.protopnet.training import fit_prototypes
+from stages.prototypes import params as last_layer
+from stages.prototypes.baselines import logistic_logits
+from stages.prototypes.guards import duplicates_guard, live_by_class
+from stages.prototypes.last_layer import fit_layer
+from stages.prototypes.params import Prototypes
 from twincam.determinism import generator, make_torch_deterministic
+from twincam.explanations.prototypes.contributions import layer_logits
 from twincam.files.arrays import read_array
+from twincam.files.metrics import spelled
 from twincam.files.tables import class_names, read_split, read_table
 from twincam.models.forward import logits_of
-from twincam.models.network import Network, receptive_field
+from twincam.models.network import Network
 from twincam.models.weights import initial_network
-from twincam.statistics.intervals import mean_with_interval, paired_difference, stratified_draws
+from twincam.statistics.estimates import difference, mean
+from twincam.statistics.intervals import stratified_draws
 from twincam.training.fitting import Recipe
 from twincam.training.params import ClassifierParams
 from twincam.training.refits import Evaluate, LabelledImages, Refit, Results, refit
@@ -41,52 +49,68 @@ FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
 STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
 PARTS = ("mark", "time", "folds", "unequal", "cuts", "generators")
-PHOTOGRAPHS = {"data.root": "data/cats-ddpm", "data.info": "data/none", "protopnet.guards": "warn"}
+PHOTOGRAPHS = {
+    "data.root": "data/cats-ddpm",
+    "data.info": "data/none",
+    "prototypes.on_collapse": "warn",
+}
 NOWHERE = Path("data/none")
 
 
+class Settings(NamedTuple):
+    """How prototypes are learned, and their last layer fitted."""
+
+    protopnet: ProtoPNet
+    prototypes: Prototypes
+
+
 def fit_both(
-    images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, seed: int, *, baselines: bool
+    images: np.ndarray, labels: np.ndarray, settings: Settings, seed: int, *, baselines: bool
 ) -> Evaluate:
     """Return the measure that keeps the logits of classifier and prototypes, and their form.
 
     Args:
         images: bytes ``[N,S,S,3]``.
         labels: class indices ``[N]``.
-        settings: block ``protopnet``.
+        settings: blocks ``protopnet`` and ``prototypes``.
         seed: of the prototype network.
         baselines: whether k-means prototypes are fitted, too.
     """
 
     def measure(network: Network, part: Refit) -> Results:
-        learn, known = part.train, labels[part.train]
+        learning, penalties = settings
+        truth, score = labels[part.train], labels[part.held_out]
         found = {"classifier": logits_of(network, images[part.held_out])}
-        data = images, learn, known, part.held_out, settings, seed
-        if baselines:
-            found["kmeans"] = k_means_logits(network, *data)
+        examples = Examples(images, labels, part.train, part.held_out)
         own = copy.deepcopy(network)
-        fitted = fit_prototypes(own, *data)
-        best, seen = fitted.known.similarity, fitted.seen.similarity
-        field, trial = receptive_field(own.blocks, settings.after_block), copy.deepcopy(fitted.net)
+        trained = fit_prototypes(own, examples, learning, seed)
+        net, owner = trained.net, trained.net.owner.cpu().numpy()
+
+        def fitted(train: np.ndarray, evaluated: np.ndarray) -> np.ndarray:
+            return layer_logits(fit_layer(train, owner, truth, penalties), evaluated)
+
+        if baselines:
+            found["kmeans"] = fitted(*k_means_similarities(network, examples, learning, seed))
+        similar = trained.train.similarity, trained.evaluated.similarity
         alive, accuracy = [], []
         for strength in STRENGTHS:
-            fit_last_layer(trial, best, known, settings.model_copy(update={"l1": strength}))
-            layer = last_layer(trial)
-            alive.append(list(live_by_class(layer.owner, layer.points, network.classes).values()))
-            accuracy.append((logits(trial, seen).argmax(axis=1) == labels[part.held_out]).mean())
-        sources = duplicates_guard(fitted.source)
+            changed = penalties.model_copy(update={"l1": strength})
+            layer = fit_layer(similar[0], owner, truth, changed)
+            alive.append(list(live_by_class(layer, network.classes).values()))
+            accuracy.append((layer_logits(layer, similar[1]).argmax(axis=1) == score).mean())
+        sources = duplicates_guard(trained.patches)
         return {
             **found,
-            "logistic": logistic_logits(best, known, seen),
-            "before": fitted.before,
-            "after": fitted.after,
-            "refitted": fitted.refitted,
+            "logistic": logistic_logits(similar[0], truth, similar[1]),
+            "before": trained.before,
+            "after": trained.after,
+            "refitted": fitted(*similar),
             "distinct": np.array(sources["distinct_images"]),
             "copies": np.array(sources["copies"]),
             "alive": np.array(alive),
             "accuracy": np.array(accuracy),
-            "fields": effective_fields(fitted.net, own, images, fitted.source, field[1]),
-            "field": np.array(field),
+            "fields": effective_fields(net, images, trained.patches),
+            "field": np.array(net.field),
         }
 
     return measure
@@ -212,14 +236,15 @@ def _balanced(right: np.ndarray, labels: np.ndarray) -> float:
 
 
 def at_cuts(
-    images: np.ndarray, labels: np.ndarray, settings: ProtoPNet, cuts: Sequence[int], seed: int
+    images: np.ndarray, labels: np.ndarray, settings: Settings, cuts: Sequence[int], seed: int
 ) -> Evaluate:
     """Return the measure that keeps what `fit_both` finds, by cut, from one classifier."""
 
     def measure(network: Network, part: Refit) -> Results:
         found: dict[str, np.ndarray] = {}
         for cut in cuts:
-            own = settings.model_copy(update={"after_block": cut})
+            learning = settings.protopnet.model_copy(update={"after_block": cut})
+            own = settings._replace(protopnet=learning)
             one = fit_both(images, labels, own, seed, baselines=False)(network, part)
             found |= {f"{cut} {name}": value for name, value in one.items()}
         return found
@@ -243,14 +268,14 @@ def print_cuts(
             ).astype(float)
             for name in ("refitted", "classifier")
         )
-        accuracy = mean_with_interval("accuracy", right, 0, "cut", cut)
-        apart = paired_difference(right, reference, 0, "cut", cut)
+        accuracy = {"accuracy": mean(right, 0, "cut", cut)}
+        apart = difference(right, reference, 0, "cut", cut)
         fields = np.concatenate([found[f"{cut} fields"] for _, found in folds])
         print(
             f"| {cut} | {folds[0][1][f'{cut} field'][0]} px | {np.median(fields):.0f} px | ", end=""
         )
-        print(f"{share(accuracy, 'accuracy')} | {apart['difference']:+.3f} ", end="")
-        print(f"({apart['low']:+.3f} to {apart['high']:+.3f}) |", flush=True)
+        print(f"{share(spelled(accuracy), 'accuracy')} | {apart.value:+.3f} ", end="")
+        print(f"({apart.low:+.3f} to {apart.high:+.3f}) |", flush=True)
 
 
 def print_generators(folder: Path, data: Path) -> None:
@@ -263,11 +288,11 @@ def print_generators(folder: Path, data: Path) -> None:
     changes = {
         "data.root": "data/generators",
         "data.info": "data/none",
-        "protopnet.guards": "warn",
+        "prototypes.on_collapse": "warn",
         "crossval.folds": 0,
     }
-    seconds = experiment(folder, changes, "protopnet")
-    split, found = results(folder, "split", "protopnet")
+    seconds = experiment(folder, changes, "prototypes")
+    split, found = results(folder, "split", "prototypes")
     val = found["val"]
     print("\n| cats-sd, generators as classes | |\n|---|---|")
     print(f"| images | {split['classes']} |")
@@ -288,10 +313,10 @@ def print_cure(folder: Path) -> None:
     changes: dict[str, object] = {
         "synthesize.shortcut": "local",
         "crossval.folds": 0,
-        "protopnet.guards": "warn",
-        "protopnet.remove": [],
+        "prototypes.on_collapse": "warn",
+        "prototypes.remove": [],
     }
-    experiment(folder, changes, "protopnet")
+    experiment(folder, changes, "prototypes")
     table = read_table(folder / "reports" / "prototypes.csv")
     shows = (table["on_mark"] > 0) | (table["peaks_on_mark"] >= 0.5)
     named = table.loc[shows, "prototype"].tolist()
@@ -301,8 +326,8 @@ def print_cure(folder: Path) -> None:
     print("|---|---|---|---|---|---|")
     for what, ids in (("shows the mark", named), ("as many others", drawn)):
         removals = [{"id": number, "reason": what} for number in ids]
-        experiment(folder, changes | {"protopnet.remove": removals}, "protopnet")
-        (found,) = results(folder, "protopnet")
+        experiment(folder, changes | {"prototypes.remove": removals}, "prototypes")
+        (found,) = results(folder, "prototypes")
         removed = found["removed"]
         cases = {"all evaluated": removed["all"]} | {
             f"{label}, {case}": one
@@ -310,23 +335,22 @@ def print_cure(folder: Path) -> None:
             for case, one in some.items()
         }
         for case, one in cases.items():
-            change = one["change"]
             cells = [f"{what}: {ids}", case, one["n"], share(one, "before"), share(one, "after")]
-            print(f"| {' | '.join(map(str, cells))} | {change['difference']:+.3f} ", end="")
-            print(f"({change['low']:+.3f} to {change['high']:+.3f}) |", flush=True)
+            print(f"| {' | '.join(map(str, cells))} | {one['change']:+.3f} ", end="")
+            print(f"({one['change_low']:+.3f} to {one['change_high']:+.3f}) |", flush=True)
 
 
 def print_seconds(folder: Path) -> None:
-    """Print what the stage takes on `cats-ddpm`, and whether a second run writes the same bytes."""
+    """Print what the stages take on `cats-ddpm`, and whether a second run writes the same bytes."""
     experiment(folder, PHOTOGRAPHS, "embed")
     seconds, locks = [], []
     for _ in range(2):
         started = time.monotonic()
-        run(folder, "dvc", "repro", "--single-item", "--force", "protopnet")
+        run(folder, "dvc", "repro", "--single-item", "--force", "protopnet", "prototypes")
         seconds.append(f"{time.monotonic() - started:.0f}")
         locks.append((folder / "dvc.lock").read_bytes())
     same = "the same" if locks[0] == locks[1] else "other"
-    print(f"\ncats-ddpm: the stage takes {' and '.join(seconds)} s; ", end="")
+    print(f"\ncats-ddpm: the stages take {' and '.join(seconds)} s; ", end="")
     print(f"the second run writes {same} bytes", flush=True)
 
 
@@ -347,7 +371,8 @@ def main() -> None:
         params, scratch = folder / "params.yaml", folder / ".checkpoints"
         split = read_split(folder / "data" / "split.csv")
         images = np.array(read_array(folder / "data" / "images.npy"))
-        settings = read_params(params, Params).protopnet
+        penalties = read_params(params, last_layer.Params).prototypes
+        settings = Settings(read_params(params, Params).protopnet, penalties)
 
         def measure(labels: np.ndarray, seed: int) -> Evaluate:
             return fit_both(images, labels, settings, seed, baselines=True)

@@ -80,12 +80,12 @@ def results(folder: Path, *stages: str) -> Iterator[Any]:
 def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
     """Run all stages with ``changes`` to the committed parameters and print a table row.
 
-    Guards of the prototype network only warn: a broken one is a result, and is in the row.
+    A collapsed prototype network only warns: it is a result, and is in the row.
     """
-    seconds = experiment(folder, {**changes, "protopnet.guards": "warn"}, "report")
-    found = results(folder, "split", "evaluate", "explain", "protopnet")
-    split, evaluated, explained, protopnet = found
-    val, prototypes = evaluated["val"], protopnet["val"]
+    seconds = experiment(folder, {**changes, "prototypes.on_collapse": "warn"}, "report")
+    found = results(folder, "split", "evaluate", "explain", "prototypes")
+    split, evaluated, explained, judged = found
+    val, prototypes = evaluated["val"], judged["val"]
     cells = [
         name,
         val["n"],
@@ -96,8 +96,8 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
         share(prototypes, "accuracy"),
         f"{prototypes['lowest_class_recall']:.3f}",
         f"{prototypes['classifier_gap_p']:.2f}",
-        protopnet["prototypes"]["distinct_images"],
-        "; ".join(protopnet["guards_broken"]) or "none",
+        judged["prototypes"]["distinct_images"],
+        "; ".join(judged["guards_broken"]) or "none",
         f"{seconds:.0f}",
     ]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)

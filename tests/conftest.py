@@ -31,8 +31,8 @@ TINY: dict[str, dict[str, object]] = {
         "views": 1,
         "warmup_epochs": 2,
         "joint_epochs": 1,
-        "guards": "warn",
     },
+    "prototypes": {"on_collapse": "warn"},
 }
 
 # Two workers on two cores: more threads would only wait for each other.

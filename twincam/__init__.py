@@ -8,19 +8,26 @@ machine spinning threads multiply the run time. This must be set before torch is
 """
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from twincam.app.classifier import Classifier, load_classifier
+    from twincam.app.prototypes import Prototypes, load_prototypes
 
-__all__ = ["Classifier", "load_classifier"]
+__all__ = ["Classifier", "Prototypes", "load_classifier", "load_prototypes"]
+
+_MODULES = {
+    "Classifier": "twincam.app.classifier",
+    "load_classifier": "twincam.app.classifier",
+    "Prototypes": "twincam.app.prototypes",
+    "load_prototypes": "twincam.app.prototypes",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Classifier", "load_classifier"):
-        from twincam.app import classifier
-
-        return getattr(classifier, name)
-    raise AttributeError(f"module 'twincam' has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'twincam' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -3,17 +3,14 @@
 import numpy as np
 import torch
 
-from stages.protopnet.model import PrototypeNet
-from stages.protopnet.patches import cell_centre
-from twincam.models.network import Network, device_of, normalise
+from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.explanations.prototypes.places import cell_centre
 
 HELD = 0.5
 """Share of the gradient that the effective field holds."""
 
 
-def effective_fields(
-    net: PrototypeNet, network: Network, images: np.ndarray, source: np.ndarray, stride: int
-) -> np.ndarray:
+def effective_fields(net: PrototypeNet, images: np.ndarray, patches: np.ndarray) -> np.ndarray:
     """Return, ``[P]``, the pixels' side of the square around each prototype's cell that moves it.
 
     The smallest square, centred on the cell and cut at the image's border, that holds `HELD` of
@@ -23,15 +20,13 @@ def effective_fields(
 
     Args:
         net: the prototype network.
-        network: whose blocks it stands on.
         images: bytes ``[M,S,S,3]``.
-        source: row and cell of each prototype's patch, ``[P,3]``.
-        stride: of a cell in pixels.
+        patches: row and cell of each prototype's patch, ``[P,3]``.
     """
-    sides = []
-    for prototype, (row, y, x) in enumerate(source):
-        pixels = torch.from_numpy(np.array(images[[row]])).to(device_of(network))
-        inputs = normalise(network, pixels).requires_grad_()
+    stride, sides = net.field[1], []
+    for prototype, (row, y, x) in enumerate(patches):
+        pixels = torch.from_numpy(np.array(images[[row]])).to(net.device)
+        inputs = net.normalise(pixels).requires_grad_()
         similar = net.similarities(net.trunk(inputs))[0, prototype, y, x]
         (gradient,) = torch.autograd.grad(similar, inputs)
         weight = gradient.abs().sum(dim=1)[0].cpu().numpy().astype(float)

@@ -1,16 +1,49 @@
-"""What draws prototypes to their class, away from others, and apart from each other.
+"""What pulls prototypes to their class, away from others, and apart from each other.
 
 The usual ``max(similarity * mask)`` over a class's prototypes has a gradient of exactly zero when
 all of their similarities are negative, since the masked zeros win; here the others are masked
 with minus infinity.
 """
 
+from functools import reduce
+from operator import add
+
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, normalize
+from torch.nn.functional import avg_pool2d, cross_entropy, normalize
+
+from stages.protopnet.params import ProtoPNet
+from twincam.explanations.prototypes.network import PrototypeNet
 
 TEMPERATURE = 0.1
 """Of the softmax that turns cosines into places: 0.1 below the best counts a third as much."""
+
+TERMS = ("cross_entropy", "cluster", "anchor", "separation", "overlap", "diversity")
+"""The names of what the loss adds up from."""
+
+
+def prototype_loss(
+    net: PrototypeNet, vectors: Tensor, similar: Tensor, labels: Tensor, settings: ProtoPNet
+) -> dict[str, Tensor]:
+    """Return the `TERMS` of the loss, each with its weight, and their sum, ``total``.
+
+    Args:
+        net: gives weights and owners.
+        vectors: the prototypes ``[P,D]``.
+        similar: similarities ``[N,P,h,w]``.
+        labels: ``[N]``.
+        settings: the weights of the terms.
+    """
+    best, owner = similar.amax(dim=(2, 3)), net.owner
+    terms = (
+        cross_entropy(net.logits(best), labels),
+        settings.cluster * cluster_loss(best, owner, labels),
+        settings.anchor * anchor_loss(best, owner, labels),
+        settings.separation * separation_loss(best, owner, labels),
+        settings.overlap * overlap_loss(similar, owner, labels),
+        settings.diversity * diversity_loss(vectors, owner, settings.max_cosine),
+    )
+    return {**dict(zip(TERMS, terms, strict=True)), "total": reduce(add, terms)}
 
 
 def cluster_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:

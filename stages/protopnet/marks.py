@@ -1,13 +1,12 @@
-"""Take a known mark out of pictures that carry it, and plant it into others."""
+"""Erase a known mark from pictures that carry it, and plant it into others."""
 
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
-from stages.protopnet.scene import Scene
 from twincam.determinism import generator
 
 MOST = 200
-"""Pictures of a class that are changed, drawn by seed where there are more."""
+"""Pictures of a class that are changed, at most; chosen by seed."""
 
 
 def erase(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -32,31 +31,41 @@ def plant(image: np.ndarray, donor: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask[..., None] > 0, donor, image)
 
 
-def changed_pictures(scene: Scene, seed: int) -> dict[tuple[int, str], np.ndarray]:
-    """Return evaluated pictures by class index and what was done to them, bytes ``[N,S,S,3]``.
+def changed_pictures(
+    images: np.ndarray, marks: np.ndarray, rows: np.ndarray, labels: np.ndarray, seed: int
+) -> dict[tuple[int, str], np.ndarray]:
+    """Return evaluated pictures by class index and what was done to them, bytes ``[R,S,S,3]``.
 
     ``mark_erased``: those that carry a mark, of any class, without it. ``mark_planted``: those of
-    classes that never carry one, each with the mark of a carrier drawn by seed; ``other_planted``,
-    the control: with what another image of the class shows in the place of that mark.
+    classes that never carry one, each with the mark of a carrier chosen at random;
+    ``other_planted``, the control: with what another image of the class shows in its place.
+
+    Args:
+        images: bytes ``[M,S,S,3]``.
+        marks: ``[M,S,S]``, or ``[0,S,S]`` where none are known: nothing is returned then.
+        rows: of the evaluated images, ``[V]``.
+        labels: their class indices, ``[V]``.
+        seed: of the choices.
     """
-    carriers = scene.watched[scene.marked]
+    carries = np.array([len(marks) > 0 and marks[row].any() for row in rows], bool)
+    carriers = rows[carries]
     found: dict[tuple[int, str], np.ndarray] = {}
     if not len(carriers):
         return found
-    for k in np.unique(scene.truth):
+    for k in np.unique(labels):
         rng = generator(seed, "marks", k)
-        own = carriers[scene.labels[carriers] == k]
+        own = carriers[labels[carries] == k]
         if len(own):
-            rows = rng.permutation(own)[:MOST]
-            made = [erase(scene.images[row], scene.marks[row]) for row in rows]
+            some = rng.permutation(own)[:MOST]
+            made = [erase(images[row], marks[row]) for row in some]
             found[int(k), "mark_erased"] = np.stack(made)
         else:
-            rows = rng.permutation(scene.watched[scene.truth == k])[:MOST]
-            carrier = rng.choice(carriers, len(rows))
-            for name, donors in (("mark_planted", carrier), ("other_planted", np.roll(rows, 1))):
+            some = rng.permutation(rows[labels == k])[:MOST]
+            carrier = rng.choice(carriers, len(some))
+            for name, donors in (("mark_planted", carrier), ("other_planted", np.roll(some, 1))):
                 made = [
-                    plant(scene.images[row], scene.images[donor], scene.marks[place])
-                    for row, donor, place in zip(rows, donors, carrier, strict=True)
+                    plant(images[row], images[donor], marks[place])
+                    for row, donor, place in zip(some, donors, carrier, strict=True)
                 ]
                 found[int(k), name] = np.stack(made)
     return found

@@ -1,6 +1,6 @@
 """The parameters of ``protopnet``."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -13,15 +13,8 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 
 
-class Removal(Block):
-    """A prototype that a person takes out, by its number in ``reports/prototypes.csv``, and why."""
-
-    id: Annotated[int, Field(ge=0)]
-    reason: Annotated[str, Field(min_length=1)]
-
-
 class ProtoPNet(AugmentedViews):
-    """Block ``protopnet``."""
+    """Block ``protopnet``: how prototypes are learned."""
 
     prototypes_per_class: Annotated[int, Field(ge=1, le=1000)]
     after_block: Annotated[int, Field(ge=0)]
@@ -38,11 +31,6 @@ class ProtoPNet(AugmentedViews):
     diversity: Weight
     overlap: Weight
     max_cosine: Annotated[float, Field(ge=-1, le=1)]
-    l1: Weight
-    ridge: Weight
-    guards: Literal["fail", "warn"]
-    decisions: Annotated[int, Field(ge=0, le=10_000)] = 6
-    remove: list[Removal] = Field(default_factory=list)
 
 
 class Params(Block):
@@ -51,7 +39,6 @@ class Params(Block):
     seed: int
     run: Run
     model: Model
-    real_class: str | None
     protopnet: ProtoPNet
 
     @model_validator(mode="after")

@@ -1,40 +1,70 @@
-"""Where prototypes start, by k-means, and where they end: on patches of training images."""
-
-from collections.abc import Sequence
+"""Where prototypes start: k-means centres of the patches that set a class apart."""
 
 import numpy as np
-import pandas as pd
+import torch
 from scipy.ndimage import minimum_filter
-from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from stages.protopnet.examples import Examples
+from stages.protopnet.params import ProtoPNet
 from twincam.determinism import derived_seed, generator
-from twincam.files.errors import UserError
+from twincam.explanations.prototypes.matches import features_of
+from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.models.forward import BATCH, batches
+from twincam.models.network import Network
+from twincam.statistics.sampling import turns
 
 MAX_PATCHES = 25_000
 MAX_IMAGES = 1000
 
 
-def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -> None:
-    """Check that every prototype of a class can have a training image of its own.
+def initial_net(
+    network: Network, examples: Examples, settings: ProtoPNet, seed: int
+) -> PrototypeNet:
+    """Return the network before training, on the device of ``network``.
 
     Args:
-        labels: class indices of the training images, ``[N]``.
-        classes: their names.
-        per_class: prototypes asked for in each class.
-
-    Raises:
-        UserError: a class has fewer images.
+        network: the fine-tuned classifier.
+        examples: what to learn from.
+        settings: block ``protopnet``.
+        seed: of the choice of patches and of k-means.
     """
-    counts = np.bincount(labels, minlength=len(classes))
-    least = int(counts.argmin())
-    if counts[least] < per_class:
-        raise UserError(
-            f"protopnet.prototypes_per_class is {per_class}, but {classes[least]} has only "
-            f"{counts[least]} training images and each prototype needs one of its own; "
-            f"ask for at most {counts[least]}"
-        )
+    net = PrototypeNet(
+        network, settings.after_block, settings.channels, settings.prototypes_per_class
+    ).to(next(network.module.parameters()).device)
+    place(net, examples, seed)
+    return net
+
+
+@torch.no_grad()
+def place(net: PrototypeNet, examples: Examples, seed: int) -> None:
+    """Start the add-on as a whitening, prototypes as k-means centres of what sets a class apart."""
+    rows = examples.train[sample_images(examples.train_labels, seed)]
+    labels = examples.labels[rows]
+    maps = np.concatenate(
+        [
+            features_of(net, examples.images[rows[part]]).cpu().numpy()
+            for part in batches(len(rows), BATCH)
+        ]
+    )
+    maps = maps.transpose(0, 2, 3, 1)
+    weight, bias = whitening(sample_patches(maps, seed, "all"), net.add_on.out_channels)
+    net.add_on.weight.zero_()
+    net.add_on.weight[: len(weight), :, 0, 0] = torch.from_numpy(weight).to(net.device)
+    net.add_on.bias.zero_()  # type: ignore[union-attr]
+    net.add_on.bias[: len(bias)] = torch.from_numpy(bias).to(net.device)  # type: ignore[index]
+    patches = maps @ weight.T + bias
+    unit = patches / np.maximum(np.linalg.norm(patches, axis=3, keepdims=True), 1e-12)
+    samples = [sample_patches(unit[labels == k], seed, k) for k in range(len(net.bias))]
+    for k in range(len(net.bias)):
+        own = unit[labels == k]
+        others = np.concatenate([patches for j, patches in enumerate(samples) if j != k])
+        mine = net.owner == k
+        count = int(mine.sum())
+        centres = cluster_centres(distinctive(own, others, count), count, seed, k)
+        net.vectors[mine] = 0
+        net.vectors[mine, : centres.shape[1]] = torch.from_numpy(centres).float().to(net.device)
 
 
 def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,14 +82,13 @@ def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarra
 
 
 def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return positions among ``labels`` ``[N]``, sorted: of each class alike, at most `MAX_IMAGES`.
+    """Return sorted positions among ``labels`` ``[N]``: of each class alike, at most `MAX_IMAGES`.
 
     Enough to start from; the maps of a large training split would not fit into memory.
     """
     each = MAX_IMAGES // len(np.unique(labels))
     order = generator(seed, "images").permutation(len(labels))
-    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()
-    return np.sort(order[turn < each])
+    return np.sort(order[turns(labels, order) < each])
 
 
 def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
@@ -99,22 +128,3 @@ def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) 
     state = derived_seed(seed, "k-means", *names) % 2**32
     with threadpool_limits(1):
         return np.asarray(KMeans(count, n_init=2, random_state=state).fit(patches).cluster_centers_)
-
-
-def assign_images(best: np.ndarray, owner: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return for each prototype the training image ``[P]`` that it is projected onto.
-
-    Within its own class and each onto another image, with the largest possible sum of similarities
-    (an assignment problem).
-
-    Args:
-        best: best similarities of images and prototypes, ``[N,P]``.
-        owner: the class of each prototype, ``[P]``.
-        labels: of the images, ``[N]``.
-    """
-    images = np.empty(len(owner), int)
-    for name in np.unique(owner):
-        own, candidates = np.flatnonzero(owner == name), np.flatnonzero(labels == name)
-        rows, columns = linear_sum_assignment(-best[np.ix_(candidates, own)])
-        images[own[columns]] = candidates[rows]
-    return images

@@ -1,6 +1,6 @@
 """Put every result into one page that opens without a network."""
 
-from stages.report.page import PAGE, fitting_figure, panels_of
+from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
 from twincam.figures.drawing import save_figure
 from twincam.figures.pages import render
 from twincam.files.atomic import atomic_folder, write_text
@@ -43,7 +43,8 @@ def main(argv: list[str]) -> None:
         __doc__,
         *(f"{name.replace('_', '-')}-json" for name in DETAILS),
         *(f"{name}-figures" for name in FIGURES),
-        *("history", "predictions", "misclassified", "prototypes", "page", "figures"),
+        *("history", "protopnet-history", "predictions", "misclassified", "prototypes"),
+        *("page", "figures"),
     )
     details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}
     figures = {name: getattr(args, f"{name}_figures") for name in FIGURES}
@@ -54,12 +55,13 @@ def main(argv: list[str]) -> None:
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:
         save_figure(folder / "fitting.png", fitting_figure(read_table(args.history)))
+        losses = prototype_fitting_figure(read_table(args.protopnet_history))
+        save_figure(folder / "protopnet_fitting.png", losses)
     page = render(
         PAGE,
         {
             **details,
-            "figures": figures,
-            "fitting": args.figures / "fitting.png",
+            "figures": {**figures, "report": args.figures},
             "scored": {name: found[name] for name in EVALUATED_SPLITS if name in found},
             "headline": headline_split(found),
             "classes": list(details["split"]["classes"]),

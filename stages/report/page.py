@@ -25,3 +25,24 @@ def fitting_figure(history: pd.DataFrame) -> Any:
         axes.set(xlabel="epoch", title=what)
         axes.legend(frameon=False)
     return figure
+
+
+def prototype_fitting_figure(history: pd.DataFrame) -> Any:
+    """Draw each term of the prototype network's loss and its training accuracy over the epochs.
+
+    Args:
+        history: ``reports/protopnet_history.csv``; phases follow each other.
+    """
+    from twincam.figures.drawing import new_figure
+
+    figure = new_figure(8.4, 3.2)
+    losses, accuracy = figure.subplots(1, 2)
+    for name in history.columns.drop(["phase", "epoch", "learning_rate", "accuracy"]):
+        losses.plot(history["epoch"], history[name], marker=".", label=name)
+    accuracy.plot(history["epoch"], history["accuracy"], marker=".")
+    for axes, what in ((losses, "loss by term"), (accuracy, "training accuracy")):
+        axes.set(xlabel="epoch", title=what)
+        for first in history.groupby("phase")["epoch"].min():
+            axes.axvline(first - 0.5, color="0.8", linestyle=":", zorder=0)
+    losses.legend(frameon=False, fontsize=7)
+    return figure

@@ -93,7 +93,7 @@ def test_every_model_is_read_and_none_has_such_a_name() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("protopnet.l1", -1),
+        ("prototypes.l1", -1),
         ("explain.space", "pixels"),
         ("faithfulness.images", "all"),
         ("protopnet.after_block", 8),

@@ -1,4 +1,4 @@
-"""Every stage that reads images and a classifier refuses a pair that does not belong together."""
+"""Every stage that reads images and a model refuses a pair that does not belong together."""
 
 import importlib
 import re
@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, change_params, user_error
 from tests.fitted import IMAGES, network
+from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.explanations.prototypes.network_file import save_prototype_net
 from twincam.files.arrays import write_array
 from twincam.files.metrics import write_metrics
 from twincam.files.tables import write_table
@@ -31,6 +33,7 @@ def folder(tmp_path: Path) -> Path:
     smaller: dict[str, object] = {**PREPROCESSING, "image_size": 48}
     write_metrics(tmp_path / "preprocessing.json", smaller)
     save_classifier(tmp_path / "classifier", network(), PREPROCESSING)
+    save_prototype_net(tmp_path / "trained", PrototypeNet(network(), 2, 4, 1), PREPROCESSING)
     write_array(tmp_path / "embeddings" / "logits.npy", np.zeros((12, 2), np.float32))
     write_array(tmp_path / "heatmaps" / "gradcam.npy", np.zeros((6, 2, 2), np.float32))
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
@@ -51,9 +54,18 @@ def arguments(stage: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "stage", ["embed", "stability", "robustness", "explain", "faithfulness", "protopnet"]
+    ("stage", "model"),
+    [
+        ("embed", "classifier"),
+        ("stability", "classifier"),
+        ("robustness", "classifier"),
+        ("explain", "classifier"),
+        ("faithfulness", "classifier"),
+        ("protopnet", "classifier"),
+        ("prototypes", "trained"),
+    ],
 )
-def test_a_stage_refuses_images_of_another_size(folder: Path, stage: str) -> None:
+def test_a_stage_refuses_images_of_another_size(folder: Path, stage: str, model: str) -> None:
     module = importlib.import_module(f"stages.{stage}.__main__")
     message = user_error(module.main, argv=arguments(stage, folder))
-    assert f"{folder / 'classifier'}: learnt from images" in message
+    assert f"{folder / model}: learnt from images" in message

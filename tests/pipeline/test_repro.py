@@ -1,9 +1,11 @@
 """What a user of the pipeline sees: only what changed reruns, and every rerun is the same."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.conftest import change_params, commit, run_in
@@ -20,12 +22,38 @@ def test_nothing_runs_again(project: Path) -> None:
     assert "up to date" in run_in(project, "dvc", "status").stdout
 
 
-def test_a_protopnet_parameter_reruns_protopnet_and_report_alone(project: Path) -> None:
+def test_a_protopnet_parameter_reruns_what_follows_protopnet_alone(project: Path) -> None:
     change_params(project, {"protopnet": {"cluster": 0.7}})
-    assert ran(run_in(project, "dvc", "repro").stdout) == ["protopnet", "report"]
+    assert ran(run_in(project, "dvc", "repro").stdout) == ["protopnet", "prototypes", "report"]
     changed = run_in(project, "dvc", "params", "diff").stdout
     assert "protopnet.cluster" in changed
     assert "0.7" in changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"remove": [{"id": 1, "reason": "it shows a mark"}]},
+        {"l1": 0.03},
+        {"ridge": 0.1},
+        {"decisions": 1},
+    ],
+)
+def test_a_changed_last_layer_trains_nothing(project: Path, change: dict[str, object]) -> None:
+    change_params(project, {"prototypes": change})
+    assert list(json.loads(run_in(project, "dvc", "status", "--json").stdout)) == ["prototypes"]
+    assert ran(run_in(project, "dvc", "repro", "prototypes").stdout) == ["prototypes"]
+    details = json.loads((project / "reports" / "details" / "prototypes.json").read_text())
+    assert ("removed" in details) == ("remove" in change)
+
+
+def test_a_collapse_ends_the_stage_unless_it_may_pass(project: Path) -> None:
+    changes: dict[str, object] = {"l1": 10.0, "on_collapse": "fail"}
+    change_params(project, {"prototypes": changes})
+    done = run_in(project, "dvc", "repro", "prototypes", check=False)
+    assert done.returncode
+    assert "prototypes: the prototype network collapsed: " in done.stderr
+    assert "prototypes.on_collapse=warn lets it pass" in done.stderr
 
 
 def test_forced_run_in_another_clone_gives_the_same_lock(finished: Path, tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ def leftovers(project: Path) -> list[Path]:
         ("prepare", "prepare", "image_size", "large"),
         ("train", "train", "optimizer", "lion"),
         ("explain", "explain", "space", "pixels"),
-        ("protopnet", "protopnet", "l1", -1),
+        ("protopnet", "protopnet", "cluster", -1),
+        ("prototypes", "prototypes", "l1", -1),
     ],
 )
 def test_bad_parameters_are_named(

@@ -3,11 +3,10 @@
 from functools import cache
 
 import numpy as np
-import pandas as pd
 
+from stages.protopnet.examples import Examples
 from stages.protopnet.params import ProtoPNet
-from stages.protopnet.scene import Scene
-from stages.protopnet.training import Fitted, fit_prototypes
+from stages.protopnet.training import Trained, fit_prototypes
 from twincam.determinism import make_torch_deterministic
 from twincam.models.architectures import HALF
 from twincam.models.network import Network, create
@@ -31,16 +30,9 @@ SETTINGS = ProtoPNet(
     overlap=0.1,
     diversity=1.0,
     max_cosine=0.6,
-    l1=0.0,
-    ridge=0.1,
-    guards="fail",
-    decisions=2,
-    remove=[],
 )
 LABELS = np.array([0, 1] * 8)
 ROWS = np.arange(16)
-STRIDE = 8
-FIELDS = np.full(6, 21)
 
 
 def pictures() -> tuple[np.ndarray, np.ndarray]:
@@ -65,41 +57,12 @@ def network(classes: tuple[str, ...] = ("a", "b")) -> Network:
     return made
 
 
+def examples(rows: np.ndarray = ROWS) -> Examples:
+    """Return the set, ``rows`` of it to learn from, all of it evaluated."""
+    return Examples(pictures()[0], LABELS, rows, ROWS)
+
+
 @cache
-def fitted() -> Fitted:
+def trained() -> Trained:
     """Return a prototype network fitted to the set; do not change it."""
-    return fit_prototypes(network(), pictures()[0], ROWS, LABELS, ROWS, SETTINGS, 0)
-
-
-def trunk() -> Network:
-    """Return the network whose blocks `fitted` stands on."""
-    made = network()
-    made.blocks[2].load_state_dict(fitted().net.trunk[2].state_dict())
-    return made
-
-
-def scene(*, known: bool = True) -> Scene:
-    """Return the set, all of it both learnt from and looked at, with or without known maps."""
-    images, masks = pictures()
-    nothing = np.zeros((0, 64, 64), np.uint8)
-    names = np.array(["a", "b"])[LABELS]
-    split = pd.DataFrame(
-        {
-            "id": [f"id{n}" for n in ROWS],
-            "path": [f"{name}/{n}.png" for n, name in enumerate(names)],
-            "label": names,
-            "split": "val",
-            "family": np.where(names == "a", "chequers", "") if known else "",
-        }
-    )
-    return Scene(
-        split,
-        images,
-        masks=masks if known else nothing,
-        marks=masks * (LABELS == 0)[:, None, None].astype(np.uint8) if known else nothing,
-        parts=masks // 255 if known else nothing,
-        classes=["a", "b"],
-        labels=LABELS,
-        train=ROWS,
-        watched=ROWS,
-    )
+    return fit_prototypes(network(), examples(), SETTINGS, 0)

@@ -38,6 +38,9 @@ def test_page_shows_every_panel_and_prototype(page: str, finished: Path) -> None
     reports = finished / "reports"
     prototypes = read_table(reports / "prototypes.csv")
     assert page.count("Prototype sheet") == len(prototypes)
+    decisions = reports / "figures" / "prototypes" / "decisions"
+    assert page.count("decision patch by patch") == len(list(decisions.iterdir()))
+    assert "Terms of the prototype network's loss" in page
     wrong = read_table(reports / "misclassified.csv", ("id",))
     assert page.count("Explanation of a wrong prediction") == len(wrong)
     panels = len(list((reports / "figures" / "panels" / "cases").iterdir()))

@@ -29,7 +29,7 @@ def test_a_whole_commit_passes_without_data_and_cache(finished: Path, tmp_path: 
 
 
 def changed_parameter(folder: Path) -> None:
-    change_params(folder, {"train": {"epochs": 3}, "protopnet": {"l1": 0.5}})
+    change_params(folder, {"train": {"epochs": 3}, "prototypes": {"l1": 0.5}})
 
 
 def changed_metric(folder: Path) -> None:
@@ -74,7 +74,7 @@ def pushed_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (changed_parameter, ["protopnet.l1, train.epochs", "train: changed since", "make repro"]),
+        (changed_parameter, ["prototypes.l1, train.epochs", "train: changed since", "make repro"]),
         (changed_metric, ["reports/evaluate.json: not what dvc.lock says"]),
         (changed_code, ["report: changed since"]),
         (changed_graph, ["another graph than that of dvc.yaml in docs/pipeline.md"]),
@@ -102,7 +102,7 @@ def test_two_runs_merge_through_a_repro(project: Path) -> None:
     """The recipe of the README: git keeps one lock and asks; a repro makes it true."""
     both: dict[str, dict[str, dict[str, object]]] = {
         "left": {"panels": {"correct": 1}},
-        "right": {"protopnet": {"l1": 0.03}},
+        "right": {"prototypes": {"l1": 0.03}},
     }
     for branch, changes in both.items():
         run_in(project, "git", "checkout", "--quiet", "-b", branch, "main")

@@ -129,5 +129,10 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
     change_params(colleague, {"panels": {"correct": 3}})
     assert stages_run(colleague, "--pull", "--allow-missing") == ["panels", "report"]
     assert (colleague / "reports" / "index.html").is_file()
-    for unneeded in ("data/synthetic", "data/parts.npy", "models/protopnet.safetensors"):
+    for unneeded in (
+        "data/synthetic",
+        "data/parts.npy",
+        "models/protopnet.safetensors",
+        "data/prototypes",
+    ):
         assert not (colleague / unneeded).exists()

@@ -62,11 +62,16 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
 
 def check_images(path: Path, images: np.ndarray) -> None:
     """Raise UserError unless ``images`` are as large as those the classifier at ``path`` learnt."""
-    side = read_preprocessing(path).get("image_size")
+    require_side(path, read_preprocessing(path), images)
+
+
+def require_side(path: Path, preprocessing: Mapping[str, Any], images: np.ndarray) -> None:
+    """Raise UserError unless ``images`` are as large as ``preprocessing`` of the model says."""
+    side = preprocessing.get("image_size")
     if side and images.shape[1:] != (side, side, 3):
         raise UserError(
             f"{path}: learnt from images [N,{side},{side},3], got {list(images.shape)}; run "
-            "`dvc repro` so that classifier and images belong together"
+            "`dvc repro` so that model and images belong together"
         )
 
 

@@ -58,13 +58,24 @@ def normalise(network: Network, images: Tensor) -> Tensor:
     Raises:
         UserError: no bytes, or of another shape.
     """
+    mean, std = (torch.tensor(part, device=images.device) for part in (network.mean, network.std))
+    return standardise(images, mean, std)
+
+
+def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Turn bytes ``[N,H,W,3]`` into shares of 255 less ``mean`` ``[3]``, over ``std`` ``[3]``.
+
+    Channels last, ``[N,3,H,W]``.
+
+    Raises:
+        UserError: no bytes, or of another shape.
+    """
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise UserError(
             f"expected images as bytes (uint8) [N,H,W,3], got {images.dtype} "
             f"{list(images.shape)}; give images as `prepare` makes them"
         )
-    mean = torch.tensor(network.mean, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(network.std, device=images.device).view(1, 3, 1, 1)
+    mean, std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
     pixels = images.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)
     return pixels.contiguous(memory_format=torch.channels_last)
 

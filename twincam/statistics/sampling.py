@@ -6,6 +6,17 @@ import pandas as pd
 from twincam.determinism import generator
 
 
+def turns(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return, ``[M]``, how many of the same class come earlier in ``order``.
+
+    Args:
+        labels: of all images, ``[N]``.
+        order: positions among them, ``[M]``.
+    """
+    kind = pd.Series(labels[order])
+    return np.asarray(kind.groupby(kind).cumcount())
+
+
 def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return ``order`` with the classes alternating: the first image of each, then the second ...
 
@@ -14,8 +25,7 @@ def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
         order: positions among them, ``[M]``; the order within a class is kept.
     """
     _, kind = np.unique(labels[order], return_inverse=True)
-    turn = pd.Series(kind).groupby(kind).cumcount().to_numpy()
-    return np.asarray(order[np.lexsort((kind, turn))])
+    return np.asarray(order[np.lexsort((kind, turns(labels, order)))])
 
 
 def draw_in_turn(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:

@@ -1,0 +1,52 @@
+"""The images that prototypes are learned from, and those they are only evaluated on."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from twincam.files.errors import UserError
+
+
+class Examples(NamedTuple):
+    """Bytes ``images`` ``[M,S,S,3]``, and which of them play what part.
+
+    ``labels`` ``[M]`` are class indices; ``train`` ``[N]`` the rows to learn from, ``evaluated``
+    ``[V]`` those that nothing is learned from.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    train: np.ndarray
+    evaluated: np.ndarray
+
+    @property
+    def train_labels(self) -> np.ndarray:
+        """The class indices of the training images, ``[N]``."""
+        return self.labels[self.train]
+
+    @property
+    def evaluated_labels(self) -> np.ndarray:
+        """The class indices of the evaluated images, ``[V]``."""
+        return self.labels[self.evaluated]
+
+
+def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -> None:
+    """Check that every prototype of a class can have a training image of its own.
+
+    Args:
+        labels: class indices of the training images, ``[N]``.
+        classes: their names.
+        per_class: prototypes asked for in each class.
+
+    Raises:
+        UserError: a class has fewer images.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
+    least = int(counts.argmin())
+    if counts[least] < per_class:
+        raise UserError(
+            f"protopnet.prototypes_per_class is {per_class}, but {classes[least]} has only "
+            f"{counts[least]} training images and each prototype needs one of its own; "
+            f"ask for at most {counts[least]}"
+        )

@@ -1,0 +1,68 @@
+"""How much images resemble prototypes: the best cosine anywhere, and where. Bytes go in."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.files.errors import UserError
+from twincam.models.forward import BATCH, batches
+
+
+class Matches(NamedTuple):
+    """The best cosine of images and prototypes ``[N,P]``, and the cell it is at ``[N,P,2]``."""
+
+    similarity: np.ndarray
+    cells: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Matches":
+        """Return the matches of the images at ``rows``."""
+        return Matches(self.similarity[rows], self.cells[rows])
+
+
+@torch.no_grad()
+def features_of(net: PrototypeNet, images: np.ndarray) -> Tensor:
+    """Return the trunk's output ``[B,C,h,w]`` of bytes ``[B,S,S,3]``, without gradients.
+
+    Raises:
+        UserError: something in it is NaN or infinite.
+    """
+    features = net.features(torch.from_numpy(np.array(images)).to(net.device))
+    if not torch.isfinite(features).all():
+        raise UserError(
+            f"{net.arch} turns images into activations that are not finite, expected numbers; "
+            "lower train.learning_rate and train again"
+        )
+    return features
+
+
+@torch.no_grad()
+def similarity_maps(
+    net: PrototypeNet, images: np.ndarray, rows: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Yield the cosines ``[B,P,h,w]`` of ``images[rows]``, a batch at a time."""
+    for part in batches(len(rows), BATCH):
+        yield net.similarities(features_of(net, images[rows[part]])).cpu().numpy()
+
+
+def best_similarities(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the best cosines ``[N,P]`` anywhere in ``images[rows]``."""
+    empty = np.zeros((0, len(net.owner)), np.float32)
+    maps = similarity_maps(net, images, rows)
+    return np.concatenate([empty, *(chunk.max(axis=(2, 3)) for chunk in maps)])
+
+
+def best_matches(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> Matches:
+    """Return the best cosines anywhere in ``images[rows]``, and where; of equals the first."""
+    found = [strongest_cells(chunk) for chunk in similarity_maps(net, images, rows)]
+    return Matches(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
+
+
+def strongest_cells(maps: np.ndarray) -> Matches:
+    """Return the largest of maps ``[N,P,h,w]`` and the cell it is at; of equals the first."""
+    flat = maps.reshape(*maps.shape[:2], -1)
+    cells = np.stack(np.divmod(flat.argmax(axis=2), maps.shape[3]), axis=2)
+    return Matches(flat.max(axis=2), cells)

@@ -1,0 +1,98 @@
+"""The file of a prototype network: safetensors with one sorted JSON of metadata."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.files.atomic import write_bytes
+from twincam.files.errors import UserError
+from twincam.models.architectures import ARCHITECTURES, HALF
+from twincam.models.network import create
+from twincam.models.weights import not_finite
+
+FORMAT = "twincam-protopnet-2"
+
+
+class Source(NamedTuple):
+    """The patch that a prototype is: its image's file, and the centre of its cell in pixels."""
+
+    path: str
+    centre: tuple[int, int]
+
+
+class Stored(NamedTuple):
+    """What a file holds: the network, how images were prepared, and the prototypes' sources.
+
+    ``sources`` is empty where none were written.
+    """
+
+    net: PrototypeNet
+    preprocessing: dict[str, Any]
+    sources: tuple[Source, ...]
+
+
+def save_prototype_net(
+    path: Path, net: PrototypeNet, preprocessing: Mapping[str, Any], sources: Sequence[Source] = ()
+) -> None:
+    """Write the weights and, as sorted JSON, what rebuilds the network.
+
+    Args:
+        path: of the file.
+        net: the network.
+        preprocessing: what `prepare` did to the images.
+        sources: of the P prototypes, or none.
+    """
+    about = {
+        "format": FORMAT,
+        "arch": net.arch,
+        "classes": net.classes,
+        "after_block": net.after_block,
+        "preprocessing": preprocessing,
+        "sources": [source._asdict() for source in sources],
+    }
+    state = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
+    metadata = {"twincam": json.dumps(about, sort_keys=True)}
+    write_bytes(path, safetensors.torch.save(state, metadata=metadata))
+
+
+def read_prototype_net(path: Path) -> Stored:
+    """Read what `save_prototype_net` wrote, in evaluation mode, on the CPU.
+
+    Raises:
+        UserError: the file is not a prototype network of this program, or is damaged.
+    """
+    about = _about(path)
+    with safe_open(path, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    count, channels = state["vectors"].shape
+    network = create(about["arch"], about["classes"], HALF)
+    net = PrototypeNet(network, about["after_block"], channels, count // len(about["classes"]))
+    try:
+        net.load_state_dict(state)
+    except RuntimeError:
+        raise UserError(
+            f"{path}: the weights do not fit {about['arch']} up to block {about['after_block']}; "
+            "run `dvc repro prototypes`"
+        ) from None
+    if name := not_finite(state):
+        raise UserError(f"{path}: {name} is not finite, expected numbers; train again")
+    sources = tuple(Source(one["path"], tuple(one["centre"])) for one in about["sources"])
+    return Stored(net.eval(), about["preprocessing"], sources)
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["twincam"])
+    except (SafetensorError, TypeError, KeyError):
+        about = {}
+    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
+        raise UserError(
+            f"{path}: expected a prototype network of this pipeline; run `dvc repro prototypes`"
+        )
+    return dict(about)
