@@ -1,10 +1,10 @@
 """TwinCAM: tell real images from generated ones, and show why.
 
 ``twincam.load_classifier(path)`` and ``twincam.load_prototypes(path)`` read the models of a run.
-Nothing here loads torch before it is asked for.
+Importing this package does not load torch.
 
-Threads of OpenMP that wait for work sleep instead of spinning, unless the environment says
-otherwise: on a busy machine spinning ones multiply the time. It must stand before torch is loaded.
+Idle OpenMP threads sleep instead of spinning, unless the environment says otherwise: on a busy
+machine spinning threads multiply the run time. This must be set before torch is loaded.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""TwinCAM on the command line: the models of a run, and the runs of a project."""
+"""TwinCAM on the command line: export models, share results, compare runs."""
 
 import argparse
 import os
@@ -11,22 +11,22 @@ from twincam.files.project import project_root
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
+    """Return the parser of the command line."""
     program = argparse.ArgumentParser(prog="twincam", description=__doc__)
     commands = program.add_subparsers(dest="command", required=True)
 
-    export = commands.add_parser("export", help="write the classifier as ONNX, heat map included")
+    export = commands.add_parser("export", help="write the classifier and its heat map as ONNX")
     model = "the trained classifier (default: models/classifier.safetensors of the project)"
     export.add_argument("--model", type=Path, help=model)
     export.add_argument("--onnx", type=Path, required=True, help="file to write")
 
-    preset = commands.add_parser("preset", help="set params.yaml to a named set of parameters")
-    preset.add_argument("name", help="a file of presets/, without .yaml")
+    preset = commands.add_parser("preset", help="apply a named set of parameters to params.yaml")
+    preset.add_argument("name", help="a file in presets/, without .yaml")
     preset.add_argument("--params", type=Path, help="file (default: params.yaml of the project)")
 
-    push = commands.add_parser("push", help="send every output to the remote")
-    pull = commands.add_parser("pull", help="bring models and reports from the remote")
-    pull.add_argument("--all", action="store_true", help="images and embeddings, too")
+    push = commands.add_parser("push", help="upload every output to the remote")
+    pull = commands.add_parser("pull", help="download models and reports from the remote")
+    pull.add_argument("--all", action="store_true", help="also images and embeddings")
     for transfer in (push, pull):
         transfer.add_argument("--remote", help="name of the remote (default: the default remote)")
 
@@ -69,25 +69,25 @@ def export(model: Path | None, onnx: Path) -> None:
 
 
 def preset(name: str, params: Path | None) -> None:
-    """Set ``params``, or the project's, to the preset ``name``."""
+    """Apply the preset ``name`` to ``params``, or to the project's."""
     from twincam.app.presets import set_preset
 
     root = project_root(Path.cwd())
     changes = set_preset(params or root / "params.yaml", name, root / "presets")
-    print("\n".join(changes) or f"params.yaml already is {name}")
+    print("\n".join(changes) or f"params.yaml already matches {name}")
 
 
 def on_project(args: argparse.Namespace, root: Path) -> None:
     """Run a command that needs DVC on the project at ``root``.
 
     Raises:
-        UserError: DVC is not installed, fails or does not reach the remote.
+        UserError: DVC is not installed, fails or cannot reach the remote.
     """
     try:
         from dvc.exceptions import DvcException
     except ImportError:
         raise UserError(
-            f"`twincam {args.command}` needs DVC, which is not installed; "
+            f"`twincam {args.command}` needs DVC, which is not installed; run "
             "`pip install -r requirements.txt` in the project"
         ) from None
     try:

@@ -1,4 +1,4 @@
-"""Show what a branch changed: one page that opens without a network, and Markdown for a review."""
+"""Show what a branch changed: a page that opens without a network, and Markdown for a review."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ SEAL = "<!-- SHA-256 of this page and diff.md: "
 
 
 class Side(NamedTuple):
-    """One image under both models, with both panels."""
+    """One image under both models, with its panel of each."""
 
     row: Any
     neighbours_in_common: float
@@ -50,11 +50,12 @@ class Side(NamedTuple):
 def compare(root: Path, base: str, target: Path) -> str:
     """Compare the working tree of ``root`` with the revision ``base``; return the Markdown.
 
-    ``target`` is a folder: ``index.html`` and ``diff.md`` come there; a link to one is followed.
+    ``index.html`` and ``diff.md`` are written to the folder ``target``, which may be a link.
 
     Raises:
-        UserError: there is no such revision, its outputs are nowhere, either side's outputs are
-            not those of its code and parameters, or ``target`` holds something else.
+        UserError: there is no such revision, its outputs are in neither cache nor remote, one
+            side's outputs are not up to date with its code and parameters, or ``target`` contains
+            something else.
     """
     place = place_of_pages(target)
     commit = commit_of(root, base)
@@ -96,13 +97,13 @@ def compare(root: Path, base: str, target: Path) -> str:
 
 
 def place_of_pages(target: Path) -> Path:
-    """Return the folder that ``--out`` names, if `compare` may write there."""
+    """Return the folder given by ``--out``, if `compare` may write there."""
     kind = f"an empty folder or an earlier comparison as it was written ({PAGE}, {MARKDOWN})"
     return place_to_write(target, "--out", holds_own_pages, kind)
 
 
 def holds_own_pages(folder: Path) -> bool:
-    """Say whether ``folder`` is empty or holds what `compare` wrote, unchanged, and no more."""
+    """Return whether ``folder`` is empty or contains only what `compare` wrote, unchanged."""
     if not folder.is_dir():
         return False
     names = names_below(folder)
@@ -118,21 +119,21 @@ def holds_own_pages(folder: Path) -> bool:
 
 
 def seal(page: str, markdown: str) -> str:
-    """Return the comment at the end of ``page`` that tells whether anybody changed either since."""
+    """Return a comment for the end of ``page`` that reveals later changes of either file."""
     return f"{SEAL}{hashlib.sha256(f'{page}{markdown}'.encode()).hexdigest()} -->\n"
 
 
 def require_fresh(folder: Path, name: str) -> None:
-    """Raise `UserError` if results in ``folder`` are not those of its code and parameters."""
+    """Raise UserError if results in ``folder`` are not up to date with its code and parameters."""
     if stale := stale_stages(folder):
         raise UserError(
             f"{name}: stages that have not run since something changed: {', '.join(stale)}; "
-            "run `make repro` there and commit, so that like is compared with like"
+            "run `make repro` there and commit, then compare again"
         )
 
 
 def contents(folder: Path) -> pd.Series:
-    """Return the hash of each image's content by its ``id``, which stands for its path alone."""
+    """Return the hash of each image's content by its ``id``, which depends only on its path."""
     return read_split(folder / "data" / "split.csv").set_index("id")["sha256"]
 
 
@@ -143,7 +144,7 @@ def read_predictions(folder: Path) -> pd.DataFrame:
 
 
 def read_neighbours(folder: Path) -> pd.DataFrame:
-    """Read the neighbours of a run: ``image, kind, neighbour``, the images by their content."""
+    """Read the neighbours of a run: ``image, kind, neighbour``, with images as content hashes."""
     table = read_table(folder / "reports" / "twins.csv")
     known = contents(folder)
     return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
@@ -171,7 +172,7 @@ def explained(folder: Path) -> Explained:
 def side_by_side(
     rows: list[Any], before: Explained, after: Explained, common: pd.Series
 ) -> Iterator[Side]:
-    """Yield the panels of both runs for each of ``rows``, which have ``path`` and ``sha256``."""
+    """Yield both runs' panels for each of ``rows``, which have a ``path`` and a ``sha256``."""
     for row in rows:
         panels = [
             draw_panel(case_of(run, int((run.queries["path"] == row.path).argmax())))
@@ -181,7 +182,7 @@ def side_by_side(
 
 
 def plots(root: Path, commit: str, base: str) -> dict[str, Any]:
-    """Return the Vega specification of every plot by name, with both runs in it."""
+    """Return the Vega specification of every plot by name, with the data of both runs."""
     with tempfile.TemporaryDirectory() as pictures:
         said = dvc(root, "plots", "diff", commit, "--json", "--out", pictures)
     found = json.loads(said.replace(commit, base))["data"]

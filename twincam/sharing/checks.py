@@ -1,4 +1,4 @@
-"""What must hold of a commit that colleagues build on."""
+"""Check a commit before others build on it."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -16,14 +16,14 @@ from twincam.sharing.storage import absent, listed, outputs_of, tracked
 LARGEST = 1_000_000
 GRAPH = 'flowchart TD node1["'
 BUILT_IN = {"root": "data/synthetic/images", "info": "data/synthetic/info"}
-"""The images that ``params.yaml`` names where nobody has chosen others."""
+"""The data parameters for the built-in images."""
 
 
 def check(root: Path, report: Callable[[str], None]) -> None:
-    """Check the last commit of ``root`` in a clone without data and cache; report what holds.
+    """Check the last commit of ``root`` in a clone without data and cache; report what passes.
 
     Raises:
-        UserError: names all that does not hold, each with what to do.
+        UserError: some checks fail; the message says for each what to do.
     """
     with clone_at(root, commit_of(root, "HEAD")) as clone:
         found = {
@@ -50,7 +50,7 @@ def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def other_params(folder: Path) -> str | None:
-    """Say which parameters of ``dvc.lock`` are not those of ``params.yaml``."""
+    """Return which parameters differ between ``dvc.lock`` and ``params.yaml``, None if none."""
     params = leaves(YAML(typ="safe").load(folder / "params.yaml"))
     found = {
         name
@@ -64,7 +64,7 @@ def other_params(folder: Path) -> str | None:
 
 
 def other_metrics(folder: Path) -> str | None:
-    """Say which files that git and ``dvc.lock`` both hold are not the same in both."""
+    """Return which files differ between git and ``dvc.lock``, None if none."""
     found = []
     for stage in read_lock(folder).values():
         for out in stage["outs"]:
@@ -73,15 +73,15 @@ def other_metrics(folder: Path) -> str | None:
                 found.append(out["path"])
     if not found:
         return None
-    return f"{listed(found)}: not what dvc.lock says; run `make repro` and commit both"
+    return f"{listed(found)}: not what dvc.lock says; run `make repro` and commit files and lock"
 
 
 def waiting(folder: Path) -> str | None:
-    """Say which stages would run."""
+    """Return which stages would run, None if none."""
     stages = stale_stages(folder)
     if not stages:
         return None
-    return f"{', '.join(stages)}: changed since last run; run `make repro` and commit"
+    return f"{', '.join(stages)}: changed since the last run; run `make repro` and commit"
 
 
 def misplaced(folder: Path) -> str | None:
@@ -95,7 +95,7 @@ def misplaced(folder: Path) -> str | None:
         "git does not ignore {}; add it to the .gitignore beside it": [
             path for path in seen if cached[path]
         ],
-        "git holds {}, which DVC keeps; `git rm --cached` it": [
+        "git holds {}, which DVC tracks; `git rm --cached` it": [
             path for path in cached if cached[path] and path in holding
         ],
         "git lacks the metrics {}; `git add` them": [
@@ -106,7 +106,7 @@ def misplaced(folder: Path) -> str | None:
 
 
 def other_graph(folder: Path) -> str | None:
-    """Say which documents show a graph that is none of `graphs`."""
+    """Return which documents show a graph that is not one of `graphs`, None if none."""
     shown = shown_graphs(folder)
     if not shown:
         return None
@@ -115,21 +115,24 @@ def other_graph(folder: Path) -> str | None:
         wrong -= {name for name in wrong if one_spaced(graph) in shown[name]}
         if not wrong:
             return None
-    return f"another graph than that of dvc.yaml in {listed(wrong)}; paste `dvc dag --md` there"
+    return (
+        f"the graph in {listed(wrong)} is not that of dvc.yaml; paste the output of `dvc dag --md` "
+        "there"
+    )
 
 
 def graph_says(folder: Path) -> str:
-    """Return what holds of the documents' graph if `other_graph` finds nothing."""
+    """Return the report on the documents' graph if `other_graph` finds no difference."""
     if names := shown_graphs(folder):
         return f"the graph of dvc.yaml is shown in {listed(names)}"
     return "no document shows a graph that could differ from dvc.yaml"
 
 
 def graphs(folder: Path) -> Iterator[str]:
-    """Yield what ``dvc dag --md`` prints of the commit, then without own data, then on `BUILT_IN`.
+    """Yield the output of ``dvc dag --md``: as committed, without own data, and on `BUILT_IN`.
 
-    Own data and pipelines in folders below are nodes of the graph, and own data chosen as
-    ``data.root`` take the place of the stage that renders the built-in images.
+    The user's own data and pipelines in subfolders are nodes of the graph, and own data chosen as
+    ``data.root`` replace the stage that renders the built-in images.
     """
     yield dvc(folder, "dag", "--md")
     with clone_at(folder, commit_of(folder, "HEAD")) as clone:
@@ -144,7 +147,7 @@ def graphs(folder: Path) -> Iterator[str]:
 
 
 def shown_graphs(folder: Path) -> dict[str, str]:
-    """Return the README and the documents that show a graph of DVC's, each `one_spaced`."""
+    """Return the text, `one_spaced`, of the README and each document that shows a DVC graph."""
     files = [folder / "README.md", *sorted(folder.glob("docs/**/*.md"))]
     texts = {
         file.relative_to(folder).as_posix(): one_spaced(file.read_text(encoding="utf-8"))
@@ -155,22 +158,22 @@ def shown_graphs(folder: Path) -> dict[str, str]:
 
 
 def one_spaced(text: str) -> str:
-    """Return ``text`` with one space for each run of white space, which editors may change."""
+    """Return ``text`` with each run of white space, which editors may change, as one space."""
     return " ".join(text.split())
 
 
 def large_files(folder: Path) -> str | None:
-    """Say which files of the commit are too large for git."""
+    """Return which files of the commit are too large for git, None if none."""
     rows = command(folder, "git", "ls-tree", "-r", "-z", "--long", "HEAD").split("\0")
     sizes = {path: row.split()[3] for row in filter(None, rows) for row, path in [row.split("\t")]}
     found = [path for path, size in sizes.items() if size.isdigit() and int(size) > LARGEST]
-    return f"{listed(found)}: too large for git; `dvc add` instead" if found else None
+    return f"{listed(found)}: too large for git; `dvc add` them instead" if found else None
 
 
 def unpushed(repo: Repo) -> str | None:
-    """Say which outputs of the working tree the default remote lacks.
+    """Return which outputs of the working tree the default remote lacks, None if none.
 
-    A folder's list stands for its files: `twincam.sharing.storage.send` pushes it last.
+    A folder's listing implies its files, since `twincam.sharing.storage.send` uploads it last.
     """
     remote = repo.cloud.get_remote(None, "status")
     outputs = {oid: path for path, oid in tracked(repo).items()}

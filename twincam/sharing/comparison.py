@@ -1,4 +1,4 @@
-"""Compare two runs: what was set, what was measured, which images changed their prediction."""
+"""Compare two runs: their parameters, their metrics and the prediction of each image."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,11 +8,12 @@ import pandas as pd
 from twincam.statistics.intervals import PairedComparison, compare_paired
 
 FEWEST_DIFFERING = 6
-"""Images that one model alone gets right for McNemar's test to reach 0.05 at all: 2 / 2 ** 6."""
+"""The fewest images, right under one model only, with which McNemar's p can be below 0.05: at best
+2 / 2 ** 6."""
 
 
 class Change(NamedTuple):
-    """One value that differs; None where there is none."""
+    """One value that differs; None if one side lacks it."""
 
     name: str
     before: Any
@@ -20,9 +21,9 @@ class Change(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """Two models on the images of a split, and what that says in words.
+    """Two models on the images of a split, and the conclusion in words.
 
-    ``points``: the difference of the accuracies, after minus before, with its 95 % interval.
+    ``points`` is the difference of the accuracies, after minus before, with its 95 % interval.
     """
 
     split: str
@@ -65,9 +66,9 @@ def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         after: of the other.
 
     Returns:
-        ``path, split, label, sha256`` and ``predicted`` and ``confidence`` of each, with the
-        suffixes ``_before`` and ``_after``. An image whose label or content differs is left out:
-        its predictions were judged against different truths.
+        ``path, split, label, sha256``, and ``predicted`` and ``confidence`` of both runs with the
+        suffixes ``_before`` and ``_after``. Images whose label or content differs are dropped,
+        since their predictions are not comparable.
     """
     keys = ["path", "split", "label", "sha256"]
     columns = [*keys, "predicted", "confidence"]
@@ -75,9 +76,9 @@ def join(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired(joined: pd.DataFrame) -> list[Paired]:
-    """Return the paired comparison of each split of what `join` returns, after against before.
+    """Return the paired comparison, after against before, of each split in the table of `join`.
 
-    Rows of the same content are one image.
+    Rows with the same content count as one image.
     """
     found = []
     for split, rows in joined.groupby("split", sort=True):
@@ -96,20 +97,20 @@ def points(found: PairedComparison) -> str:
 
 
 def judgement(found: PairedComparison) -> str:
-    """Return what McNemar's test says of a difference, in words."""
+    """Return the result of McNemar's test in words."""
     differing = found.only_first + found.only_second
     if found.p < 0.05:
-        return "a difference that chance hardly makes"
+        return "a significant difference"
     if differing < FEWEST_DIFFERING:
-        return f"no significant difference; {differing} images tell them apart, too few for any"
+        return f"no significant difference; too few discordant images ({differing})"
     return "no significant difference"
 
 
 def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
-    """Return the rows of `join` to look at.
+    """Return the rows of `join` that are worth showing.
 
-    First those whose prediction changed (that became wrong before the others, the most confident
-    first), ``at_most`` of them; if there are few, those whose confidence moved most besides.
+    First come those whose prediction changed, at most ``at_most``: first the ones that became
+    wrong, the most confident first. If they are few, those whose confidence changed most are added.
     """
     changed = joined["predicted_before"] != joined["predicted_after"]
     moved = (joined["confidence_after"] - joined["confidence_before"]).abs()
@@ -123,12 +124,13 @@ def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.Data
 
 
 def neighbours_in_common(before: pd.DataFrame, after: pd.DataFrame) -> pd.Series:
-    """Return, by image, the share of its nearest training images that both runs name (Jaccard).
+    """Return, by image, the overlap (Jaccard) of its nearest training images in both runs.
 
-    Those of any label count: twins of two predictions that differ have different labels.
+    Neighbours of any label count, because the twins of two different predictions have different
+    labels.
 
     Args:
-        before: ``twins.csv`` of one run: ``image, kind, neighbour``; the names stand for contents.
+        before: ``twins.csv`` of one run: ``image, kind, neighbour``, with images as content hashes.
         after: of the other.
     """
     sets = [

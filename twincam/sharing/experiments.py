@@ -1,4 +1,4 @@
-"""Compare experiments that differ in their seed alone: the mean, and how far to trust it."""
+"""Compare experiments, averaged over the seeds in which they differ, with intervals."""
 
 import os
 import re
@@ -30,14 +30,14 @@ FIGURES = {
 def compare_experiments(root: Path, over: str) -> str:
     """Return a Markdown table with a row for each setting, its figures averaged over ``over``.
 
-    Experiments of the last commit count, with the commit's own run; what has not finished does not.
+    It covers the finished experiments of the last commit, and the commit's own run.
 
     Raises:
-        UserError: ``over`` is no parameter, or no experiment has finished.
+        UserError: ``over`` is not a parameter, or no experiment has finished.
     """
     params = list(leaves(YAML(typ="safe").load(root / "params.yaml")))
     if over not in params:
-        raise UserError(f"{over}: expected a name in params.yaml; give another, such as seed")
+        raise UserError(f"{over}: expected a parameter in params.yaml; name one, such as seed")
     rows = dvc.api.exp_show(str(root))
     found = [row for row in map(figures_of, rows) if row]
     blind = "; ".join(without_data(root, rows))
@@ -46,19 +46,19 @@ def compare_experiments(root: Path, over: str) -> str:
         raise UserError(f"no run of this commit has finished; {advice}")
     table = by_setting(pd.DataFrame(found).drop_duplicates(params), params, over)
     waiting = [row["Experiment"] for row in rows if not finished(row)]
-    unfinished = f"\nNot counted, as not finished: {', '.join(waiting)}." if waiting else ""
+    unfinished = f"\nNot finished, so not included: {', '.join(waiting)}." if waiting else ""
     unfinished += f"\n{blind}." if blind else ""
     return (
         f"{markdown(table)}\n\nMeans over {over} with Student's 95 % interval of the mean: "
-        f"how much a figure moves with {over}, not with other images.{unfinished}"
+        f"how much a metric varies with {over}, not with other images.{unfinished}"
     )
 
 
 def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a phrase for each experiment of ``rows`` whose parameters name a path it cannot see.
+    """Yield a message for each experiment of ``rows`` whose parameters name a path it cannot see.
 
-    A queued run works in a copy of its commit: a file or folder that is neither in git nor under
-    DVC is not there, and the first stage that reads it fails.
+    A queued run works in a copy of its commit, without files that neither git nor DVC tracks: the
+    first stage that reads one fails.
     """
     pipeline = YAML(typ="safe").load(root / "dvc.yaml")["stages"].values()
     deps = {str(dep) for stage in pipeline for dep in stage.get("deps", ())}
@@ -82,7 +82,7 @@ def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]
 
 
 def reaches(held: Iterable[str], path: str) -> bool:
-    """Say whether ``path`` is one of ``held``, above or below one, or absolute."""
+    """Return whether ``path`` is absolute, one of ``held``, or above or below one of them."""
     wanted = os.path.normpath(path)
     return os.path.isabs(wanted) or any(
         wanted == name or wanted.startswith(f"{name}/") or name.startswith(f"{wanted}/")
@@ -91,7 +91,7 @@ def reaches(held: Iterable[str], path: str) -> bool:
 
 
 def finished(row: Mapping[str, Any]) -> bool:
-    """Say whether a row of ``dvc.api.exp_show`` is a commit or an experiment that succeeded."""
+    """Return whether a row of ``dvc.api.exp_show`` is a commit or a successful experiment."""
     return row.get("State") in (None, "Success")
 
 
@@ -117,7 +117,7 @@ def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.DataFrame:
-    """Return, for each setting of ``params`` but ``over``, ``n`` and the mean and interval.
+    """Return ``n``, means and intervals for each combination of ``params`` other than ``over``.
 
     Args:
         table: a row for each run: ``params`` and `FIGURES`.
@@ -140,7 +140,7 @@ def by_setting(table: pd.DataFrame, params: Sequence[str], over: str) -> pd.Data
 
 
 def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Return the mean of ``values`` and Student's t interval of it; NaN bounds for one value."""
+    """Return the mean of ``values`` and its Student's t interval, NaN for a single value."""
     n, mean = len(values), float(values.mean())
     if n < 2:
         return mean, float("nan"), float("nan")
@@ -149,7 +149,7 @@ def mean_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, 
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return a table as Markdown; means stand with their interval."""
+    """Return a table as Markdown, means with their interval."""
     lines = [[markdown_text(name) for name in table.columns], ["---"] * len(table.columns)]
     lines += [[cell(value) for value in row] for row in table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Compare the models of any two revisions on the images that both judged."""
+"""Compare the models of two revisions on the images that both evaluated."""
 
 import sys
 from contextlib import ExitStack, redirect_stdout
@@ -18,17 +18,18 @@ SPLIT, TREE = "data/split.csv", "the working tree"
 
 
 def compare_models(root: Path, first: str, second: str | None, file: str) -> str:
-    """Return as Markdown how the predictions of two revisions differ, split by split.
+    """Return Markdown on how the predictions of two revisions differ, for each split.
 
     Args:
         root: the project.
         first: branch, tag or commit.
-        second: the same; None for the working tree.
-        file: the table of predictions, an output of a stage, such as ``reports/predictions.csv``.
+        second: the same; None means the working tree.
+        file: a table of predictions that a stage writes, such as ``reports/predictions.csv``.
 
     Raises:
-        UserError: there is no such revision or table, its outputs are nowhere or not those of the
-            revision's code and parameters, or no image was judged by both.
+        UserError: there is no such revision or table, its outputs are missing or not up to date
+            with the revision's code and parameters, or the revisions have no evaluated image in
+            common.
     """
     with ExitStack() as stack:
         tables = []
@@ -40,21 +41,21 @@ def compare_models(root: Path, first: str, second: str | None, file: str) -> str
     joined = join(*tables)
     if joined.empty:
         raise UserError(
-            f"{file}: no image was judged by both {first} and {second or TREE}, in the same split "
-            "and by the same label; compare revisions with the same data"
+            f"{file}: no image was evaluated by both {first} and {second or TREE} in the same "
+            "split and with the same label; compare revisions with the same data"
         )
     return in_markdown(paired(joined), first, second or TREE, file) + left_out(tables, joined)
 
 
 def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
-    """Return the predictions ``file`` of the revision in ``folder``, with the images' contents.
+    """Return the predictions ``file`` of the revision in ``folder``, with content hashes.
 
-    An image that is not in the split table, as one of another source, is known by its path; other
-    sources count as splits of their own.
+    An image that is not in the split table, such as one of another source, is identified by its
+    path; each other source counts as a split.
     """
     if stale := stale_stages(folder, stage_that_writes(folder, file)):
         raise UserError(
-            f"{name}: stages below {file} have not run since something changed: "
+            f"{name}: stages that {file} depends on have not run since something changed: "
             f"{', '.join(stale)}; run `make repro` there and commit"
         )
     with redirect_stdout(sys.stderr):
@@ -68,7 +69,7 @@ def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
 
 
 def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
-    """Return the comparison by split as a table, and a sentence for each."""
+    """Return the comparisons as a table with a row for each split, and a sentence on each."""
     rows = [
         (
             one.split,
@@ -94,8 +95,8 @@ def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
 
 
 def left_out(tables: list[pd.DataFrame], joined: pd.DataFrame) -> str:
-    """Return a line on the images that one side alone judged; none if there are none."""
+    """Return a line on the images that only one side evaluated, "" if there are none."""
     first, second = (len(table) - len(joined) for table in tables)
     if not first and not second:
         return ""
-    return f"\n- Not compared: {first} images that A alone judged, {second} that B alone did."
+    return f"\n- Not compared: images that only A evaluated ({first}) or only B ({second})."

@@ -1,4 +1,4 @@
-"""A revision of the project beside the working tree, and whether a tree's results are its own."""
+"""Check out a revision next to the working tree, and find stages that are not up to date."""
 
 import os
 import re
@@ -26,18 +26,18 @@ OF_ONE_REPOSITORY = {
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 }
-"""Variables that make git work on one repository wherever it is called, as inside a hook."""
+"""Variables that bind git to one repository wherever it is called, as they do in a hook."""
 
 
 def called(
     folder: Path, *words: str, index: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in ``folder``, whatever repository the environment names, as in a git hook.
+    """Run a command in ``folder``, ignoring `OF_ONE_REPOSITORY`.
 
     Args:
         folder: where to run it.
-        words: the command.
-        index: git's index to use instead of the repository's own.
+        words: the command and its arguments.
+        index: the git index to use instead of the repository's own.
     """
     environment = {
         name: value for name, value in os.environ.items() if name not in OF_ONE_REPOSITORY
@@ -50,47 +50,47 @@ def called(
 
 
 def command(folder: Path, *words: str, index: Path | None = None) -> str:
-    """Return what a command prints that runs as in `called`.
+    """Run a command as in `called` and return its output.
 
     Raises:
-        UserError: it fails; the line holds what it said last.
+        UserError: it fails; the message contains the last line of its output.
     """
     done = called(folder, *words, index=index)
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+        output = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
         shown = " ".join(word for word in words if word not in (sys.executable, "-m"))
-        raise UserError(f"`{shown}` failed: {said[-1]}; put that right and run again")
+        raise UserError(f"`{shown}` failed: {output[-1]}; fix it and run again")
     return done.stdout
 
 
 def dvc(folder: Path, *words: str) -> str:
-    """Return what a ``dvc`` command prints; errors as in `command`."""
+    """Run a ``dvc`` command and return its output; errors as in `command`."""
     return command(folder, sys.executable, "-m", "dvc", *words)
 
 
 def commit_of(root: Path, name: str) -> str:
-    """Return the hash of the commit that ``name`` stands for.
+    """Return the hash of the commit called ``name``.
 
     Raises:
-        UserError: git knows no such commit, or this clone lacks it; the line says how to bring it.
+        UserError: there is no such commit in this clone; the message says how to fetch it.
     """
     words = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     done = called(root, *words)
     if done.returncode == 0:
         return done.stdout.strip()
     if "fatal: " in done.stderr and "Needed a single revision" not in done.stderr:
-        said = " ".join(done.stderr.split())
-        raise UserError(f"git says {said}; put that right and run again")
+        output = " ".join(done.stderr.split())
+        raise UserError(f"git says {output}; fix it and run again")
     ways = ways_to(root, name)
     raise UserError(f"{name}: expected a branch, tag or commit of this clone; {ways}")
 
 
 def ways_to(root: Path, name: str) -> str:
-    """Return as a phrase how the commit ``name`` may come into a clone that lacks it."""
+    """Return advice on how to fetch the commit ``name`` that this clone lacks."""
     shallow = command(root, "git", "rev-parse", "--is-shallow-repository").strip() == "true"
     ways = ["`git branch --all` lists the branches"]
     if shallow:
-        ways.append("the clone is shallow: `git fetch --unshallow` brings the whole history")
+        ways.append("the clone is shallow: `git fetch --unshallow` fetches the whole history")
     remotes = command(root, "git", "remote").split()
     remote, _, branch = name.partition("/")
     if remote not in remotes:
@@ -98,9 +98,9 @@ def ways_to(root: Path, name: str) -> str:
     if remote in remotes and re.fullmatch(r"(?![0-9a-f]{7,40}$)\w[\w./-]*", branch):
         place = f"refs/remotes/{name}" if name != branch else branch
         depth = "--depth 1 " if shallow else ""
-        ways.append(f"`git fetch {depth}{remote} {branch}:{place}` brings that branch or tag")
+        ways.append(f"`git fetch {depth}{remote} {branch}:{place}` fetches that branch or tag")
     elif remotes and not shallow:
-        ways.append("`git fetch` brings new ones")
+        ways.append("`git fetch` fetches new ones")
     return ", ".join(ways)
 
 
@@ -108,9 +108,9 @@ def ways_to(root: Path, name: str) -> str:
 def clone_at(root: Path, commit: str) -> Iterator[Path]:
     """Yield a temporary repository at ``commit`` of ``root``, without outputs and without a cache.
 
-    It borrows the objects of ``root``: so it needs no branch that leads to ``commit``, and works in
-    a shallow clone, too. The files are written by git in ``root``, which brings what a partial
-    clone lacks of them.
+    It shares the objects of ``root``, so that it works for commits on no branch and in a shallow
+    clone. The files are checked out by git in ``root``, which fetches those that a partial clone
+    lacks.
     """
     with tempfile.TemporaryDirectory(prefix="twincam-") as temporary:
         folder = Path(temporary) / "clone"
@@ -139,10 +139,10 @@ def revision(root: Path, commit: str) -> Iterator[Path]:
 
 
 def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None:
-    """Put the outputs ``paths`` of revision ``name`` in their places in ``folder``.
+    """Check out the outputs ``paths`` of revision ``name`` in ``folder``.
 
-    They come from the cache or, where it lacks them, from the remote that ``root`` names now: an
-    older revision may know another, or the same by a path that is relative to its folder.
+    They come from the cache or, if it lacks them, from the current remote of ``root``: an older
+    revision may name another remote, or the same one by a path relative to its folder.
 
     Raises:
         UserError: they are in neither.
@@ -152,41 +152,42 @@ def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None
         if not complete(home.cache.local, outputs):
             if not home.config["core"].get("remote"):
                 raise UserError(
-                    f"the cache lacks outputs of {name} and there is no remote to ask; name one "
-                    "with `dvc remote add --default`, or check it out and run `make repro`"
+                    f"the cache lacks outputs of {name} and there is no remote; add one with "
+                    f"`dvc remote add --default`, or check out {name} and run `make repro`"
                 )
             bring(home, None, outputs)
         put_in_place(repo, outputs)
 
 
 def stage_that_writes(folder: Path, output: str) -> str:
-    """Return the name of the stage in ``folder`` that has ``output`` among its outputs.
+    """Return the name of the stage in ``folder`` that writes ``output``.
 
     Raises:
-        UserError: no stage has.
+        UserError: no stage does.
     """
     with Repo(str(folder)) as repo:
         try:
             return str(repo.find_outs_by_path(str(folder / output))[0].stage.name)
         except OutputNotFoundError:
             raise UserError(
-                f"{output}: expected an output of a stage; dvc.yaml lists those there are"
+                f"{output}: expected an output of a stage; choose one that dvc.yaml lists"
             ) from None
 
 
 def stale_stages(folder: Path, *targets: str) -> list[str]:
-    """Return the stages whose outputs in ``dvc.lock`` are not those of this code and these params.
+    """Return the stages whose outputs in ``dvc.lock`` are not up to date with code and parameters.
 
-    Of ``targets``, stages, only those that they rest on count, and they themselves. Nothing is run,
-    and neither data nor cache is needed: without them, the stages below a stale one may go unnamed.
+    If stages are given as ``targets``, only these and those they depend on are considered. Nothing
+    is run. Neither data nor cache is needed, but without them the stages that depend on a stale one
+    may be missing.
 
     Raises:
         UserError: DVC cannot read the pipeline.
     """
     words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", *targets)
     done = called(folder, *words)
-    said = done.stdout + done.stderr
-    found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", said)
+    output = done.stdout + done.stderr
+    found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", output)
     stages = list(dict.fromkeys(name for names in found for name in names if name))
     if done.returncode and not stages:
         raise UserError(f"dvc.yaml: {done.stderr.strip().splitlines()[-1]}; see `dvc status`")

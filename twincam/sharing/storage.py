@@ -1,4 +1,4 @@
-"""Move outputs between this clone and a remote, and prove that they arrived whole."""
+"""Transfer outputs between this clone and a remote, and verify that they arrive intact."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from dvc_data.hashfile.db import HashFileDB
 from twincam.files.errors import UserError
 
 ANSWER = ("models/", "reports/")
-"""What a reader needs who neither trains nor looks at the images: models and results."""
+"""What is needed to use the models and read the results, without images and embeddings."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What one transfer did: counts of objects, bytes, and the names that failed, each with why."""
+    """The result of a transfer: counts of objects, bytes, and the reasons of failures by name."""
 
     moved: int
     already: int
@@ -30,10 +30,11 @@ class Moved:
 def tracked(repo: Repo, prefixes: tuple[str, ...] = ("",)) -> dict[str, str]:
     """Return the hash by path of every cached output below ``prefixes`` in this checkout.
 
-    What is imported from another repository, or without a download, is kept where it comes from.
+    Outputs imported from another repository, or without a download, are omitted: they are stored
+    at their origin.
 
     Raises:
-        UserError: a stage has not run, so that its outputs have no hash.
+        UserError: a stage has not run, so its outputs have no hash.
     """
     outs = {
         path: out.hash_info
@@ -48,10 +49,9 @@ def tracked(repo: Repo, prefixes: tuple[str, ...] = ("",)) -> dict[str, str]:
 
 
 def outputs_of(repo: Repo) -> dict[str, Output]:
-    """Return every output in the project by its path from the top, own data among them.
+    """Return every output in the project, own data included, by its path from the project's root.
 
-    What DVC calls an output's path counts from the file that declares it: ``cats`` in
-    ``data/cats.dvc``.
+    DVC's path of an output is relative to the file that declares it: ``cats`` in ``data/cats.dvc``.
     """
     return {
         Path(out.fs_path).relative_to(repo.root_dir).as_posix(): out
@@ -61,7 +61,7 @@ def outputs_of(repo: Repo) -> dict[str, Output]:
 
 
 def objects(cache: HashFileDB, outputs: Mapping[str, str]) -> dict[str, str]:
-    """Return path by hash of all files of ``outputs``; a folder's list must be in ``cache``."""
+    """Return path by hash of all files of ``outputs``; listings of folders must be in ``cache``."""
     found = {}
     for path, oid in outputs.items():
         found[oid] = path
@@ -72,15 +72,15 @@ def objects(cache: HashFileDB, outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def complete(cache: HashFileDB, outputs: Mapping[str, str]) -> bool:
-    """Say whether ``cache`` holds every file of ``outputs`` (hash by path)."""
+    """Return whether ``cache`` holds every file of ``outputs`` (hash by path)."""
     folders = [oid for oid in outputs.values() if oid.endswith(".dir")]
     return not absent(cache, folders) and not absent(cache, objects(cache, outputs))
 
 
 def absent(store: HashFileDB, oids: Iterable[str]) -> set[str]:
-    """Return those of ``oids`` that ``store`` does not hold, by asking it, not an index of it.
+    """Return those of ``oids`` that ``store`` lacks, by querying the store itself, not an index.
 
-    In a local store, DVC's own question in bulk would delete what is corrupted, unnamed.
+    In a local store, DVC's bulk query would silently delete corrupted objects.
     """
     wanted = set(oids)
     if store.fs.protocol == "local":
@@ -89,13 +89,13 @@ def absent(store: HashFileDB, oids: Iterable[str]) -> set[str]:
 
 
 def whole(cache: HashFileDB, oid: str) -> bool:
-    """Say whether the cached file's MD5 is its name."""
+    """Return whether the cached file's MD5 is its name."""
     with Path(cache.oid_to_path(oid)).open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest() == oid.removesuffix(".dir")
 
 
 def fetch(remote: HashFileDB, cache: HashFileDB, paths: Mapping[str, str]) -> Moved:
-    """Bring the objects of ``paths`` (path by hash) from ``remote`` to ``cache``, each checked.
+    """Download the objects of ``paths`` (path by hash) from ``remote`` to ``cache``, and verify.
 
     A corrupted object is removed from the cache again.
     """
@@ -118,7 +118,7 @@ def fetch(remote: HashFileDB, cache: HashFileDB, paths: Mapping[str, str]) -> Mo
 
 
 def fetch_outputs(remote: HashFileDB, cache: HashFileDB, outputs: Mapping[str, str]) -> Moved:
-    """Bring ``outputs`` (hash by path): first what lists their folders, then all files."""
+    """Download ``outputs`` (hash by path): first the listings of folders, then all files."""
     folders = {oid: path for path, oid in outputs.items() if oid.endswith(".dir")}
     lists = fetch(remote, cache, folders)
     if lists.failed:
@@ -133,9 +133,9 @@ def fetch_outputs(remote: HashFileDB, cache: HashFileDB, outputs: Mapping[str, s
 
 
 def send(cache: HashFileDB, remote: HashFileDB, paths: Mapping[str, str]) -> Moved:
-    """Bring the objects of ``paths`` (path by hash) from ``cache`` to ``remote``, folders last.
+    """Upload the objects of ``paths`` (path by hash) from ``cache`` to ``remote``, folders last.
 
-    A folder's list on the remote promises its files, so it goes when they all are there.
+    A folder's listing on the remote implies its files, so it is uploaded after all of them.
     """
     lacking = absent(remote, paths)
     here = lacking - absent(cache, lacking)
@@ -154,7 +154,7 @@ def send(cache: HashFileDB, remote: HashFileDB, paths: Mapping[str, str]) -> Mov
 
 
 def copy(source: HashFileDB, target: HashFileDB, oids: list[str]) -> dict[str, str]:
-    """Copy objects; return the error by hash of those that failed."""
+    """Copy objects; return the errors of those that failed, by hash."""
     errors: dict[str, str] = {}
 
     def note(oid: str, error: BaseException) -> None:
@@ -166,7 +166,7 @@ def copy(source: HashFileDB, target: HashFileDB, oids: list[str]) -> dict[str, s
 
 
 def run_cache(repo: Repo, remote: str | None, *, push: bool) -> str:
-    """Move the history of runs; return a sentence on it."""
+    """Transfer DVC's run cache; return a message on it."""
     try:
         done = repo.stage_cache.push(remote) if push else repo.stage_cache.pull(remote)
     except RunCacheNotSupported:
@@ -175,14 +175,14 @@ def run_cache(repo: Repo, remote: str | None, *, push: bool) -> str:
 
 
 def listed(names: Iterable[str], shown: int = 5) -> str:
-    """Return names as one phrase of bounded length."""
+    """Return the first ``shown`` names as text, and the number of the others."""
     names = sorted(names)
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
 
 
 def reasons(failed: Mapping[str, str]) -> str:
-    """Return what failed as one phrase, by reason."""
+    """Return the failed names as text, grouped by reason."""
     causes = sorted(set(failed.values()))
     return "; ".join(
         f"{cause}: {listed(path for path, why in failed.items() if why == cause)}"
@@ -191,7 +191,7 @@ def reasons(failed: Mapping[str, str]) -> str:
 
 
 def summary(verb: str, done: Moved, place: str) -> str:
-    """Return what a transfer did as one line."""
+    """Return a line on the result of a transfer."""
     return (
         f"{verb} {done.moved} files, {done.bytes / 1e6:.1f} MB; {done.already} were there ({place})"
     )

@@ -1,4 +1,4 @@
-"""Push outputs to a remote and pull them from it, and say what moved."""
+"""Push outputs to a remote and pull them from it."""
 
 import os
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from twincam.sharing.storage import (
 
 
 def push(repo: Repo, name: str | None) -> None:
-    """Send every output and the run cache; fail if the remote does not hold all of it after."""
+    """Upload every output and the run cache; fail if the remote then lacks any output."""
     remote = repo.cloud.get_remote(name, "push")
     outputs = tracked(repo)
     folders = {oid: path for path, oid in outputs.items() if oid.endswith(".dir")}
@@ -33,12 +33,12 @@ def push(repo: Repo, name: str | None) -> None:
         )
     done = send(repo.cache.local, remote.odb, objects(repo.cache.local, outputs))
     print(summary("pushed", done, remote.path))
-    require(done, remote.path, "see that you may write there and have run `make repro`, push again")
+    require(done, remote.path, "check that you may write there, run `make repro` and push again")
     print(run_cache(repo, name, push=True))
 
 
 def pull(repo: Repo, name: str | None, *, everything: bool) -> None:
-    """Bring outputs, check each, and put them in their places if all are whole."""
+    """Download outputs, verify them, and check them out if all are intact."""
     outputs = tracked(repo, ("",) if everything else ANSWER)
     bring(repo, name, outputs)
     print(run_cache(repo, name, push=False))
@@ -49,10 +49,10 @@ def pull(repo: Repo, name: str | None, *, everything: bool) -> None:
 
 
 def put_in_place(repo: Repo, paths: Iterable[str]) -> dict[str, int]:
-    """Lay out the outputs ``paths`` from the cache; return how many were added, modified, deleted.
+    """Check out the outputs ``paths`` from the cache; count those added, modified and deleted.
 
     Raises:
-        UserError: a file that is nowhere else would be lost; nothing was moved.
+        UserError: a file that is stored nowhere else would be lost; nothing was changed.
     """
     try:
         done = repo.checkout(targets=[f"{repo.root_dir}/{path}" for path in paths])
@@ -62,14 +62,14 @@ def put_in_place(repo: Repo, paths: Iterable[str]) -> dict[str, int]:
             raise
         names = [os.path.relpath(file, repo.root_dir) for file in files]
         raise UserError(
-            f"{listed(names)}: changed here and kept nowhere else; move away what you want to "
+            f"{listed(names)}: changed here and stored nowhere else; move away what you want to "
             "keep, delete the rest, and run again"
         ) from None
     return dict(done["stats"])
 
 
 def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
-    """Bring ``outputs`` (hash by path) to the cache.
+    """Download ``outputs`` (hash by path) to the cache.
 
     Raises:
         UserError: the remote lacks a file, or one is corrupted there.
@@ -80,12 +80,12 @@ def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
     require(
         done,
         remote.path,
-        "what came whole is in the cache: let a colleague who has the files delete them there "
-        "and run `make push`, or run `make repro` to build them here",
+        "the intact files are in the cache; ask a colleague who has the others to delete them on "
+        "the remote and run `make push`, or run `make repro` to build them here",
     )
 
 
 def require(done: Moved, place: str, advice: str) -> None:
-    """Raise `UserError` if anything of a transfer failed."""
+    """Raise UserError if any part of a transfer failed."""
     if done.failed:
         raise UserError(f"{len(done.failed)} files of {place}: {reasons(done.failed)}; {advice}")
