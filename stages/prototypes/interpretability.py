@@ -11,7 +11,7 @@ import numpy as np
 
 from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import LastLayer
-from twincam.explanations.twins import unit
+from twincam.explanations.twins.spaces import unit
 from twincam.statistics.estimates import beside, beside_unbounded, median
 
 CARRIED = 0.9

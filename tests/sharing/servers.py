@@ -1,4 +1,4 @@
-"""Real servers for a remote, each on a free port of this machine, gone when the block ends."""
+"""Real servers for a remote, each on a free port of this machine, stopped when the block ends."""
 
 import asyncio
 import functools
@@ -18,9 +18,9 @@ SECRET = "only-for-this-test"
 
 @dataclass(frozen=True)
 class Storage:
-    """A remote: its URL, settings kept out of git, and the folder below which its files lie.
+    """A remote: its URL, settings that are kept out of git, and the folder of its files.
 
-    ``folder`` is None where the objects stand in no file; then ``s3`` is the client to reach them.
+    ``folder`` is None if the objects are not files; then ``s3`` is the client to reach them.
     """
 
     url: str
@@ -31,7 +31,7 @@ class Storage:
 
 @contextmanager
 def shared_folder(place: Path) -> Iterator[Storage]:
-    """A folder that several people reach."""
+    """A shared folder."""
     place.mkdir()
     yield Storage(str(place), folder=place)
 
@@ -71,7 +71,7 @@ class _Server(asyncssh.SSHServer):
 
 @contextmanager
 def ssh(place: Path) -> Iterator[Storage]:
-    """An SSH server that gives ``place`` by SFTP."""
+    """An SSH server that serves ``place`` by SFTP."""
     place.mkdir()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -103,7 +103,7 @@ def ssh(place: Path) -> Iterator[Storage]:
 
 @contextmanager
 def http_read_only(place: Path) -> Iterator[Storage]:
-    """A web server that gives the files of ``place`` and takes none."""
+    """A web server that serves the files of ``place`` read-only."""
     place.mkdir(exist_ok=True)
     handler = functools.partial(_Quiet, directory=str(place))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -1,4 +1,4 @@
-"""`make check` finds what makes a commit useless to colleagues, and passes one that is whole."""
+"""`make check` finds what makes a commit useless to colleagues, and passes a complete one."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def pushed_nothing(folder: Path) -> None:
         (changed_parameter, ["prototypes.l1, train.epochs", "train: changed since", "make repro"]),
         (changed_metric, ["reports/evaluate.json: not what dvc.lock says"]),
         (changed_code, ["report: changed since"]),
-        (changed_graph, ["another graph than that of dvc.yaml in docs/pipeline.md"]),
+        (changed_graph, ["the graph in docs/pipeline.md is not that of dvc.yaml"]),
         (large_file, ["docs/large.bin: too large"]),
         (unignored_output, ["models/protopnet.safetensors", "not ignore"]),
         (held_output, ["git holds data/split.csv"]),
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named(
     harm(clone)
     commit(clone, "harm")
     _, error = check(clone)
-    assert error.startswith("sharing: ")
+    assert error.startswith("twincam check: ")
     for word in words:
         assert word in error
 

@@ -122,12 +122,12 @@ def result(only_first: int, only_second: int) -> PairedComparison:
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ((0, 6), "a difference that chance hardly makes"),
+        ((0, 6), "a significant difference"),
         ((3, 8), "no significant difference"),
-        ((0, 5), "no significant difference; 5 images tell them apart, too few for any"),
+        ((0, 5), "no significant difference; too few discordant images (5)"),
     ],
 )
-def test_words_say_what_the_test_can_say(counts: tuple[int, int], words: str) -> None:
+def test_the_judgement_follows_from_the_test(counts: tuple[int, int], words: str) -> None:
     assert judgement(result(*counts)) == words
 
 

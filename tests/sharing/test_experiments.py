@@ -149,7 +149,7 @@ def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project
         if row["rev"] != "workspace" and row["data.root"] == "data/synthetic/images"
     ]
     assert f"{np.mean(by_seed):.3f} (" in next(row[3] for row in rows if "synthetic" in row[0])
-    assert "expected a name" in user_error(compare_experiments, root=project, over="sead")
+    assert "expected a parameter" in user_error(compare_experiments, root=project, over="sead")
 
 
 def wait_for_queue(project: Path) -> list[str]:

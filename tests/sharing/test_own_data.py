@@ -1,4 +1,4 @@
-"""Own images in the project are no fault of a commit, and neither is a README of one's own."""
+"""A project with its own images and its own README passes the checks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_the_graph_may_show_own_data(choosing: Path) -> None:
 def test_another_graph_is_still_found(choosing: Path) -> None:
     file = choosing / "docs" / "pipeline.md"
     file.write_text(file.read_text().replace('["train"]', '["trainer"]'))
-    assert "paste `dvc dag --md`" in str(other_graph(choosing))
+    assert "paste the output of `dvc dag --md`" in str(other_graph(choosing))
 
 
 @pytest.mark.parametrize("text", [None, "# My cats\n", "```mermaid\ngraph LR; a-->b\n```\n"])

@@ -1,4 +1,4 @@
-"""`make diff` writes where nothing stands but what it wrote before."""
+"""`make diff` overwrites nothing but what it wrote before."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +77,7 @@ def file(folder: Path) -> None:
         file,
     ],
 )
-def test_what_is_not_its_own_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_other_files_are_not_overwritten(make: Callable[[Path], None], tmp_path: Path) -> None:
     target = tmp_path / "docs"
     make(target)
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
@@ -87,13 +87,13 @@ def test_what_is_not_its_own_stays(make: Callable[[Path], None], tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
-def test_what_is_no_name_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_path_without_a_name_is_refused(name: str, tmp_path: Path) -> None:
     assert "expected a name to write to" in user_error(
         compare, root=tmp_path, base="main", target=Path(name)
     )
 
 
-def test_nothing_an_empty_folder_and_an_earlier_comparison_are_written_over(tmp_path: Path) -> None:
+def test_an_empty_folder_and_an_earlier_comparison_are_overwritten(tmp_path: Path) -> None:
     place_of_pages(tmp_path / "new")
     (tmp_path / "empty").mkdir()
     place_of_pages(tmp_path / "empty")

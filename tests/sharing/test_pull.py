@@ -1,4 +1,4 @@
-"""`make pull` works from any folder of the project and overwrites nothing that is nowhere else."""
+"""`make pull` works from any folder of the project, and keeps files stored nowhere else."""
 
 import shutil
 from pathlib import Path
@@ -47,12 +47,12 @@ def test_a_folder_below_the_project_will_do(
 
 
 @pytest.mark.parametrize("name", ["a", "mine.md"])
-def test_what_is_nowhere_else_stays(name: str, pushed: Path) -> None:
+def test_a_file_that_is_stored_nowhere_else_is_kept(name: str, pushed: Path) -> None:
     file = pushed / "reports" / "panels" / name
     (pushed / "reports" / "panels" / "b").unlink()
     file.unlink(missing_ok=True)
     file.write_text("mine")
     line = user_error(pull_from, folder=pushed)
-    assert line.startswith(f"reports/panels/{name}: changed here and kept nowhere else")
+    assert line.startswith(f"reports/panels/{name}: changed here and stored nowhere else")
     assert "--force" not in line
     assert file.read_text() == "mine"

@@ -1,4 +1,4 @@
-"""A revision is laid out wherever git has its objects, and where it has not, the line says so."""
+"""A revision is checked out wherever git has its objects; otherwise the error says how."""
 
 import os
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def borrowing(origin: Path, folder: Path) -> Path:
         (borrowing, "HEAD~1", "first"),
     ],
 )
-def test_a_commit_that_git_has_is_laid_out(
+def test_a_commit_that_git_has_is_checked_out(
     make: Callable[[Path, Path], Path], name: str, text: str, origin: Path, tmp_path: Path
 ) -> None:
     root = make(origin, tmp_path / "clone")
@@ -136,12 +136,12 @@ def test_a_hook_that_names_its_repository_keeps_it(
         (
             lambda origin, folder: clone(origin, folder, "--single-branch"),
             "topic/other",
-            ["`git fetch origin topic/other:topic/other` brings that branch"],
+            ["`git fetch origin topic/other:topic/other` fetches that branch"],
         ),
-        (clone, "0123456", ["`git branch --all` lists the branches, `git fetch` brings new ones"]),
+        (clone, "0123456", ["`git branch --all` lists the branches, `git fetch` fetches new ones"]),
     ],
 )
-def test_a_commit_that_git_lacks_is_asked_for(
+def test_a_missing_commit_is_reported_with_how_to_fetch_it(
     make: Callable[[Path, Path], Path], name: str, words: list[str], origin: Path, tmp_path: Path
 ) -> None:
     line = user_error(commit_of, root=make(origin, tmp_path / "clone"), name=name)
@@ -151,7 +151,7 @@ def test_a_commit_that_git_lacks_is_asked_for(
 
 
 @pytest.mark.parametrize("name", ["topic/other", "origin/topic/other"])
-def test_the_way_that_is_named_leads_there(name: str, origin: Path, tmp_path: Path) -> None:
+def test_the_advised_command_fetches_the_commit(name: str, origin: Path, tmp_path: Path) -> None:
     root = shallow(origin, tmp_path / "clone")
     line = user_error(commit_of, root=root, name=name)
     way = next(part for part in line.split("`") if part.startswith("git fetch --depth 1 "))

@@ -32,7 +32,7 @@ def failure(folder: Path, *words: str) -> str:
     done = run_in(folder, "python", "-m", "twincam", *words, check=False)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
-    assert lines[-1].startswith("sharing: "), done.stderr
+    assert lines[-1].startswith(f"twincam {words[0]}: "), done.stderr
     assert "Traceback" not in done.stderr
     return lines[-1]
 
@@ -138,7 +138,7 @@ def test_a_web_server_gives_everything_and_refuses_a_push(project: Path, tmp_pat
     with http_read_only(tmp_path / "empty") as storage:
         refused = clone_of(project, tmp_path / "refused", storage)
         shutil.copytree(project / ".dvc" / "cache", refused / ".dvc" / "cache")
-        assert "see that you may write there" in failure(refused, "push")
+        assert "check that you may write there" in failure(refused, "push")
 
 
 def test_no_remote_and_an_unreachable_one_end_in_one_line(project: Path) -> None:

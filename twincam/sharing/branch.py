@@ -174,7 +174,7 @@ def explained(folder: Path) -> Explained:
 def side_by_side(
     rows: list[Any], before: Explained, after: Explained, common: pd.Series
 ) -> Iterator[Side]:
-    """Yield the panels of both runs for each of ``rows``, which have a ``path`` and a ``sha256``."""
+    """Yield both runs' panels for each of ``rows``, which have a ``path`` and a ``sha256``."""
     for row in rows:
         panels = [
             draw_panel(case_of(run, int((run.queries["path"] == row.path).argmax())))

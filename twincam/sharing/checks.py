@@ -173,7 +173,7 @@ def large_files(folder: Path) -> str | None:
 def unpushed(repo: Repo) -> str | None:
     """Return which outputs of the working tree the default remote lacks, None if none.
 
-    If a folder's listing is there, so are its files: `twincam.sharing.storage.send` uploads it last.
+    A folder's listing implies its files, since `twincam.sharing.storage.send` uploads it last.
     """
     remote = repo.cloud.get_remote(None, "status")
     outputs = {oid: path for path, oid in tracked(repo).items()}

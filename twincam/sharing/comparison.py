@@ -144,19 +144,15 @@ def judgement(found: PairedComparison) -> str:
     if found.p < 0.05:
         return "a significant difference"
     if differing < FEWEST_DIFFERING:
-        return (
-            "no significant difference; the number of images on which only one is right is "
-            f"{differing}, too few to be significant"
-        )
+        return f"no significant difference; too few discordant images ({differing})"
     return "no significant difference"
 
 
 def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
     """Return the rows of `join` that are worth showing.
 
-    First come those whose prediction changed, at most ``at_most``: the ones that became wrong before
-    the others, the most confident first. If they are few, those whose confidence changed most are
-    added.
+    First come those whose prediction changed, at most ``at_most``: first the ones that became
+    wrong, the most confident first. If they are few, those whose confidence changed most are added.
     """
     changed = joined["predicted_before"] != joined["predicted_after"]
     moved = (joined["confidence_after"] - joined["confidence_before"]).abs()

@@ -19,7 +19,7 @@ ANSWER = ("models/", "reports/")
 
 @dataclass(frozen=True)
 class Moved:
-    """The result of a transfer: counts of objects, bytes, and the names that failed with reasons."""
+    """The result of a transfer: counts of objects, bytes, and the reasons of failures by name."""
 
     moved: int
     already: int
@@ -95,7 +95,7 @@ def whole(cache: HashFileDB, oid: str) -> bool:
 
 
 def fetch(remote: HashFileDB, cache: HashFileDB, paths: Mapping[str, str]) -> Moved:
-    """Download the objects of ``paths`` (path by hash) from ``remote`` to ``cache`` and verify them.
+    """Download the objects of ``paths`` (path by hash) from ``remote`` to ``cache``, and verify.
 
     A corrupted object is removed from the cache again.
     """
@@ -135,7 +135,7 @@ def fetch_outputs(remote: HashFileDB, cache: HashFileDB, outputs: Mapping[str, s
 def send(cache: HashFileDB, remote: HashFileDB, paths: Mapping[str, str]) -> Moved:
     """Upload the objects of ``paths`` (path by hash) from ``cache`` to ``remote``, folders last.
 
-    A folder's listing on the remote implies its files, so it is uploaded once all of them are there.
+    A folder's listing on the remote implies its files, so it is uploaded after all of them.
     """
     lacking = absent(remote, paths)
     here = lacking - absent(cache, lacking)
