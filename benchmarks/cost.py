@@ -12,11 +12,11 @@ import numpy as np
 import psutil
 
 from stages.embed.params import Params
-from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.files.arrays import read_array
+from twincam.files.params_file import read_params
 from twincam.models.classifier import read_classifier
 from twincam.models.forward import BATCH, embed_batch
 

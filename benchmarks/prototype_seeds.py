@@ -13,7 +13,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.runs import clone, experiment
-from stages.params import read_params
 from stages.protopnet.baselines import k_means_similarities
 from stages.protopnet.examples import Examples
 from stages.protopnet.measuring import measure
@@ -27,6 +26,7 @@ from stages.prototypes.run import Run
 from twincam.determinism import make_torch_deterministic
 from twincam.files.arrays import read_array
 from twincam.files.metrics import Estimate
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 from twincam.models.classifier import read_classifier
 from twincam.models.network import receptive_field

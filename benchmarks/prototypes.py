@@ -20,7 +20,6 @@ import torch
 from benchmarks.runs import clone, experiment, results, run, share
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
-from stages.params import read_params
 from stages.protopnet.baselines import k_means_similarities
 from stages.protopnet.examples import Examples
 from stages.protopnet.locality import effective_fields
@@ -35,6 +34,7 @@ from twincam.determinism import generator, make_torch_deterministic
 from twincam.explanations.prototypes.contributions import layer_logits
 from twincam.files.arrays import read_array
 from twincam.files.metrics import spelled
+from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, read_table
 from twincam.models.forward import logits_of
 from twincam.models.network import Network

@@ -26,7 +26,6 @@ from stages.explain.counterfactuals import (
     region_figures,
 )
 from stages.explain.run import Run
-from stages.params import read_params
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
 from twincam.determinism import make_torch_deterministic
@@ -37,6 +36,7 @@ from twincam.explanations.twins.neighbours import nearest
 from twincam.explanations.twins.spaces import unit
 from twincam.files.arrays import read_array
 from twincam.files.metrics import read_metrics, spelled
+from twincam.files.params_file import read_params
 from twincam.files.tables import read_split
 from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier

@@ -16,7 +16,6 @@ from stages.audit.figures import leaks_picture, shortcuts_figure
 from stages.audit.metadata import as_features, read_metadata
 from stages.audit.params import Params
 from stages.audit.shortcuts import audit, headlines, in_words, too_few
-from stages.params import read_params
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
@@ -25,6 +24,7 @@ from twincam.files.errors import UserError, run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import read_metrics, write_metrics
 from twincam.files.params import require_settings
+from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.images.decoding import decode
 from twincam.images.parallel import in_order

@@ -9,12 +9,12 @@ from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import contradicted, headlines, summarise
 from stages.crossval.twins import empty_table, fidelity_table, measure
-from stages.params import read_params
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.training.refits import RunFiles, refitted
 

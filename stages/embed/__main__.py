@@ -2,12 +2,12 @@
 
 from stages.embed.inference import embed
 from stages.embed.params import Params
-from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.files.arrays import read_array, write_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier
 from twincam.models.network import device

@@ -24,7 +24,6 @@ from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.words import in_words, knows
-from stages.params import read_params
 from twincam.figures.drawing import save_figure
 from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
@@ -33,6 +32,7 @@ from twincam.files.deliveries import read_deliveries
 from twincam.files.errors import run_stage
 from twincam.files.messages import warn_unless_class
 from twincam.files.metrics import read_metrics, spelled, write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.predictions import misclassified, predictions
 from twincam.files.tables import (
     EVALUATED_SPLITS,

@@ -8,12 +8,12 @@ from stages.explain.influence import find_influential
 from stages.explain.params import Params
 from stages.explain.run import neighbour_table, read_run
 from stages.explain.twins import find_twins
-from stages.params import read_params
 from twincam.files.arrays import read_array, write_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import read_table, write_table
 
 

@@ -11,7 +11,6 @@ from stages.faithfulness.figures import curves_figure
 from stages.faithfulness.methods import compare_methods, read_heat
 from stages.faithfulness.params import Params
 from stages.faithfulness.summary import COLUMNS, FEWEST, headlines
-from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.maps import shows_place
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
@@ -21,6 +20,7 @@ from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier
 from twincam.models.network import device

@@ -20,7 +20,6 @@ from stages.forensics.params import Params
 from stages.forensics.remakes import fit_networks
 from stages.forensics.summary import COLUMNS, headlines, summarise, why_skipped
 from stages.forensics.thresholds import conformal, worst_source
-from stages.params import read_params
 from twincam.determinism import make_torch_deterministic
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.atomic import atomic_folder
@@ -30,6 +29,7 @@ from twincam.files.errors import run_stage
 from twincam.files.folders import is_sidecar, walk
 from twincam.files.messages import skipped, warn, warn_unless_class
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
 from twincam.near_duplicates.copies import copies_of
 

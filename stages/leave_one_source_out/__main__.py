@@ -13,12 +13,12 @@ from stages.leave_one_source_out.summary import (
     headlines,
     macro_recall,
 )
-from stages.params import read_params
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.predictions import predictions
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.training.refits import RunFiles, held_out_logits, refitted

@@ -6,7 +6,6 @@ from stages.panels.choice import choose_shown
 from stages.panels.contradicted import contradicted_picture
 from stages.panels.params import Params
 from stages.panels.sheets import errors_sheet, peaks_sheet
-from stages.params import read_params
 from twincam.figures.cases import CaseFiles, case_of, read_explained
 from twincam.figures.drawing import save_picture, sentence_picture
 from twincam.figures.panels import draw_panel
@@ -14,6 +13,7 @@ from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.metrics import read_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import read_table
 
 

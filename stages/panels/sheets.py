@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from twincam.explanations.localisation import peaks
 from twincam.explanations.maps import shows_place
-from twincam.figures.drawing import INK, PAPER, heat_overlay, sentence_picture, write_line
+from twincam.figures.drawing import INK, PAPER, sentence_picture, write_line
+from twincam.figures.heat import heat_overlay
 from twincam.figures.text import fitted
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18

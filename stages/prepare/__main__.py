@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from functools import partial
 
-from stages.params import read_params
 from stages.prepare.maps import KINDS, misnamed, perhaps_inverted, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
@@ -13,6 +12,7 @@ from twincam.files.errors import run_stage
 from twincam.files.folders import listed
 from twincam.files.messages import warn
 from twincam.files.params import write_settings
+from twincam.files.params_file import read_params
 from twincam.files.tables import read_split
 from twincam.images.parallel import in_order
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from stages.params import read_params
 from stages.protopnet.baselines import k_means_similarities
 from stages.protopnet.examples import Examples, require_images
 from stages.protopnet.measuring import measure
@@ -15,6 +14,7 @@ from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.network import device

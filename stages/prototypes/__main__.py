@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.params import read_params
 from stages.prototypes.last_layer import fit_layers
 from stages.prototypes.panels import choose_shown, draw_decisions
 from stages.prototypes.params import Params
@@ -23,6 +22,7 @@ from twincam.files.command_line import parse_flags
 from twincam.files.errors import UserError, run_stage
 from twincam.files.messages import warn, warn_unless_class
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.predictions import predictions
 from twincam.files.tables import write_table
 from twincam.models.classifier import require_side

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.params import read_params
 from stages.robustness.figures import Card, curves_figure, flips_picture, in_words
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
@@ -28,6 +27,7 @@ from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
+from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier
 from twincam.models.network import device

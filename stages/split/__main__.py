@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 
-from stages.params import read_params
 from stages.split.assignment import check_covered, divide
 from stages.split.contents import check_bad, check_classes, missing_from_test, read_contents
 from stages.split.groups import dominant_groups, label_conflicts
@@ -27,6 +26,7 @@ from twincam.files.folders import listed, require_no_links
 from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import holds_settings, require_settings
+from twincam.files.params_file import read_params
 from twincam.files.tables import write_table
 from twincam.near_duplicates.files import near_duplicate_files
 from twincam.near_duplicates.hashes import hash_text

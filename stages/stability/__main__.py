@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.params import read_params
 from stages.stability.external import find_external, loose_external
 from stages.stability.judging import judge
 from stages.stability.params import Params
@@ -17,6 +16,7 @@ from twincam.files.errors import run_stage
 from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import require_settings
+from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.images.parallel import in_order
 from twincam.models.classifier import check_preprocessing, read_classifier

@@ -1,12 +1,12 @@
 """Render the built-in data set: cats, and the same cats with one planted defect each."""
 
-from stages.params import read_params
 from stages.synthesize.files import write_pairs
 from stages.synthesize.params import Params
 from stages.synthesize.workers import processors
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
+from twincam.files.params_file import read_params
 
 
 def main(argv: list[str]) -> None:

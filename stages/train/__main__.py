@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.params import read_params
 from stages.train.params import Params
 from twincam.determinism import make_torch_deterministic
 from twincam.files.arrays import read_array
@@ -13,6 +12,7 @@ from twincam.files.errors import run_stage
 from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import require_settings
+from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages.params import read_params
 from tests.conftest import ROOT, user_error
 from twincam.app.presets import leaves
 from twincam.cli import main
 from twincam.files.errors import UserError
+from twincam.files.params_file import read_params
 
 MODELS = [
     import_module(f"stages.{file.parent.name}.params").Params

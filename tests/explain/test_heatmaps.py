@@ -8,10 +8,10 @@ import pytest
 from stages.explain.heatmaps import find_maps, mark_figures
 from stages.explain.params import Params
 from stages.explain.run import Run
-from stages.params import read_params
 from tests.conftest import ROOT, change_params
 from tests.explain.runs import tiny_run
 from twincam.files.metrics import spelled
+from twincam.files.params_file import read_params
 
 
 @pytest.fixture(scope="module")

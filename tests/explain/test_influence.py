@@ -16,12 +16,12 @@ from stages.explain.influence import (
     within_labels,
 )
 from stages.explain.params import Params
-from stages.params import read_params
 from tests.conftest import ROOT
 from tests.explain.runs import tiny_run
 from tests.explanations.problems import problem
 from twincam.explanations.influence import estimates, leave_one_out
 from twincam.files.metrics import Estimate, spelled
+from twincam.files.params_file import read_params
 from twincam.statistics.ranking import rank_correlations
 from twincam.statistics.sampling import draw_in_turn
 

@@ -14,11 +14,11 @@ from stages.explain.twins import (
     shared_attribute,
     shared_maps,
 )
-from stages.params import read_params
 from tests.conftest import ROOT
 from tests.explain.runs import EVALUATED, TRAIN, tiny_run
 from tests.fitted import IMAGES
 from twincam.explanations.twins.spaces import SPACES, Space, features_cosine
+from twincam.files.params_file import read_params
 
 PARAMS = read_params(ROOT / "params.yaml", Params)
 NOTHING = pd.DataFrame({"space": []})

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twincam.figures.drawing import heat_overlay
+from twincam.figures.heat import heat_overlay
 from twincam.figures.panels import Case, Tile, draw_panel
 
 

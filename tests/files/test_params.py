@@ -9,11 +9,11 @@ import pytest
 from pydantic import Field
 from ruamel.yaml import YAML
 
-from stages.params import STAGES, models_of_stages, read_params
 from stages.split import params as split
 from tests.conftest import ROOT, run_in, user_error
 from twincam.files.errors import UserError
 from twincam.files.params import Block, require_settings, write_settings
+from twincam.files.params_file import models_beside, read_params
 from twincam.images.params import Prepare
 
 
@@ -84,10 +84,12 @@ def test_names_that_dvc_does_not_track_are_refused(name: str) -> None:
 
 
 def test_every_model_is_read_and_none_has_such_a_name() -> None:
-    names = {model.__module__.split(".")[1] for model in models_of_stages()}
-    assert names == {file.parent.name for file in STAGES.glob("*/params.py")} - {"common"}
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
-    assert all(model.model_fields.keys() <= document.keys() for model in models_of_stages())
+    names = {model.__module__.split(".")[1] for model in models_beside(split.Params)}
+    assert names == {file.parent.name for file in (ROOT / "stages").glob("*/params.py")}
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
+    assert all(
+        model.model_fields.keys() <= document.keys() for model in models_beside(split.Params)
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_every_model_is_read_and_none_has_such_a_name() -> None:
 def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
     tmp_path: Path, change: str, words: object
 ) -> None:
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
     block, key = change.split(".")
     document[block][key] = words
     YAML().dump(document, tmp_path / "params.yaml")
@@ -128,7 +130,7 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
 def test_what_the_network_and_the_registries_allow_is_listed(
     tmp_path: Path, change: str, value: object, allowed: str
 ) -> None:
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
     block, key = change.split(".")
     document[block][key] = value
     YAML().dump(document, tmp_path / "params.yaml")
@@ -148,7 +150,7 @@ def test_what_the_network_and_the_registries_allow_is_listed(
 def test_the_first_stage_finds_a_block_that_is_missing_or_misspelt(
     was: str, now: str | None, words: list[str], tmp_path: Path
 ) -> None:
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
     block = document.pop(was)
     if now:
         document[now] = block
@@ -169,7 +171,7 @@ def test_the_first_stage_finds_a_block_that_is_missing_or_misspelt(
 def test_what_is_allowed_is_in_plain_words(
     block: str, key: str, value: object, words: str, tmp_path: Path
 ) -> None:
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
     document[block][key] = value
     YAML().dump(document, tmp_path / "params.yaml")
     with pytest.raises(UserError, match=words) as caught:
@@ -187,7 +189,7 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_former_name_is_answered_with_the_new_one(tmp_path: Path) -> None:
-    document = YAML(typ="safe").load(STAGES.parent / "params.yaml")
+    document = YAML(typ="safe").load(ROOT / "params.yaml")
     document["prepare"]["size"] = document["prepare"].pop("image_size")
     YAML().dump(document, tmp_path / "params.yaml")
     with pytest.raises(UserError, match=r"prepare\.size .* it is now prepare\.image_size"):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from twincam.explanations.maps import resize_map, shows_place
 from twincam.figures.text import fitted, font
 from twincam.files.atomic import write_bytes
 
@@ -52,21 +51,6 @@ def save_picture(path: Path, picture: Image.Image) -> None:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", pnginfo=PngImagePlugin.PngInfo())
     write_bytes(path, buffer.getvalue())
-
-
-def heat_overlay(image: np.ndarray, heat: np.ndarray, scale: float) -> Image.Image:
-    """Overlay signed evidence on an image: orange for the prediction, blue against it.
-
-    Args:
-        image: bytes ``[S,S,3]``; shown in grey so that all colour is evidence.
-        heat: ``[h,w]``, signed; a map of a single cell has no location and is not drawn.
-        scale: the evidence shown in full colour; above 0.
-    """
-    share = np.clip(resize_map(heat, len(image)) / scale, -1, 1)[..., None]
-    grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)[..., None] * 0.85 + 25
-    colour = np.where(share > 0, FOR, AGAINST).astype(np.float32)
-    alpha = 0.75 * np.abs(share) if shows_place(heat) else 0.0
-    return Image.fromarray((grey * (1 - alpha) + colour * alpha).round().astype(np.uint8))
 
 
 def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:

@@ -10,7 +10,8 @@ from scipy.ndimage import binary_dilation
 
 from twincam.explanations.counterfactuals import paste_cells
 from twincam.explanations.maps import pixels_of_cells, shows_place
-from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, heat_overlay, write_line
+from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_line
+from twincam.figures.heat import heat_overlay
 from twincam.figures.text import fitted, wrapped
 
 BIG, TILE, GAP, CAPTION = 224, 112, 16, 38

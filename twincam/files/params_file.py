@@ -26,25 +26,24 @@ def read_params(path: Path, model: type[P]) -> P:
     document = read_document(path)
     _check_names(path, document, model)
     params = validated(path, document, model)
-    for other in models_of_stages():
+    for other in models_beside(model):
         used = {name: document[name] for name in other.model_fields if name in document}
         if used.keys() == other.model_fields.keys():
             validated(path, used, other)
     return params
 
 
-def models_of_stages() -> list[type[Block]]:
-    """Return the model of every stage that is there."""
-    rooms = sorted(file.parent.name for file in STAGES.glob("*/params.py"))
-    return [import_module(f"stages.{room}.params").Params for room in rooms]
-
-
-STAGES = Path(__file__).parent
+def models_beside(model: type[Block]) -> list[type[Block]]:
+    """Return the model of every stage in the package that ``model`` comes from, its own included."""
+    package = import_module(model.__module__.partition(".")[0])
+    folder = Path(str(package.__file__)).parent
+    rooms = sorted(file.parent.name for file in folder.glob("*/params.py"))
+    return [import_module(f"{package.__name__}.{room}.params").Params for room in rooms]
 
 
 def _check_names(path: Path, document: dict[str, Any], model: type[Block]) -> None:
     """Raise UserError if a block is unknown, or one is missing from what holds several stages'."""
-    known = [name for other in (model, *models_of_stages()) for name in other.model_fields]
+    known = [name for other in (model, *models_beside(model)) for name in other.model_fields]
     wrong = [unknown(str(name)) for name in document if name not in known]
     if document.keys() & known - model.model_fields.keys():
         absent = [name for name in dict.fromkeys(known) if name not in document]
