@@ -84,7 +84,8 @@ def test_names_that_dvc_does_not_track_are_refused(name: str) -> None:
 
 
 def test_every_model_is_read_and_none_has_such_a_name() -> None:
-    names = {model.__module__.split(".")[1] for model in models_beside(split.Params)}
+    models = models_beside(split.Params)
+    names = {model.__module__.split(".")[1] for model in models}
     assert names == {file.parent.name for file in (ROOT / "stages").glob("*/params.py")}
     document = YAML(typ="safe").load(ROOT / "params.yaml")
     assert all(

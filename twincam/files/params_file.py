@@ -34,7 +34,7 @@ def read_params(path: Path, model: type[P]) -> P:
 
 
 def models_beside(model: type[Block]) -> list[type[Block]]:
-    """Return the model of every stage in the package that ``model`` comes from, its own included."""
+    """Return the model of every stage in the package of ``model``, its own included."""
     package = import_module(model.__module__.partition(".")[0])
     folder = Path(str(package.__file__)).parent
     rooms = sorted(file.parent.name for file in folder.glob("*/params.py"))
