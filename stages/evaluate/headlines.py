@@ -19,10 +19,11 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Any]:
     if split is None:
         return {}
     figures = details[split]
-    found = {"split": split, "accuracy": figures["accuracy"], "roc_auc": figures["roc_auc"]}
     unsure, calibration = figures["unsure"], figures["calibration"]
+    found = {"accuracy": figures["accuracy"], "roc_auc": figures["roc_auc"]}
+    found = {"split": split, **{name: one for name, one in found.items() if one.n}}
     for name in ("abstention_rate", "accuracy_when_sure"):
-        if name in unsure:
+        if name in unsure and unsure[name].n:
             found[name] = unsure[name].value
     for moment in ("before", "after"):
         if moment in calibration:

@@ -32,11 +32,11 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def headlines(table: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
+def headlines(table: pd.DataFrame, real_class: str | None) -> dict[str, float]:
     """Return how often traces are found in genuine and in generated images.
 
-    ``false_positive_rate`` and ``detection_rate``, of test where there is one, else of val; what
-    no image bears on is left out.
+    ``false_positive_rate`` and ``detection_rate``, of test where there is one, else of val; without
+    such images none.
 
     Args:
         table: with `COLUMNS`; ``traced`` is bool.
@@ -45,7 +45,7 @@ def headlines(table: pd.DataFrame, real_class: str | None) -> dict[str, Estimate
     rows = table[table["split"] == headline_split(set(table["split"]))]
     genuine = rows["label"] == real_class
     parts = {"false_positive_rate": rows[genuine], "detection_rate": rows[~genuine]}
-    return {name: share(own["traced"].to_numpy(bool)) for name, own in parts.items() if len(own)}
+    return {name: float(own["traced"].mean()) for name, own in parts.items() if len(own)}
 
 
 def _by_class(rows: pd.DataFrame) -> dict[str, dict[str, int | Estimate]]:

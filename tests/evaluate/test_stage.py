@@ -15,6 +15,7 @@ from twincam.files.errors import UserError
 from twincam.files.metrics import Estimate, read_metrics, write_metrics
 from twincam.files.predictions import split_names
 from twincam.files.tables import read_table, write_table
+from twincam.statistics.estimates import NOTHING
 
 CLASSES = ("fake", "real")
 ENDS = ("", "_low", "_high")
@@ -155,9 +156,16 @@ def test_the_headlines_are_those_of_test_where_there_is_one(inputs: Path, result
 
 
 def test_headlines_without_calibration_and_verdicts_are_those_that_were_measured() -> None:
-    bare = {"accuracy": 0.9, "roc_auc": 0.8, "unsure": {"n": 9, "skipped": "none"}}
+    accuracy = Estimate(0.9, 0.6, 1.0, 9)
+    bare = {"accuracy": accuracy, "roc_auc": NOTHING, "unsure": {"n": 9, "skipped": "none"}}
     val = {**bare, "calibration": {"n": 9, "skipped": "9 images, 20 are needed"}}
-    assert headlines({"val": val}) == {"split": "val", "accuracy": 0.9, "roc_auc": 0.8}
+    assert headlines({"val": val}) == {"split": "val", "accuracy": accuracy}
+    unsure = {"abstention_rate": Estimate(1.0, 0.7, 1.0, 9), "accuracy_when_sure": NOTHING}
+    assert headlines({"val": {**val, "unsure": unsure}}) == {
+        "split": "val",
+        "accuracy": accuracy,
+        "abstention_rate": 1.0,
+    }
     before = {"before": {"nll": Estimate(0.3, 0.2, 0.4, 30)}}
     assert headlines({"val": {**val, "calibration": before}})["nll"] == 0.3
 

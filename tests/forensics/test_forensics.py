@@ -115,12 +115,9 @@ def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
 def test_headlines_are_the_rates_of_genuine_and_generated_images() -> None:
     rows = [("val", "real", True), ("val", "fake", False), ("train", "real", True)]
     val = pd.DataFrame(rows, columns=["split", "label", "traced"])
-    found = headlines(val, "real")
-    assert (found["false_positive_rate"].value, found["false_positive_rate"].n) == (1, 1)
-    assert (found["detection_rate"].value, found["detection_rate"].n) == (0, 1)
+    assert headlines(val, "real") == {"false_positive_rate": 1, "detection_rate": 0}
     test = pd.DataFrame([("test", "fake", True)], columns=val.columns)
-    both = headlines(pd.concat([val, test]), "real")
-    assert {name: one.value for name, one in both.items()} == {"detection_rate": 1}
+    assert headlines(pd.concat([val, test]), "real") == {"detection_rate": 1}
     assert headlines(val.head(0), "real") == {}
 
 
