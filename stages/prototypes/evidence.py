@@ -38,9 +38,9 @@ def evidence_figures(
             continue
         others = np.delete(given, k, axis=1).mean(axis=1)
         draws = stratified_draws(own, seed, "presence", name)
-        drawn = [_presence(given[rows, k], others[rows], own[rows]) for rows in draws]
-        told = [share for share in drawn if not np.isnan(share)] or [float("nan")]
-        low, high = np.percentile(told, [2.5, 97.5])
+        shares = [_presence(given[rows, k], others[rows], own[rows]) for rows in draws]
+        defined = [share for share in shares if not np.isnan(share)] or [float("nan")]
+        low, high = np.percentile(defined, [2.5, 97.5])
         presence = _presence(given[:, k], others, own)
         contribution = mean(given[own, k], seed, "points", name)
         found[name] = {

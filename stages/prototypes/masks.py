@@ -24,10 +24,10 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
         stride: of a cell in pixels.
         seed: of the bootstrap.
     """
-    known = np.flatnonzero([mask.any() for mask in masks])
-    if len(known) < 2:
-        return {"on_mask_n": len(known)}
-    maps, filled = maps[known], masks[known] > 0
+    annotated = np.flatnonzero([mask.any() for mask in masks])
+    if len(annotated) < 2:
+        return {"on_mask_n": len(annotated)}
+    maps, filled = maps[annotated], masks[annotated] > 0
     cell = np.maximum(box_sums(np.ones_like(filled[:1]), maps.shape[1:], stride, stride), 1)
     pixels = box_sums(filled, maps.shape[1:], stride, stride).reshape(len(maps), -1)
     covered = pixels / cell.reshape(1, -1)
@@ -40,7 +40,7 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
         "constant": covered[:, covered.mean(axis=0).argmax()],
         "random": (pixels * covered).sum(axis=1) / pixels.sum(axis=1),
     }
-    return {"on_mask_n": len(known), **beside("on_mask", own, controls, seed)}
+    return {"on_mask_n": len(annotated), **beside("on_mask", own, controls, seed)}
 
 
 def energy_inside(heat: np.ndarray, covered: np.ndarray) -> np.ndarray:

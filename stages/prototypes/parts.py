@@ -164,15 +164,15 @@ def part_figures(
         seed: of random pixels and the bootstrap.
     """
     owner, matches, noise_cells = prototypes
-    known = np.flatnonzero([part.any() for part in parts])
-    live = np.isin(owner, labels[known])
-    counts = {"parts_images": len(known), "parts_prototypes": int(live.sum())}
+    annotated = np.flatnonzero([part.any() for part in parts])
+    live = np.isin(owner, labels[annotated])
+    counts = {"parts_images": len(annotated), "parts_prototypes": int(live.sum())}
     if not live.any():
         return counts
-    parts, own = parts[known], labels[known, None] == owner[live]
+    parts, own = parts[annotated], labels[annotated, None] == owner[live]
     contained = contained_parts(parts, stride)
     inside, noised = (
-        at_cells(contained, cells[known][:, live]) for cells in (matches.cells, noise_cells)
+        at_cells(contained, cells[annotated][:, live]) for cells in (matches.cells, noise_cells)
     )
     drawn, drawn_again = (
         [
@@ -182,7 +182,7 @@ def part_figures(
         for name in ("clean", "noised")
     )
     measures: dict[str, Measure] = {
-        "purity": partial(purity, matches.similarity[known][:, live]),
+        "purity": partial(purity, matches.similarity[annotated][:, live]),
         "consistency": partial(consistency, np.asarray(contained.any(axis=(1, 2))), own),
     }
     found: dict[str, Any] = dict(counts)

@@ -18,7 +18,7 @@ COLOURS: tuple[Colour, ...] = ((230, 97, 1), (0, 114, 178), (0, 140, 90))
 
 @dataclass(frozen=True)
 class Patch:
-    """A place in an image: bytes ``[S,S,3]``, the cell's centre ``(y, x)``, what is said of it."""
+    """A place in an image: bytes ``[S,S,3]``, the cell's centre ``(y, x)``, a label."""
 
     image: np.ndarray
     centre: tuple[int, int]
@@ -34,11 +34,11 @@ def cut_out(patch: Patch, field: int, side: int) -> Image.Image:
     box = field_box(patch.centre, field, len(patch.image))
     width, height = box[2] - box[0], box[3] - box[1]
     scale = side / max(width, height)
-    seen = Image.fromarray(patch.image).crop(box)
+    visible = Image.fromarray(patch.image).crop(box)
     enlarged = (max(1, round(width * scale)), max(1, round(height * scale)))
     square = Image.new("RGB", (side, side), PAPER)
     corner = ((side - enlarged[0]) // 2, (side - enlarged[1]) // 2)
-    square.paste(seen.resize(enlarged, Image.Resampling.LANCZOS), corner)
+    square.paste(visible.resize(enlarged, Image.Resampling.LANCZOS), corner)
     y, x = patch.centre
     left, top = corner[0] + (x - box[0]) * scale, corner[1] + (y - box[1]) * scale
     draw = ImageDraw.Draw(square)

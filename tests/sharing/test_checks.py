@@ -55,7 +55,8 @@ def large_file(folder: Path) -> None:
 
 def unignored_output(folder: Path) -> None:
     (folder / "models" / ".gitignore").write_text("/classifier.safetensors\n")
-    (folder / "models" / "protopnet.safetensors").unlink()
+    for name in ("protopnet", "protopnet_trained"):
+        (folder / "models" / f"{name}.safetensors").unlink()
 
 
 def held_output(folder: Path) -> None:
