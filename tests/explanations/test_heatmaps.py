@@ -43,7 +43,7 @@ def test_batches_change_nothing_and_the_network_is_left_as_it_was(
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-@pytest.mark.parametrize("method", ["gradcam", "hirescam"])
+@pytest.mark.parametrize("method", ["gradcam", "xgradcam", "hirescam"])
 def test_last_maps_give_the_closed_form(method: str) -> None:
     weight = NETWORK.head.weight.detach().numpy()
     closed = margin_maps(EMBEDDED.maps, weight, EMBEDDED.logits)
@@ -55,6 +55,7 @@ def test_last_maps_give_the_closed_form(method: str) -> None:
     ("method", "name"),
     [
         ("gradcam", "GradCAM"),
+        ("xgradcam", "XGradCAM"),
         ("gradcam++", "GradCAMPlusPlus"),
         ("layercam", "LayerCAM"),
         ("hirescam", "HiResCAM"),
@@ -87,6 +88,6 @@ def test_integrated_gradients_add_up_to_the_change_from_the_mean_colour() -> Non
 
 
 def test_earlier_layers_have_finer_maps() -> None:
-    for method in ("gradcam", "gradcam++", "layercam", "hirescam", "eigencam"):
+    for method in ("gradcam", "xgradcam", "gradcam++", "layercam", "hirescam", "eigencam"):
         assert drawn(method, 2, 2).shape == (2, 8, 8)
         assert drawn(method, LAST, 2).shape == (2, 2, 2)
