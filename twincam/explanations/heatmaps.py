@@ -194,6 +194,7 @@ def _deepest_finer(blocks: "list[nn.Module]", pixels: "Tensor") -> int:
 
 METHODS: dict[str, Method] = {
     "gradcam": _gradcam,
+    "xgradcam": _pytorch_grad_cam("XGradCAM"),
     "gradcam++": _pytorch_grad_cam("GradCAMPlusPlus"),
     "layercam": _pytorch_grad_cam("LayerCAM"),
     "hirescam": _pytorch_grad_cam("HiResCAM"),
