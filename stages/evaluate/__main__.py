@@ -10,20 +10,13 @@ from stages.evaluate.figures import (
     roc_figure,
 )
 from stages.evaluate.headlines import headlines
-from stages.evaluate.judging import (
-    Evidence,
-    external_figures,
-    judge,
-    learn,
-    reliability_diagrams,
-    split_figures,
-    traced_ids,
-)
 from stages.evaluate.left_out import draw_left_out
 from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
-from stages.evaluate.words import in_words, knows
+from stages.evaluate.splits import external_figures, reliability_diagrams, split_figures
+from twincam.confidence.verdicts import Evidence, fit_confidence, traced_ids, verdicts_of
+from twincam.confidence.words import in_words, scope_of
 from twincam.figures.drawing import save_figure
 from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
@@ -67,16 +60,16 @@ def main(argv: list[str]) -> None:
     chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits = read_finite(args.embeddings / "logits.npy")[chosen].astype(np.float64)
 
-    learned = learn(out_of_fold, classes, params.evaluate.alpha)
-    own = judge(predictions(split[chosen], logits, classes), logits, learned, evidence, classes)
-    others = judge(*external_predictions(deliveries, classes), learned, evidence, classes)
+    model = fit_confidence(out_of_fold, classes, params.evaluate.alpha)
+    own = verdicts_of(predictions(split[chosen], logits, classes), logits, model, evidence, classes)
+    others = verdicts_of(*external_predictions(deliveries, classes), model, evidence, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
     parts = {name: own.part("split", name) for name in present}
     details = {
-        name: split_figures(part, audit, learned, classes, params.seed)
+        name: split_figures(part, audit, model, classes, params.seed)
         for name, part in parts.items()
     }
-    diagrams = reliability_diagrams(parts, learned, classes, params.seed)
+    diagrams = reliability_diagrams(parts, model, classes, params.seed)
     roc_curves, risk_curves = roc(own.table, classes), risk_coverage(own.table)
     with atomic_folder(args.figures) as folder:
         save_figure(folder / "confusion.png", confusion_figure(own.table, classes))
@@ -90,11 +83,11 @@ def main(argv: list[str]) -> None:
     write_table(args.misclassified, misclassified(own.table))
     write_table(args.roc, roc_curves)
     write_table(args.risk_coverage, risk_curves)
-    external = external_figures(others, learned, classes)
+    external = external_figures(others, model, classes)
     trained = split[split["split"] == "train"]
-    said = {"knows": knows(trained, params.real_class, left_out, spelled(external))}
+    scope = scope_of(trained, params.real_class, left_out, spelled(external))
     elsewhere = {"external": external} if external else {}
-    write_metrics(args.details, {**details, **elsewhere, **said})
+    write_metrics(args.details, {**details, **elsewhere, "scope": scope})
     write_metrics(args.metrics, headlines(details))
 
 

@@ -8,7 +8,6 @@ from scipy.stats import norm
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from stages.evaluate.calibration import (
-    FEWEST,
     SIMULATIONS,
     bin_starts,
     bins_of,
@@ -16,13 +15,11 @@ from stages.evaluate.calibration import (
     calibration,
     calibration_error,
     calibration_figures,
-    confidences,
-    fit_temperature,
-    log_loss,
     nll_change,
     reliability,
     simulated_truths,
 )
+from twincam.confidence.calibration import FEWEST, confidences, fit_temperature, log_loss
 from twincam.files.metrics import spelled
 
 CLASSES = ["a", "b", "c"]

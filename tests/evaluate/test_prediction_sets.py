@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
+from stages.evaluate.abstention import unsure_figures
 from stages.evaluate.external import external_predictions, source_figures
-from stages.evaluate.prediction_sets import (
-    flips_by_delivery,
-    prediction_sets,
-    thresholds,
-    unsure_figures,
-    with_verdicts,
-)
+from twincam.confidence.prediction_sets import prediction_sets, thresholds
+from twincam.confidence.verdicts import flips_by_delivery, with_verdicts
 from twincam.files.metrics import spelled
 
 CLASSES = ["fake", "real"]

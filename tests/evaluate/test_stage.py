@@ -120,7 +120,7 @@ def test_tables_and_figures_say_the_same(results: Results) -> None:
         *("calibrated", "set", "flips", "traces", "unsure", "verdict", "in_words")
     ]
     assert list(others) == list(own)
-    assert set(metrics) == {"val", "test", "external", "knows"}
+    assert set(metrics) == {"val", "test", "external", "scope"}
     for name in ("val", "test"):
         rows, found = own[own["split"] == name], metrics[name]
         assert found["n"] == found["unsure"]["n"] == found["calibration"]["n"] == len(rows)
@@ -198,8 +198,8 @@ def test_no_image_is_ever_called_real(results: Results) -> None:
     assert (own["traces"] == "none").all()
     known = metrics["external"]["unknown"]["per_class"]["fake"]
     share = f"Of {known['n']} fake images of unknown"
-    assert share in metrics["knows"]
-    assert f"{100 * known['recall']:.1f} %" in metrics["knows"]
+    assert share in metrics["scope"]
+    assert f"{100 * known['recall']:.1f} %" in metrics["scope"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
     metrics = read_metrics(tmp_path / "out" / "details.json")
     plain = dict(results[0])
     for part in (metrics, plain):
-        part.pop("knows")
+        part.pop("scope")
     assert metrics == renamed(plain, named)
     curves = read_table(tmp_path / "out" / "roc.csv")
     assert set(curves["class"]) == set(classes)

@@ -23,7 +23,7 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
                 "in_words": "no trace of the generators seen in training",
             }
         ),
-        "knows": "Generators seen in training: a, b. " + "Others were not measured. " * 9,
+        "scope": "Generators seen in training: a, b. " + "Others were not measured. " * 9,
         "image": image,
         "heat": heat,
         "heat_scale": 1.0,
@@ -86,7 +86,7 @@ def test_the_verdict_and_what_the_model_was_trained_on_are_written() -> None:
         for made in (
             case(1, np.zeros((7, 7))),
             case(1, np.zeros((7, 7)), row=other),
-            case(1, np.zeros((7, 7)), knows="Nothing."),
+            case(1, np.zeros((7, 7)), scope="Nothing."),
         )
     )
     assert (plain[:34] != other_words[:34]).any()

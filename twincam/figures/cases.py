@@ -40,7 +40,7 @@ class Explained:
     ``ids`` are those of all images, ``images`` ``[M,S,S,3]`` their pictures, ``neighbours`` the
     rows of ``reports/twins.csv``; ``rows`` ``[Q]`` are the queries' in ``images``; ``heat``,
     ``shared`` ``[Q,h,w]``; ``swapped``, bool ``[Q,h,w]``, the cells of the counterfactual;
-    ``masks`` ``[Q,S,S]``, zero where no truth is known; ``knows`` names what the model was trained
+    ``masks`` ``[Q,S,S]``, zero where no truth is known; ``scope`` names what the model was trained
     on.
     """
 
@@ -53,7 +53,7 @@ class Explained:
     shared: np.ndarray
     swapped: np.ndarray
     masks: np.ndarray
-    knows: str
+    scope: str
 
     @property
     def heat_scale(self) -> float:
@@ -80,7 +80,7 @@ def read_explained(run: CaseFiles) -> Explained:
         shared=read_array(run.shared),
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
-        knows=read_metrics(run.evaluated)["knows"],
+        scope=read_metrics(run.evaluated)["scope"],
     )
 
 
@@ -111,7 +111,7 @@ def case_of(explained: Explained, index: int) -> Case:
     }
     return Case(
         row=row,
-        knows=explained.knows,
+        scope=explained.scope,
         image=explained.images[explained.rows[index]],
         heat=explained.heat[index],
         shared=explained.shared[index],

@@ -17,7 +17,7 @@ from twincam.figures.text import fitted, wrapped
 BIG, TILE, GAP, CAPTION = 224, 112, 16, 38
 TITLE = 24
 ROW = TITLE + TILE + CAPTION + 8
-KNOWS, LINE = 12, 16
+SCOPE, LINE = 12, 16
 ASIDE = 320
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
@@ -37,14 +37,14 @@ class Case:
     """Everything a panel shows.
 
     ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
-    ``knows`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
+    ``scope`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
     ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full strength. ``shared``
     ``[h,w]`` is what the first twin shares, all zero where its space has no such map; ``swapped``,
     bool ``[h,w]``, the cells that the counterfactual replaces.
     """
 
     row: pd.Series
-    knows: str
+    scope: str
     image: np.ndarray
     heat: np.ndarray
     shared: np.ndarray
@@ -75,7 +75,7 @@ def draw_panel(case: Case) -> Image.Image:
 
 def _header(case: Case, panel_width: int) -> Image.Image:
     width = panel_width - 2 * GAP
-    lines = wrapped(case.knows, width, KNOWS)
+    lines = wrapped(case.scope, width, SCOPE)
     header = Image.new("RGB", (panel_width, 56 + LINE * len(lines) + 10), PAPER)
     draw = ImageDraw.Draw(header)
     right = case.row.label == case.row.predicted
@@ -91,7 +91,7 @@ def _header(case: Case, panel_width: int) -> Image.Image:
     write_line(draw, (GAP, 36), detail, width=width, size=12)
     for number, line in enumerate(lines):
         place = (GAP, 56 + LINE * number)
-        write_line(draw, place, line, width=width, size=KNOWS, ink=MUTED)
+        write_line(draw, place, line, width=width, size=SCOPE, ink=MUTED)
     return header
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.evaluate.prediction_sets import FOUND, UNSURE
+from twincam.confidence.verdicts import FOUND, UNSURE
 from twincam.files.predictions import split_names
 
 
@@ -45,7 +45,7 @@ def _unsure(row: Mapping[Hashable, Any]) -> str:
     return f"{UNSURE} ({why})"
 
 
-def knows(
+def scope_of(
     train: pd.DataFrame,
     real_class: str | None,
     leave_one_source_out: Mapping[str, Any],

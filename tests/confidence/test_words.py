@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stages.evaluate.words import in_words, knows
+from twincam.confidence.words import in_words, scope_of
 from twincam.files.predictions import join_names
 
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
@@ -48,13 +48,13 @@ def test_unsure_says_why() -> None:
 
 
 def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured() -> None:
-    nothing = knows(TRAIN, "real", {"skipped": "off"}, {})
+    nothing = scope_of(TRAIN, "real", {"skipped": "off"}, {})
     assert "gan, sd15" in nothing
     assert "camera" not in nothing
     assert "not measured" in nothing
     recall = {"recall": 0.5, "recall_low": 0.4, "recall_high": 0.6, "n": 100, "sources": 2}
     leave_one_source_out = {"macro": {"fake": recall, "real": {**recall, "recall": 0.99}}}
-    measured = knows(TRAIN, "real", leave_one_source_out, {})
+    measured = scope_of(TRAIN, "real", leave_one_source_out, {})
     assert "Of 100 fake images of 2 sources" in measured
     assert "50.0 % (40.0 to 60.0)" in measured
     assert "99" not in measured
@@ -67,13 +67,13 @@ def test_other_sources_count_by_their_generated_images_alone() -> None:
         "openjourney": {"per_class": {"fake": one}},
         "phone": {"per_class": {"real": {**one, "n": 70}}},
     }
-    sentence = knows(TRAIN, "real", {}, external)
+    sentence = scope_of(TRAIN, "real", {}, external)
     assert "Of 50 fake images of openjourney" in sentence
     assert "2.0 % (0.0 to 10.0)" in sentence
     assert "phone" not in sentence
 
 
 def test_without_sources_the_class_is_named_and_without_an_authentic_class_all_are() -> None:
-    assert "behind the class fake" in knows(TRAIN.assign(source=""), "real", {}, {})
-    plain = knows(TRAIN, None, {}, {})
+    assert "behind the class fake" in scope_of(TRAIN.assign(source=""), "real", {}, {})
+    plain = scope_of(TRAIN, None, {}, {})
     assert plain.startswith("The model knows the classes fake, real")

@@ -1,0 +1,63 @@
+"""Prediction sets: the classes that an image may belong to, with a stated error rate."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+
+from twincam.confidence.calibration import log_loss, logits_and_truth
+
+
+def thresholds(
+    scored: pd.DataFrame, classes: Sequence[str], alpha: float
+) -> tuple[dict[str, float] | None, str]:
+    """Return the largest score at which a class still belongs to a prediction set, by class.
+
+    Class-conditional split conformal prediction (Vovk, ACML 2012) on out-of-fold scores, as
+    cross-conformal prediction and the CV+ have it (Barber et al., Annals of Statistics 2021): of
+    the n images of a class, the score of rank ceil((n + 1) (1 - alpha)). Were they scored by the
+    final model, at least 1 - alpha of each class's images would have their class in their set;
+    here this holds approximately.
+
+    Args:
+        scored: ``id, label, logit_<class>…``; of the rows of one image the mean score counts.
+        classes: the K labels.
+        alpha: the share of images whose set may lack their class.
+
+    Returns:
+        None and the reason where a class has too few images for the rank to exist.
+    """
+    if scored.empty:
+        return None, "no training image has an out-of-fold score"
+    score = pd.Series(log_loss(*logits_and_truth(scored, classes)), index=scored.index)
+    by_image = score.groupby([scored["label"], scored["id"]]).mean()
+    found = {}
+    for name in classes:
+        own = np.sort(by_image[by_image.index.get_level_values("label") == name])
+        rank = int(np.ceil((len(own) + 1) * (1 - alpha) - 1e-9))
+        if rank > len(own):
+            fewest = int(np.ceil(1 / alpha - 1 - 1e-9))
+            return None, (
+                f"class {name!r} has out-of-fold scores of {len(own)} training images, "
+                f"{fewest} are needed at alpha = {alpha:g}"
+            )
+        found[name] = float(own[rank - 1])
+    return found, ""
+
+
+def prediction_sets(
+    logits: np.ndarray, limits: Mapping[str, float], classes: Sequence[str]
+) -> np.ndarray:
+    """Return which classes belong to the set of each image, bool ``[N,K]``.
+
+    A class's score is its negative log-probability, from the logits, so that nothing saturates.
+    """
+    score = -log_softmax(logits.astype(np.float64), axis=1)
+    return score <= np.array([limits[name] for name in classes])
+
+
+def unsure_by_set(table: pd.DataFrame, sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return, bool ``[N]``, where the set ``[N,K]`` is not the predicted class alone."""
+    predicted = table["predicted"].to_numpy()[:, None] == np.array(classes)
+    return (sets != predicted).any(axis=1)
