@@ -18,13 +18,8 @@ from scipy.stats import spearmanr
 
 from benchmarks.runs import share
 from stages.embed.params import Params
-from stages.explain.counterfactuals import (
-    Pairs,
-    defect_figures,
-    find_swaps,
-    flip_figures,
-    region_figures,
-)
+from stages.explain.counterfactuals import find_swaps
+from stages.explain.pasting import Pairs, defect_figures, flip_figures, region_figures
 from stages.explain.run import Run
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair

@@ -8,17 +8,13 @@ import pytest
 from scipy import stats
 
 from stages.explain.counterfactuals import (
-    DRAWS,
-    Pairs,
     counterfactual_figures,
-    defect_figures,
     find_counterfactuals,
     find_semifactuals,
     find_swaps,
-    flip_figures,
-    region_figures,
     true_partners,
 )
+from stages.explain.pasting import DRAWS, Pairs, defect_figures, flip_figures, region_figures
 from stages.explain.run import Run
 from stages.explain.twins import Twins, all_similarities
 from tests.explain.runs import EVALUATED, TRAIN, tiny_run

@@ -164,7 +164,7 @@ def _occlusion(
 
 
 def _fused(model: Any, _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
-    """Return where two depths agree: what the last block knows, as finely as an earlier one sees.
+    """Return where two depths agree: the last block's evidence at an earlier one's resolution.
 
     Grad-CAM after the last block times HiResCAM (Draelos & Carin, 2020) after the deepest block
     whose maps are finer, both without their negative part.

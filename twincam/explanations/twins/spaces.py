@@ -166,7 +166,8 @@ SPACES: dict[str, Space] = {
     ),
 }
 """Every space by the name that ``explain.space`` gives it. `contributions` does not compete, as its
-neighbours agree with the prediction whatever the model is like; CLIP's knows nothing of the model.
+neighbours agree with the prediction whatever the model is like; nor does `clip`, which is not the
+model's own.
 """
 
 
