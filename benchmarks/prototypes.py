@@ -40,7 +40,7 @@ from twincam.models.forward import logits_of
 from twincam.models.network import Network
 from twincam.models.weights import initial_network
 from twincam.statistics.estimates import difference, mean
-from twincam.statistics.intervals import stratified_draws
+from twincam.statistics.intervals import stratified_resamples
 from twincam.training.fitting import Recipe
 from twincam.training.params import ClassifierParams
 from twincam.training.refits import Evaluate, LabelledImages, Refit, Results, refit
@@ -180,7 +180,7 @@ def gap_by_class(labels: np.ndarray, gaps: np.ndarray) -> tuple[float, float, fl
         own = [rows[labels[rows] == k] for k in np.unique(labels)]
         return float(np.mean([np.nanmean(gaps[:, some], axis=1) for some in own]))
 
-    drawn = [balanced(draw) for draw in stratified_draws(labels, 0, "gap")]
+    drawn = [balanced(draw) for draw in stratified_resamples(labels, 0, "gap")]
     low, high = np.percentile(drawn, [2.5, 97.5])
     return balanced(np.arange(len(labels))), float(low), float(high)
 

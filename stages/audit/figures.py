@@ -12,7 +12,8 @@ from twincam.figures.drawing import (
     MUTED,
     PAPER,
     new_figure,
-    sentence_picture,
+    text_picture,
+    write_bold_line,
     write_line,
 )
 
@@ -50,7 +51,7 @@ def leaks_picture(pairs: Sequence[tuple[Image.Image, Image.Image, str, str]]) ->
         pairs: the dropped image, its copy, and a line for each.
     """
     if not pairs:
-        return sentence_picture("No image was left out as a copy.")
+        return text_picture("No image was left out as a copy.")
     width = 2 * TILE + 3 * GAP + 520
     picture = Image.new("RGB", (width, len(pairs) * (TILE + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -61,6 +62,6 @@ def leaks_picture(pairs: Sequence[tuple[Image.Image, Image.Image, str, str]]) ->
             square.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
             picture.paste(square, (GAP + column * (TILE + GAP), top))
         text = 2 * TILE + 3 * GAP
-        write_line(draw, (text, top + 60), first, width=520 - GAP, bold=True)
+        write_bold_line(draw, (text, top + 60), first, width=520 - GAP)
         write_line(draw, (text, top + 88), second, width=520 - GAP, ink=MUTED)
     return picture

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import share
-from twincam.statistics.intervals import logit_interval, majority_share, stratified_draws
+from twincam.statistics.intervals import logit_interval, majority_share, stratified_resamples
 from twincam.statistics.ranking import mean_auc
 
 
@@ -88,7 +88,7 @@ def roc_auc(
         found = [mean_auc(labels[pick], one[pick], classes) for one in by_repeat]
         return float(np.mean([auc for auc in found if auc is not None]))
 
-    drawn = np.array([value(pick) for pick in stratified_draws(labels, seed, "crossval")])
+    drawn = np.array([value(pick) for pick in stratified_resamples(labels, seed, "crossval")])
     auc = value(np.arange(images))
     low, high = logit_interval(auc, drawn, int(np.minimum(counts, images - counts).min()))
     return {"roc_auc": Estimate(auc, low, high, images)}

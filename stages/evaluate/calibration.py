@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from twincam.confidence.calibration import FEWEST, log_loss
 from twincam.determinism import generator
 from twincam.files.metrics import Estimate
-from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
+from twincam.statistics.intervals import percentile_interval, stratified_resamples, wilson
 
 SIMULATIONS = 2000
 
@@ -88,7 +88,7 @@ def calibration_figures(
                 brier[pick].mean(),
                 calibration_error(confidence[pick], right[pick], bins),
             )
-            for pick in stratified_draws(truth, seed, "calibration")
+            for pick in stratified_resamples(truth, seed, "calibration")
         ]
     )
     truths = simulated_truths(p, seed)
@@ -150,7 +150,7 @@ def nll_change(
     """
     change = log_loss(logits / temperature, truth) - log_loss(logits, truth)
     difference = float(change.mean())
-    drawn = [change[pick].mean() for pick in stratified_draws(truth, seed, "nll change")]
+    drawn = [change[pick].mean() for pick in stratified_resamples(truth, seed, "nll change")]
     low, high = percentile_interval(difference, np.array(drawn))
     words = (
         "worse after scaling"

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from twincam.figures.drawing import AGAINST, FOR, legend_beside, legend_width, new_figure
-from twincam.figures.text import beside_plot
+from twincam.figures.drawing import AGAINST, FOR, add_legend, legend_width, new_figure
+from twincam.figures.text import plot_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ LARGEST, COUNTED, CURVES = 14.0, 25, 40
 def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
     """Draw a confusion matrix for each evaluated split; of up to `COUNTED` classes, with counts."""
     splits = sorted(table["split"].unique(), reverse=True)
-    names = list(beside_plot(classes).values())
+    names = list(plot_labels(classes).values())
     letters = max(map(len, names))
     side = min(2.2 + 0.6 * len(classes) + 0.07 * max(0, letters - 8), LARGEST)
     upright, small = letters > 12 or len(classes) > 8, min(10.0, 500 / len(classes))
@@ -46,7 +46,7 @@ def roc_figure(curves: pd.DataFrame) -> "Figure":
 
     Curves after the first `CURVES` are grey: no more can be distinguished.
     """
-    shown = beside_plot(curves["class"].unique())
+    shown = plot_labels(curves["class"].unique())
     points_of = {
         f"{split}: {shown[str(name)]}": points[["fpr", "tpr"]].to_numpy()
         for (split, name), points in curves.groupby(["split", "class"], sort=True)
@@ -60,7 +60,7 @@ def roc_figure(curves: pd.DataFrame) -> "Figure":
         if number >= CURVES:
             handles[name].set(color="0.8", linestyle="-", zorder=0)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC", aspect="equal")
-    legend_beside(axes, {name: handles[name] for name in named})
+    add_legend(axes, {name: handles[name] for name in named})
     return figure
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from twincam.figures.drawing import (
     AGAINST,
     FOR,
-    legend_beside,
+    add_legend,
     new_figure,
     save_figure,
     save_picture,
     skipped_picture,
 )
-from twincam.figures.text import beside_plot
+from twincam.figures.text import plot_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,11 +66,11 @@ def left_out_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
         handles[label] = axes.barh(
             -np.array(rows), recall, 0.6, xerr=error, color=colour, hatch=hatch, capsize=3
         )
-    shown = beside_plot([source for source, _, _ in bars])
-    names = beside_plot(labels)
+    shown = plot_labels([source for source, _, _ in bars])
+    names = plot_labels(labels)
     axes.set_yticks(
         -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
     )
     axes.set(xlim=(0, 1), xlabel="recall when left out of training")
-    legend_beside(axes, {names[label]: handle for label, handle in handles.items()})
+    add_legend(axes, {names[label]: handle for label, handle in handles.items()})
     return figure

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_curve
 
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import NOTHING, mean_of_shares, share
-from twincam.statistics.intervals import logit_interval, majority_share, stratified_draws
+from twincam.statistics.intervals import logit_interval, majority_share, stratified_resamples
 from twincam.statistics.ranking import average_precision, mean_auc
 
 
@@ -41,7 +41,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
     value = _resampled(labels, predicted, p, classes)
     draws = pd.DataFrame(
         _resampled(labels[pick], predicted[pick], p[pick], classes)
-        for pick in stratified_draws(labels, seed, "scores")
+        for pick in stratified_resamples(labels, seed, "scores")
     )
 
     def with_interval(key: str) -> Estimate:

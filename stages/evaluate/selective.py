@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.files.metrics import Estimate
-from twincam.statistics.intervals import percentile_interval, stratified_draws, wilson
+from twincam.statistics.intervals import percentile_interval, stratified_resamples, wilson
 
 
 def selective_risks(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def selective_figures(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     value = float(selective_risks(confidence, right).mean())
     drawn = [
         selective_risks(confidence[pick], right[pick]).mean()
-        for pick in stratified_draws(labels, seed, "risk coverage")
+        for pick in stratified_resamples(labels, seed, "risk coverage")
     ]
     low, high = percentile_interval(value, np.array(drawn))
     if right.all():

@@ -17,7 +17,7 @@ from twincam.explanations.twins.neighbours import nearest
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import mean, share
 from twincam.statistics.ranking import rank_correlations
-from twincam.statistics.sampling import draw_in_turn
+from twincam.statistics.sampling import sample_balanced
 
 SHOWN = 5
 """Images of largest influence that hubs are looked for among."""
@@ -85,7 +85,7 @@ def choose_estimate(
         Metrics: ``chosen``; ``choice`` and ``evaluated``, each `influence_figures` of its queries.
     """
     features, labels = train
-    asked = draw_in_turn(labels, min(CHOICE_QUERIES, len(labels) // 5 or 1), seed, "choice")
+    asked = sample_balanced(labels, min(CHOICE_QUERIES, len(labels) // 5 or 1), seed, "choice")
     rest = np.setdiff1d(np.arange(len(labels)), asked)
     names = ("choice", "evaluated")
     parts = ((features[rest], labels[rest], features[asked]), (features, labels, queries))
@@ -94,7 +94,7 @@ def choose_estimate(
     for name, (references, own, query) in zip(names, parts, strict=True):
         head = refit_head(references, own, query, weight, bias)
         values = estimates(head, references, query, weight, bias)
-        removed = draw_in_turn(own, refits, seed, "left out", name)
+        removed = sample_balanced(own, refits, seed, "left out", name)
         changes = leave_one_out(head, removed)
         metrics[name] = influence_figures(head, values, removed, changes, seed, name)
     choice = metrics["choice"]

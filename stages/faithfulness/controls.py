@@ -7,7 +7,7 @@ import pandas as pd
 
 from twincam.determinism import generator
 from twincam.explanations.maps import centred_map
-from twincam.statistics.sampling import draw_in_turn
+from twincam.statistics.sampling import sample_balanced
 
 BLIND = ("centre", "noise")
 """Controls that are the same whatever the maps show."""
@@ -25,7 +25,7 @@ def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:
     Returns:
         Positions among ``evaluated``, in order.
     """
-    return draw_in_turn(evaluated["label"].to_numpy(), most, seed, "faithfulness", "images")
+    return sample_balanced(evaluated["label"].to_numpy(), most, seed, "faithfulness", "images")
 
 
 def partners(predicted: np.ndarray, seed: int) -> np.ndarray:

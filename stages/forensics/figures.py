@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from twincam.figures.drawing import AGAINST, FOR, new_figure
-from twincam.figures.text import beside_plot
+from twincam.figures.text import plot_labels
 from twincam.files.deliveries import EXTERNAL
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def scores_figure(table: pd.DataFrame, threshold: float, real_class: str | None)
     """
     external = table["split"] == EXTERNAL
     where, label = (
-        column.map(beside_plot(column.unique()))
+        column.map(plot_labels(column.unique()))
         for column in (table["split"].where(~external, table["source"]), table["label"])
     )
     name = where + ": " + label

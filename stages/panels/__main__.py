@@ -7,7 +7,7 @@ from stages.panels.contradicted import contradicted_picture
 from stages.panels.params import Params
 from stages.panels.sheets import errors_sheet, peaks_sheet
 from twincam.figures.cases import CaseFiles, case_of, read_explained
-from twincam.figures.drawing import save_picture, sentence_picture
+from twincam.figures.drawing import save_picture, text_picture
 from twincam.figures.panels import draw_panel
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     rows = pd.Series(explained.ids.index, index=explained.ids)
     skipped = read_metrics(args.crossval).get("skipped")
     contradicted = (
-        sentence_picture(f"Not measured: {skipped}.")
+        text_picture(f"Not measured: {skipped}.")
         if skipped
         else contradicted_picture(read_table(args.contradicted), explained.images, rows)
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.determinism import generator
-from twincam.statistics.sampling import in_turn
+from twincam.statistics.sampling import alternate_classes
 
 
 def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:
@@ -15,5 +15,5 @@ def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.nd
     """
     wrong = (queries["label"] != queries["predicted"]).to_numpy()
     order = generator(seed, "panels").permutation(len(queries))
-    correct = in_turn(queries["label"].to_numpy(), order[~wrong[order]])
+    correct = alternate_classes(queries["label"].to_numpy(), order[~wrong[order]])
     return np.concatenate([np.flatnonzero(wrong), correct[:correct_panels]])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from twincam.figures.drawing import MUTED, PAPER, sentence_picture, write_line
+from twincam.figures.drawing import MUTED, PAPER, text_picture, write_bold_line, write_line
 from twincam.figures.text import fitted
 
 TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
@@ -21,7 +21,7 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
     """
     shown = table.head(SHOWN)
     if shown.empty:
-        return sentence_picture("No label is contradicted by the models that did not train on it.")
+        return text_picture("No label is contradicted by the models that did not train on it.")
     height = TILE + 58
     lines = -(-len(shown) // COLUMNS)
     across = min(COLUMNS, len(shown))
@@ -34,7 +34,7 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
         square = Image.fromarray(np.asarray(images[rows[case["id"]]]))
         picture.paste(square.resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top))
         label = f"labelled {names[case['label']]}: {100 * case['p_label']:.1f} %"
-        write_line(draw, (left, top + TILE + 6), label, width=TILE, bold=True)
+        write_bold_line(draw, (left, top + TILE + 6), label, width=TILE)
         write_line(
             draw, (left, top + TILE + 24), f"taken for {names[case['predicted']]}", width=TILE
         )

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from twincam.explanations.localisation import peaks
 from twincam.explanations.maps import shows_place
-from twincam.figures.drawing import INK, PAPER, sentence_picture, write_line
+from twincam.figures.drawing import INK, PAPER, text_picture, write_bold_line
 from twincam.figures.heat import heat_overlay
 from twincam.figures.text import fitted
 
@@ -46,7 +46,7 @@ def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> 
         images: bytes ``[N,S,S,3]``.
     """
     if not shows_place(maps):
-        return sentence_picture("The heat maps have one cell: they show no place.")
+        return text_picture("The heat maps have one cell: they show no place.")
     rows = []
     for name in sorted(queries["predicted"].unique()):
         own = np.flatnonzero(queries["predicted"] == name)
@@ -76,7 +76,7 @@ def errors_sheet(
         title = f"“{label}” taken for “{predicted}”: {len(kind)}, the most confident first{told}"
         overlays = [np.asarray(heat_overlay(images[i], maps[i], heat_scale)) for i in shown]
         rows.append((title, overlays))
-    return _sheet(rows) if rows else sentence_picture("No wrong prediction.")
+    return _sheet(rows) if rows else text_picture("No wrong prediction.")
 
 
 def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:
@@ -85,7 +85,7 @@ def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:
     draw, top, width = ImageDraw.Draw(sheet), GAP, sheet.width - 2 * GAP
     titles = fitted([title for title, _ in rows], width, bold=True)
     for (title, tiles), height in zip(rows, heights, strict=True):
-        write_line(draw, (GAP, top + 4), titles[title], width=width, bold=True, ink=INK)
+        write_bold_line(draw, (GAP, top + 4), titles[title], width=width, ink=INK)
         for number, tile in enumerate(tiles):
             row, column = divmod(number, COLUMNS)
             picture = Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.LANCZOS)

@@ -8,7 +8,7 @@ import numpy as np
 from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import mean
-from twincam.statistics.intervals import stratified_draws
+from twincam.statistics.intervals import stratified_resamples
 
 
 def evidence_figures(
@@ -37,7 +37,7 @@ def evidence_figures(
         if not own.any() or own.all():
             continue
         others = np.delete(given, k, axis=1).mean(axis=1)
-        draws = stratified_draws(own, seed, "presence", name)
+        draws = stratified_resamples(own, seed, "presence", name)
         shares = [_presence(given[rows, k], others[rows], own[rows]) for rows in draws]
         defined = [share for share in shares if not np.isnan(share)] or [float("nan")]
         low, high = np.percentile(defined, [2.5, 97.5])

@@ -14,9 +14,9 @@ from stages.prototypes.run import Run
 from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import Decomposition, decompose
 from twincam.explanations.prototypes.places import cell_centre
-from twincam.figures.drawing import INK, MUTED, PAPER, write_line
+from twincam.figures.drawing import INK, MUTED, PAPER, write_bold_line, write_line
 from twincam.figures.text import font
-from twincam.statistics.sampling import in_turn
+from twincam.statistics.sampling import alternate_classes
 
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
 TEXT = 290
@@ -60,7 +60,7 @@ def choose_shown(
     """
     order = generator(seed, "decisions").permutation(len(labels))
     right = order[(labels == predicted)[order]]
-    return np.flatnonzero(labels != predicted), in_turn(labels, right)[:correct]
+    return np.flatnonzero(labels != predicted), alternate_classes(labels, right)[:correct]
 
 
 def draw_decisions(
@@ -136,7 +136,7 @@ def _header(decision: Decision, width: int) -> Image.Image:
         f"{'correct' if right else 'wrong'}"
     )
     ink = RIGHT if right else WRONG
-    write_line(draw, (GAP, 10), text, width=room, size=16, bold=True, ink=ink)
+    write_bold_line(draw, (GAP, 10), text, width=room, size=16, ink=ink)
     frames = f"frames and patches: the {width} px that a cell sees, its centre marked"
     detail = f"{decision.path}   ·   {frames}"
     write_line(draw, (GAP, 35), detail, width=room, size=12, ink=MUTED)
@@ -157,7 +157,7 @@ def _draw_sum(
     height = TITLE + CAPTION + max(BIG, rows) + GAP
     strip = Image.new("RGB", (BIG + 2 * TILE + TEXT + 5 * GAP, height), PAPER)
     draw = ImageDraw.Draw(strip)
-    write_line(draw, (GAP, 0), title, width=strip.width - 2 * GAP, bold=True)
+    write_bold_line(draw, (GAP, 0), title, width=strip.width - 2 * GAP)
     centres = [cell_centre(term.cell, stride) for term in one.largest]
     strip.paste(draw_frames(image, centres, width, BIG), (GAP, TITLE + CAPTION))
     here, there, text = (2 * GAP + BIG + shift for shift in (0, TILE + 8, 2 * (TILE + 8) + 6))
@@ -170,7 +170,7 @@ def _draw_sum(
             strip.paste(cut_out(patch, width, TILE), (left, top))
             draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), outline=colour, width=2)
         product = f"{term.similarity:.3f} × {term.weight:.3f} = {term.value:.3f}"
-        write_line(draw, (text, top + 14), product, width=TEXT, bold=True)
+        write_bold_line(draw, (text, top + 14), product, width=TEXT)
         origin = f"{number}: prototype {term.prototype}, {prototype.patch.label}"
         write_line(draw, (text, top + 36), origin, width=TEXT, size=12)
         write_line(draw, (text, top + 54), prototype.path, width=TEXT, size=12, ink=MUTED)
@@ -179,7 +179,9 @@ def _draw_sum(
     for number, (what, value) in enumerate(sums):
         last = number == len(sums) - 1
         y = top + 6 + number * LINE
-        write_line(draw, (here, y), what, width=2 * TILE + TEXT - 100, bold=last, ink=INK)
+        (write_bold_line if last else write_line)(
+            draw, (here, y), what, width=2 * TILE + TEXT - 100, ink=INK
+        )
         edge = (strip.width - 2 * GAP, y)
         draw.text(edge, f"{value:.3f}", font=font(13, bold=last), fill=INK, anchor="ra")
     return strip

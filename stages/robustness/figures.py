@@ -15,7 +15,8 @@ from twincam.figures.drawing import (
     MUTED,
     PAPER,
     new_figure,
-    sentence_picture,
+    text_picture,
+    write_bold_line,
     write_line,
 )
 from twincam.figures.text import fitted
@@ -72,7 +73,7 @@ def curves_figure(table: pd.DataFrame, clean: Mapping[str, Any], split: str) -> 
 def flips_picture(cards: Sequence[Card]) -> Image.Image:
     """Draw the images whose prediction flips first, as they are beside corrupted."""
     if not cards:
-        return sentence_picture("No prediction flipped under any corruption tried.")
+        return text_picture("No prediction flipped under any corruption tried.")
     columns = min(COLUMNS, len(cards))
     step = (2 * TILE + 2 * GAP, TILE + TEXT + GAP)
     size = (columns * step[0] + GAP, -(-len(cards) // columns) * step[1] + GAP)
@@ -81,7 +82,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
     for number, card in enumerate(cards):
         row, column = divmod(number, columns)
         left, top = GAP + column * step[0], GAP + row * step[1]
-        write_line(draw, (left, top), card.path, width=2 * TILE, size=12, bold=True)
+        write_bold_line(draw, (left, top), card.path, width=2 * TILE, size=12)
         below = top + 20 + TILE + 4
         for shift, image, lines in (
             (0, card.clean, ("as it is", card.before)),

@@ -1,4 +1,4 @@
-"""What is said of the data set and its split."""
+"""Counts of the images in the data set and its split."""
 
 from collections.abc import Mapping
 from typing import Any

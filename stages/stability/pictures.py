@@ -65,7 +65,7 @@ def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str
         max_pixels: larger images are bad.
 
     Raises:
-        BadImageError: no regular file, unreadable, no image, too large or damaged.
+        BadImageError: not a regular file, unreadable, not an image, or damaged.
     """
     prepared = partial(
         harmonise,

@@ -23,7 +23,7 @@ from twincam.explanations.influence import estimates, leave_one_out
 from twincam.files.metrics import Estimate, spelled
 from twincam.files.params_file import read_params
 from twincam.statistics.ranking import rank_correlations
-from twincam.statistics.sampling import draw_in_turn
+from twincam.statistics.sampling import sample_balanced
 
 
 def test_within_labels_the_label_itself_explains_nothing() -> None:
@@ -76,7 +76,7 @@ def test_the_best_estimate_without_a_hub_is_chosen() -> None:
 
 def test_figures_tell_knowledge_of_the_image_from_knowledge_of_its_label_and_from_none() -> None:
     data = problem(80, 6, 2)
-    head, removed = data.head(), draw_in_turn(data.labels, 40, 0)
+    head, removed = data.head(), sample_balanced(data.labels, 40, 0)
     everything = leave_one_out(head, np.arange(80))
     changes = everything[:, removed]
     label = np.where(head.pairs[:, :1] == data.labels, 1.0, -1.0)

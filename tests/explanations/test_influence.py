@@ -17,7 +17,7 @@ from twincam.explanations.influence import (
     second_order,
 )
 from twincam.statistics.ranking import rank_correlations
-from twincam.statistics.sampling import draw_in_turn
+from twincam.statistics.sampling import sample_balanced
 
 FEW_FEATURES, MORE_FEATURES_THAN_IMAGES = problem(60, 5, 3), problem(24, 40, 3, 0.3)
 BOTH = pytest.mark.parametrize("data", [FEW_FEATURES, MORE_FEATURES_THAN_IMAGES])
@@ -118,12 +118,12 @@ def test_a_hessian_too_large_is_done_without(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_images_are_drawn_from_the_classes_in_turn() -> None:
     labels = np.array([0] * 50 + [1] * 3 + [2] * 10)
-    drawn = draw_in_turn(labels, 12, 0)
+    drawn = sample_balanced(labels, 12, 0)
     assert np.bincount(labels[drawn]).tolist() == [5, 3, 4]
     assert len(set(drawn)) == 12
-    assert (drawn == draw_in_turn(labels, 12, 0)).all()
-    assert (drawn != draw_in_turn(labels, 12, 1)).any()
-    assert draw_in_turn(labels, 99, 0).tolist() == list(range(63))
+    assert (drawn == sample_balanced(labels, 12, 0)).all()
+    assert (drawn != sample_balanced(labels, 12, 1)).any()
+    assert sample_balanced(labels, 99, 0).tolist() == list(range(63))
 
 
 def test_rank_correlation_is_spearmans_and_a_constant_says_nothing() -> None:

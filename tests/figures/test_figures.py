@@ -18,7 +18,7 @@ from stages.evaluate.scores import roc
 from stages.forensics.figures import scores_figure
 from twincam.figures import text as pictured
 from twincam.figures.drawing import save_figure, write_line
-from twincam.figures.text import beside_plot, fitted, font, printable, shortened, wrapped
+from twincam.figures.text import fitted, font, plot_labels, printable, shortened, wrapped
 from twincam.files.predictions import predictions
 
 AS_THEY_ARE = ["$a$", r"\\frac{$", "50 % $x_$", "_cat", "__", "قطط", "ß Ж é"]
@@ -65,7 +65,7 @@ def test_a_plot_shows_names_unchanged(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", [LATIN, ALIKE, ["a\nb", "a b", "a\r\tb"]])
 def test_a_plot_keeps_names_distinct(kind: str, names: list[str], tmp_path: Path) -> None:
     texts = written(DRAWN[kind](sorted(names)), tmp_path / "x.png")
-    shown = beside_plot(names).values()
+    shown = plot_labels(names).values()
     assert len(set(shown)) == len(names)
     for name in shown:
         assert any(name in text for text in texts), name

@@ -1,4 +1,4 @@
-"""Warnings: a class that is not there is named with the way out, what is skipped with why."""
+"""Warnings name a missing class with what to do, and a skipped stage with the reason."""
 
 import pytest
 

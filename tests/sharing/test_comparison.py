@@ -16,7 +16,7 @@ from twincam.sharing.comparison import (
     neighbours_in_common,
     paired,
     points,
-    shown,
+    rows_to_show,
 )
 from twincam.statistics.intervals import PairedComparison, compare_paired, mcnemar
 
@@ -145,10 +145,10 @@ def test_what_became_wrong_is_shown_first_and_all_changes_before_the_rest() -> N
         predicted=["x", "x", "y", "y", "x", "x", "x"],
         confidence=[0.5, 0.99, 0.6, 0.8, 0.95, 0.9, 0.9],
     )
-    rows = shown(join(before, after))
+    rows = rows_to_show(join(before, after))
     assert list(rows["path"]) == ["d", "c", "b", "a"]
     assert list(rows["changed"]) == [True, True, True, False]
-    assert list(shown(join(before, after), at_most=2, at_least=1)["path"]) == ["d", "c"]
+    assert list(rows_to_show(join(before, after), at_most=2, at_least=1)["path"]) == ["d", "c"]
 
 
 def test_neighbours_in_common_is_jaccard_of_those_of_any_label() -> None:

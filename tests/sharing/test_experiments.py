@@ -21,9 +21,9 @@ from twincam.sharing.experiments import (
     by_setting,
     compare_experiments,
     figures_of,
+    is_covered,
     markdown,
     mean_interval,
-    reaches,
 )
 
 LOAD = """
@@ -93,7 +93,7 @@ def test_what_has_not_finished_is_not_counted(state: str) -> None:
     ],
 )
 def test_a_queued_run_sees_what_its_commit_reaches(path: str, seen: bool) -> None:
-    assert reaches({"data/cats", "params.yaml"}, path) == seen
+    assert is_covered({"data/cats", "params.yaml"}, path) == seen
 
 
 def test_a_queued_run_that_cannot_see_its_data_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, change_params, clone_project, commit, run_in, user_error
-from twincam.sharing.checks import BUILT_IN, graph_says, misplaced, other_graph
+from twincam.sharing.checks import BUILT_IN, graph_mismatch, graph_report, misplaced
 from twincam.sharing.storage import tracked
 
 
@@ -59,22 +59,22 @@ def test_own_data_that_git_would_take_in_are_named(choosing: Path) -> None:
 
 
 def test_the_graph_may_leave_own_data_out(owned: Path, choosing: Path) -> None:
-    assert other_graph(owned) is None
-    assert other_graph(choosing) is None
-    assert graph_says(owned) == "the graph of dvc.yaml is shown in docs/pipeline.md"
+    assert graph_mismatch(owned) is None
+    assert graph_mismatch(choosing) is None
+    assert graph_report(owned) == "the graph of dvc.yaml is shown in docs/pipeline.md"
 
 
 def test_the_graph_may_show_own_data(choosing: Path) -> None:
     graph = run_in(choosing, "dvc", "dag", "--md").stdout
     assert "data/cats.dvc" in graph
     (choosing / "docs" / "pipeline.md").write_text(graph.replace("\t", "    "))
-    assert other_graph(choosing) is None
+    assert graph_mismatch(choosing) is None
 
 
 def test_another_graph_is_still_found(choosing: Path) -> None:
     file = choosing / "docs" / "pipeline.md"
     file.write_text(file.read_text().replace('["train"]', '["trainer"]'))
-    assert "paste the output of `dvc dag --md`" in str(other_graph(choosing))
+    assert "paste the output of `dvc dag --md`" in str(graph_mismatch(choosing))
 
 
 @pytest.mark.parametrize("text", [None, "# My cats\n", "```mermaid\ngraph LR; a-->b\n```\n"])
@@ -83,8 +83,8 @@ def test_documents_without_the_graph_are_no_fault(text: str | None, choosing: Pa
     (choosing / "README.md").unlink()
     if text is not None:
         (choosing / "README.md").write_text(text)
-    assert other_graph(choosing) is None
-    assert "no document shows a graph" in graph_says(choosing)
+    assert graph_mismatch(choosing) is None
+    assert "no document shows a graph" in graph_report(choosing)
 
 
 def test_the_built_in_images_are_those_of_the_parameters() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import user_error
-from twincam.sharing.branch import compare, place_of_pages, seal
+from twincam.sharing.branch import compare, output_folder, seal
 
 
 def earlier(folder: Path) -> None:
@@ -94,11 +94,11 @@ def test_a_path_without_a_name_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_and_an_earlier_comparison_are_overwritten(tmp_path: Path) -> None:
-    place_of_pages(tmp_path / "new")
+    output_folder(tmp_path / "new")
     (tmp_path / "empty").mkdir()
-    place_of_pages(tmp_path / "empty")
+    output_folder(tmp_path / "empty")
     earlier(tmp_path / "old")
     (tmp_path / "old" / ".DS_Store").touch()
-    place_of_pages(tmp_path / "old")
+    output_folder(tmp_path / "old")
     (tmp_path / "link").symlink_to(tmp_path / "old")
-    place_of_pages(tmp_path / "link")
+    output_folder(tmp_path / "link")

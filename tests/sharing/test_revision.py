@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import commit, run_in, user_error
-from twincam.sharing.revision import clone_at, command, commit_of
+from twincam.sharing.revision import clone_at, commit_of, output_of
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,8 @@ def test_a_commit_that_git_has_is_checked_out(
     found = commit_of(root, name)
     with clone_at(root, found) as folder:
         assert (folder / "sub" / "file.txt").read_text() == text
-        assert command(folder, "git", "status", "--short") == ""
-        assert command(folder, "git", "rev-parse", "HEAD").strip() == found
+        assert output_of(folder, "git", "status", "--short") == ""
+        assert output_of(folder, "git", "rev-parse", "HEAD").strip() == found
     assert not folder.exists()
     assert run_in(root, "git", "status", "--short", "--branch").stdout == status
 

@@ -11,7 +11,7 @@ from twincam.statistics.intervals import (
     mcnemar,
     percentile_interval,
     share_with_interval,
-    stratified_draws,
+    stratified_resamples,
     wilson,
 )
 
@@ -99,10 +99,10 @@ def test_models_that_never_differ_still_have_an_interval() -> None:
 
 def test_stratified_draws_keep_the_counts_and_repeat() -> None:
     labels = np.array(["a"] * 3 + ["b"] * 7)
-    draws = list(stratified_draws(labels, 0, "x", draws=50))
+    draws = list(stratified_resamples(labels, 0, "x", draws=50))
     assert all((labels[pick] == "a").sum() == 3 for pick in draws)
     assert len({tuple(sorted(pick)) for pick in draws}) > 40
-    again = stratified_draws(labels, 0, "x", draws=50)
+    again = stratified_resamples(labels, 0, "x", draws=50)
     assert all((one == other).all() for one, other in zip(draws, again, strict=True))
 
 

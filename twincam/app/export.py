@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from twincam.app.classifier import Classifier
 from twincam.files.atomic import write_bytes
-from twincam.files.overwriting import place_to_write
+from twincam.files.overwriting import resolve_output
 
 OUTPUTS = ("probabilities", "maps")
 ABOUT = ("classes", "preprocessing")
@@ -50,7 +50,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
 
 def place_of_onnx(target: Path) -> Path:
     """Return the file that ``--onnx`` names, if `export_onnx` may write there."""
-    return place_to_write(target, "--onnx", is_own_onnx, "nothing or ONNX that this command wrote")
+    return resolve_output(target, "--onnx", is_own_onnx, "nothing or ONNX that this command wrote")
 
 
 def is_own_onnx(file: Path) -> bool:

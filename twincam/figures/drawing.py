@@ -53,10 +53,10 @@ def save_picture(path: Path, picture: Image.Image) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:
+def add_legend(axes: "Axes", handles: Mapping[str, Any]) -> None:
     """Add a legend of ``handles`` to the right of the axes, in as many columns as needed.
 
-    Their names come from `beside_plot`. Names that begin with an underscore are shown as well.
+    Their names come from `plot_labels`. Names that begin with an underscore are shown as well.
     """
     axes.legend(
         list(handles.values()),
@@ -69,7 +69,7 @@ def legend_beside(axes: "Axes", handles: Mapping[str, Any]) -> None:
 
 
 def legend_width(names: Collection[str]) -> float:
-    """Return the width of the `legend_beside` of ``names``, in inches."""
+    """Return the width of the `add_legend` of ``names``, in inches."""
     longest = max(map(len, names))
     return -(-len(names) // LEGEND_ROWS) * (0.7 + 0.085 * longest)
 
@@ -81,14 +81,27 @@ def write_line(
     *,
     width: int,
     size: int = 13,
-    bold: bool = False,
     ink: tuple[int, int, int] = INK,
 ) -> None:
     """Write one line of text, `fitted` to ``width`` pixels."""
-    draw.text(at, fitted([text], width, size, bold)[text], font=font(size, bold), fill=ink)
+    draw.text(at, fitted([text], width, size)[text], font=font(size), fill=ink)
 
 
-def sentence_picture(sentence: str) -> Image.Image:
+def write_bold_line(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[int, int],
+    text: str,
+    *,
+    width: int,
+    size: int = 13,
+    ink: tuple[int, int, int] = INK,
+) -> None:
+    """Write one line of bold text, `fitted` to ``width`` pixels."""
+    shown = fitted([text], width, size, bold=True)[text]
+    draw.text(at, shown, font=font(size, bold=True), fill=ink)
+
+
+def text_picture(sentence: str) -> Image.Image:
     """Return a picture of one sentence, in place of a figure that cannot be drawn."""
     strip = Image.new("RGB", (960, 52), PAPER)
     write_line(ImageDraw.Draw(strip), (16, 18), sentence, width=928)
@@ -96,5 +109,5 @@ def sentence_picture(sentence: str) -> Image.Image:
 
 
 def skipped_picture(reason: str) -> Image.Image:
-    """Return the picture that stands where a stage measured nothing, for ``reason``."""
-    return sentence_picture(f"Not measured: {reason}.")
+    """Return a picture of the ``reason`` why a stage measured nothing, in place of a figure."""
+    return text_picture(f"Not measured: {reason}.")

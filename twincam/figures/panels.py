@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from twincam.explanations.counterfactuals import paste_cells
 from twincam.explanations.maps import pixels_of_cells, shows_place
-from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_line
+from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_bold_line, write_line
 from twincam.figures.heat import heat_overlay
 from twincam.figures.text import fitted, wrapped
 
@@ -80,9 +80,7 @@ def _header(case: Case, panel_width: int) -> Image.Image:
     draw = ImageDraw.Draw(header)
     right = case.row.label == case.row.predicted
     text = f"{case.row.in_words[0].upper()}{case.row.in_words[1:]}"
-    write_line(
-        draw, (GAP, 12), text, width=width, size=17, bold=True, ink=RIGHT if right else WRONG
-    )
+    write_bold_line(draw, (GAP, 12), text, width=width, size=17, ink=RIGHT if right else WRONG)
     strength = f"{case.row.confidence:.0%}, margin {case.row.margin:.2f}"
     detail = (
         f"predicted {case.row.predicted} ({strength}), labelled {case.row.label}: "
@@ -115,7 +113,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
         shown.append((f"Swap {count}: {partner.predicted}", patches))
     for column, (title, picture) in enumerate(shown):
         left = GAP + column * (BIG + GAP)
-        write_line(draw, (left, 0), title, width=BIG, bold=True)
+        write_bold_line(draw, (left, 0), title, width=BIG)
         strip.paste(picture.resize((BIG, BIG), Image.Resampling.LANCZOS), (left, TITLE))
     _legend(draw, (2 * GAP + BIG, TITLE + BIG + 6), placed, bool(case.mask.any()))
     return strip
@@ -158,7 +156,7 @@ def _rows(case: Case, width: int) -> Image.Image:
     for groups, start, end in ((left, GAP, width - ASIDE), (right, width - ASIDE + GAP, width)):
         for number, (title, tiles) in enumerate(groups):
             top = number * ROW
-            write_line(draw, (start, top), title, width=end - start - GAP, bold=True)
+            write_bold_line(draw, (start, top), title, width=end - start - GAP)
             for column, tile in enumerate(tiles):
                 place = (start + column * (TILE + 10), top + TITLE)
                 said = (labels[tile.label], errors[tile.predicted])
@@ -190,7 +188,7 @@ def _tile(
     panel.paste(picture, at)
     colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
     draw.rectangle((x, y + TILE, x + TILE - 1, y + TILE + 3), fill=colour)
-    write_line(draw, (x, y + TILE + 6), label, width=62, size=12, bold=True)
+    write_bold_line(draw, (x, y + TILE + 6), label, width=62, size=12)
     similarity = f"{tile.similarity:.3g}"
     write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, size=12)
     if tile.predicted != tile.label:

@@ -139,7 +139,7 @@ def fitted(
     return {name: short[text] for name, text in shown.items()}
 
 
-def beside_plot(names: Collection[str]) -> dict[str, str]:
+def plot_labels(names: Collection[str]) -> dict[str, str]:
     """Return ``names`` for a plot, made `printable` and `shortened` to `MAX_LABEL` characters."""
     shown = {name: printable(name) for name in names}
     short = shortened(shown.values(), lambda text: len(text) <= MAX_LABEL)

@@ -23,7 +23,7 @@ def warn(stage: str, *lines: str) -> None:
 
 
 def skipped(stage: str, reason: str) -> dict[str, str]:
-    """Warn that ``stage`` measures nothing, for ``reason``; return the details that say so."""
+    """Warn that ``stage`` is skipped because of ``reason``; return the details to write."""
     warn(stage, f"skipped: {reason}")
     return {"skipped": reason}
 

@@ -8,7 +8,7 @@ from twincam.files.atomic import partial_path
 from twincam.files.errors import UserError
 
 
-def place_to_write(target: Path, option: str, is_own: Callable[[Path], bool], kind: str) -> Path:
+def resolve_output(target: Path, option: str, is_own: Callable[[Path], bool], kind: str) -> Path:
     """Return the path to write to: ``target`` with links resolved.
 
     Args:

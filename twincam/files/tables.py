@@ -16,9 +16,9 @@ EVALUATED_SPLITS = ("val", "test")
 
 
 def headline_split(measured: Container[str]) -> str | None:
-    """Return the split whose figures are the headlines: test where ``measured`` holds it, else val.
+    """Return the split whose metrics are the headlines: test if it is in ``measured``, else val.
 
-    Where there is a test split, val chose the epoch: only the figures of test are free of that.
+    If there is a test split, val was used to choose the epoch, so only test is unbiased.
     None where neither was measured.
     """
     return next((name for name in reversed(EVALUATED_SPLITS) if name in measured), None)

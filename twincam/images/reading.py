@@ -1,4 +1,4 @@
-"""A file to the square that models see, for a data set and for a single image alike."""
+"""Read an image file as the square that models receive."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from twincam.images.params import Prepare
 
 
 def read_image(path: Path, settings: Prepare) -> tuple[Decoded, np.ndarray]:
-    """Return what the file at ``path`` is, and its square uint8 ``[size,size,3]``, RGB.
+    """Return the decoded file at ``path``, and its square, uint8 ``[size,size,3]`` RGB.
 
     Raises:
-        BadImageError: no regular file, unreadable, no image, too large or damaged.
+        BadImageError: not a regular file, unreadable, not an image, or damaged.
     """
     found = decode(path, at_least=2 * settings.image_size)
     square = harmonise(found.image, settings.image_size, settings.harmonise, settings.jpeg_quality)

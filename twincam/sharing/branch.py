@@ -16,10 +16,17 @@ from twincam.figures.pages import render
 from twincam.figures.panels import draw_panel
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
-from twincam.files.overwriting import place_to_write
+from twincam.files.overwriting import resolve_output
 from twincam.files.tables import read_split, read_table
-from twincam.sharing.comparison import changes, headlines, join, neighbours_in_common, paired, shown
-from twincam.sharing.revision import commit_of, dvc, lay_out, revision, stale_stages
+from twincam.sharing.comparison import (
+    changes,
+    headlines,
+    join,
+    neighbours_in_common,
+    paired,
+    rows_to_show,
+)
+from twincam.sharing.revision import check_out, commit_of, dvc, revision, stale_stages
 
 NEEDED = (
     "data/split.csv",
@@ -56,16 +63,16 @@ def compare(root: Path, base: str, target: Path) -> str:
             side's outputs are not up to date with its code and parameters, or ``target`` contains
             something else.
     """
-    place = place_of_pages(target)
+    place = output_folder(target)
     commit = commit_of(root, base)
     with revision(root, commit) as other:
         for folder, name in ((root, "the working tree"), (other, base)):
             require_fresh(folder, name)
-            lay_out(root, folder, name, NEEDED)
+            check_out(root, folder, name, NEEDED)
         before, after = (read_predictions(folder) for folder in (other, root))
         joined = join(before, after)
         common = neighbours_in_common(read_neighbours(other), read_neighbours(root))
-        rows = list(shown(joined).itertuples(index=False))
+        rows = list(rows_to_show(joined).itertuples(index=False))
         context = {
             "base": base,
             "commit": commit[:10],
@@ -97,13 +104,13 @@ def compare(root: Path, base: str, target: Path) -> str:
     return markdown
 
 
-def place_of_pages(target: Path) -> Path:
+def output_folder(target: Path) -> Path:
     """Return the folder given by ``--out``, if `compare` may write there."""
     kind = f"an empty folder or an earlier comparison as it was written ({PAGE}, {MARKDOWN})"
-    return place_to_write(target, "--out", holds_own_pages, kind)
+    return resolve_output(target, "--out", is_own_output, kind)
 
 
-def holds_own_pages(folder: Path) -> bool:
+def is_own_output(folder: Path) -> bool:
     """Return whether ``folder`` is empty or contains only what `compare` wrote, unchanged."""
     if not folder.is_dir():
         return False
@@ -133,7 +140,7 @@ def require_fresh(folder: Path, name: str) -> None:
         )
 
 
-def contents(folder: Path) -> pd.Series:
+def content_hashes(folder: Path) -> pd.Series:
     """Return the hash of each image's content by its ``id``, which depends only on its path."""
     return read_split(folder / "data" / "split.csv").set_index("id")["sha256"]
 
@@ -141,13 +148,13 @@ def contents(folder: Path) -> pd.Series:
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Read the predictions of a run, with the ``sha256`` of each image."""
     table = read_table(folder / "reports" / "predictions.csv")
-    return table.assign(sha256=table["id"].map(contents(folder)))
+    return table.assign(sha256=table["id"].map(content_hashes(folder)))
 
 
 def read_neighbours(folder: Path) -> pd.DataFrame:
     """Read the neighbours of a run: ``image, kind, neighbour``, with images as content hashes."""
     table = read_table(folder / "reports" / "twins.csv")
-    known = contents(folder)
+    known = content_hashes(folder)
     return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
 
 

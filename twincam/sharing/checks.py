@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 
 from twincam.files.errors import UserError
 from twincam.sharing.comparison import leaves
-from twincam.sharing.revision import clone_at, command, commit_of, dvc, stale_stages
-from twincam.sharing.storage import absent, listed, outputs_of, tracked
+from twincam.sharing.revision import clone_at, commit_of, dvc, output_of, stale_stages
+from twincam.sharing.storage import listed, missing_from, outputs_of, tracked
 
 LARGEST = 1_000_000
 GRAPH = 'flowchart TD node1["'
@@ -27,11 +27,11 @@ def check(root: Path, report: Callable[[str], None]) -> None:
     """
     with clone_at(root, commit_of(root, "HEAD")) as clone:
         found = {
-            "dvc.lock has the parameters of params.yaml": other_params(clone),
-            "metrics and details are those of dvc.lock": other_metrics(clone),
-            "no stage waits to be run": waiting(clone),
+            "dvc.lock has the parameters of params.yaml": params_mismatch(clone),
+            "metrics and details are those of dvc.lock": outputs_mismatch(clone),
+            "no stage waits to be run": stages_to_run(clone),
             "git ignores outputs and holds metrics and details": misplaced(clone),
-            graph_says(clone): other_graph(clone),
+            graph_report(clone): graph_mismatch(clone),
             f"no file in git is over {LARGEST / 1e6:.0f} MB": large_files(clone),
         }
     with Repo(str(root)) as repo:
@@ -49,7 +49,7 @@ def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
     return YAML(typ="safe").load(folder / "dvc.lock")["stages"]
 
 
-def other_params(folder: Path) -> str | None:
+def params_mismatch(folder: Path) -> str | None:
     """Return which parameters differ between ``dvc.lock`` and ``params.yaml``, None if none."""
     params = leaves(YAML(typ="safe").load(folder / "params.yaml"))
     found = {
@@ -63,7 +63,7 @@ def other_params(folder: Path) -> str | None:
     return f"params.yaml and dvc.lock differ in {listed(found)}; run `make repro` and commit both"
 
 
-def other_metrics(folder: Path) -> str | None:
+def outputs_mismatch(folder: Path) -> str | None:
     """Return which files differ between git and ``dvc.lock``, None if none."""
     found = []
     for stage in read_lock(folder).values():
@@ -76,7 +76,7 @@ def other_metrics(folder: Path) -> str | None:
     return f"{listed(found)}: not what dvc.lock says; run `make repro` and commit files and lock"
 
 
-def waiting(folder: Path) -> str | None:
+def stages_to_run(folder: Path) -> str | None:
     """Return which stages would run, None if none."""
     stages = stale_stages(folder)
     if not stages:
@@ -86,7 +86,7 @@ def waiting(folder: Path) -> str | None:
 
 def misplaced(folder: Path) -> str | None:
     """Say which outputs git would take in or has, and which metrics and details it lacks."""
-    held = set(command(folder, "git", "ls-files", "-z").split("\0"))
+    held = set(output_of(folder, "git", "ls-files", "-z").split("\0"))
     holding = held | {str(parent) for name in held for parent in Path(name).parents}
     with Repo(str(folder)) as repo:
         cached = {path: out.use_cache for path, out in outputs_of(repo).items()}
@@ -105,14 +105,14 @@ def misplaced(folder: Path) -> str | None:
     return "; ".join(words.format(listed(paths)) for words, paths in said.items() if paths) or None
 
 
-def other_graph(folder: Path) -> str | None:
+def graph_mismatch(folder: Path) -> str | None:
     """Return which documents show a graph that is not one of `graphs`, None if none."""
     shown = shown_graphs(folder)
     if not shown:
         return None
     wrong = set(shown)
     for graph in graphs(folder):
-        wrong -= {name for name in wrong if one_spaced(graph) in shown[name]}
+        wrong -= {name for name in wrong if single_spaced(graph) in shown[name]}
         if not wrong:
             return None
     return (
@@ -121,8 +121,8 @@ def other_graph(folder: Path) -> str | None:
     )
 
 
-def graph_says(folder: Path) -> str:
-    """Return the report on the documents' graph if `other_graph` finds no difference."""
+def graph_report(folder: Path) -> str:
+    """Return the report on the documents' graph if `graph_mismatch` finds no difference."""
     if names := shown_graphs(folder):
         return f"the graph of dvc.yaml is shown in {listed(names)}"
     return "no document shows a graph that could differ from dvc.yaml"
@@ -147,24 +147,24 @@ def graphs(folder: Path) -> Iterator[str]:
 
 
 def shown_graphs(folder: Path) -> dict[str, str]:
-    """Return the text, `one_spaced`, of the README and each document that shows a DVC graph."""
+    """Return the text, `single_spaced`, of the README and each document that shows a DVC graph."""
     files = [folder / "README.md", *sorted(folder.glob("docs/**/*.md"))]
     texts = {
-        file.relative_to(folder).as_posix(): one_spaced(file.read_text(encoding="utf-8"))
+        file.relative_to(folder).as_posix(): single_spaced(file.read_text(encoding="utf-8"))
         for file in files
         if file.is_file()
     }
     return {name: text for name, text in texts.items() if GRAPH in text}
 
 
-def one_spaced(text: str) -> str:
+def single_spaced(text: str) -> str:
     """Return ``text`` with each run of white space, which editors may change, as one space."""
     return " ".join(text.split())
 
 
 def large_files(folder: Path) -> str | None:
     """Return which files of the commit are too large for git, None if none."""
-    rows = command(folder, "git", "ls-tree", "-r", "-z", "--long", "HEAD").split("\0")
+    rows = output_of(folder, "git", "ls-tree", "-r", "-z", "--long", "HEAD").split("\0")
     sizes = {path: row.split()[3] for row in filter(None, rows) for row, path in [row.split("\t")]}
     found = [path for path, size in sizes.items() if size.isdigit() and int(size) > LARGEST]
     return f"{listed(found)}: too large for git; `dvc add` them instead" if found else None
@@ -177,5 +177,5 @@ def unpushed(repo: Repo) -> str | None:
     """
     remote = repo.cloud.get_remote(None, "status")
     outputs = {oid: path for path, oid in tracked(repo).items()}
-    lacking = [outputs[oid] for oid in absent(remote.odb, outputs)]
+    lacking = [outputs[oid] for oid in missing_from(remote.odb, outputs)]
     return f"{remote.path} lacks {listed(lacking)}; run `make push`" if lacking else None

@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """One figure that differs, as text: with its interval where it has one, a dash for none."""
+    """A metric that differs, as text: with its interval if it has one, a dash if it is missing."""
 
     name: str
     before: str
@@ -43,7 +43,7 @@ class Paired(NamedTuple):
 
 
 def changes(diff: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Change]:
-    """Return what ``dvc params diff`` found, by file and name."""
+    """Return the differences that ``dvc params diff`` found, by file and name."""
     files = sorted(diff)
     prefix = {file: "" if len(files) == 1 else f"{_stem(file)}: " for file in files}
     return [
@@ -148,7 +148,7 @@ def judgement(found: PairedComparison) -> str:
     return "no significant difference"
 
 
-def shown(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
+def rows_to_show(joined: pd.DataFrame, at_least: int = 4, at_most: int = 24) -> pd.DataFrame:
     """Return the rows of `join` that are worth showing.
 
     First come those whose prediction changed, at most ``at_most``: first the ones that became

@@ -17,7 +17,7 @@ from scipy.stats import t
 from twincam.figures.pages import markdown_text
 from twincam.files.errors import UserError
 from twincam.sharing.comparison import leaves
-from twincam.sharing.revision import called
+from twincam.sharing.revision import run_command
 from twincam.sharing.storage import listed, outputs_of
 
 FIGURES = {
@@ -67,7 +67,7 @@ def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]
     keys = sorted(dep[2:-1] for dep in deps if re.fullmatch(r"\$\{[\w.]+\}", dep))
     outputs: set[str] | None = None
     for row in filterfalse(finished, rows):
-        tree = called(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
+        tree = run_command(root, "git", "ls-tree", "-r", "-z", "--name-only", row["rev"])
         if tree.returncode:
             continue
         if outputs is None:
@@ -76,14 +76,14 @@ def without_data(root: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]
         names = filter(None, tree.stdout.split("\0"))
         held = {name.removesuffix(".dvc") for name in names} | outputs
         paths = {str(row[key]) for key in keys if row.get(key)}
-        if unseen := sorted(path for path in paths if not reaches(held, path)):
+        if unseen := sorted(path for path in paths if not is_covered(held, path)):
             yield (
                 f"{row['Experiment']} cannot see {listed(unseen)}, which its commit lacks: "
                 "`dvc add` it, commit, and queue the experiment again"
             )
 
 
-def reaches(held: Iterable[str], path: str) -> bool:
+def is_covered(held: Iterable[str], path: str) -> bool:
     """Return whether ``path`` is absolute, one of ``held``, or above or below one of them."""
     wanted = os.path.normpath(path)
     return os.path.isabs(wanted) or any(
@@ -98,7 +98,7 @@ def finished(row: Mapping[str, Any]) -> bool:
 
 
 def figures_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a row of ``dvc.api.exp_show`` with `FIGURES`; NaN stands for one that it lacks.
+    """Return a row of ``dvc.api.exp_show`` with `FIGURES`, NaN for those that it lacks.
 
     None stands for the workspace, for what has no accuracy, and for what has not finished: its row
     shows the figures of the commit that it starts from.

@@ -9,10 +9,10 @@ import pandas as pd
 from twincam.figures.pages import markdown_text
 from twincam.files.errors import UserError
 from twincam.files.tables import read_table
-from twincam.sharing.branch import contents
+from twincam.sharing.branch import content_hashes
 from twincam.sharing.comparison import Paired, join, paired
 from twincam.sharing.experiments import markdown
-from twincam.sharing.revision import commit_of, lay_out, revision, stage_that_writes, stale_stages
+from twincam.sharing.revision import check_out, commit_of, revision, stage_that_writes, stale_stages
 
 SPLIT, TREE = "data/split.csv", "the working tree"
 
@@ -37,17 +37,17 @@ def compare_models(root: Path, first: str, second: str | None, file: str) -> str
             folder = root
             if name is not None:
                 folder = stack.enter_context(revision(root, commit_of(root, name)))
-            tables.append(read_judged(root, folder, name or TREE, file))
+            tables.append(read_evaluated(root, folder, name or TREE, file))
     joined = join(*tables)
     if joined.empty:
         raise UserError(
             f"{file}: no image was evaluated by both {first} and {second or TREE} in the same "
             "split and with the same label; compare revisions with the same data"
         )
-    return in_markdown(paired(joined), first, second or TREE, file) + left_out(tables, joined)
+    return as_markdown(paired(joined), first, second or TREE, file) + not_compared(tables, joined)
 
 
-def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
+def read_evaluated(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
     """Return the predictions ``file`` of the revision in ``folder``, with content hashes.
 
     An image that is not in the split table, such as one of another source, is identified by its
@@ -59,16 +59,16 @@ def read_judged(root: Path, folder: Path, name: str, file: str) -> pd.DataFrame:
             f"{', '.join(stale)}; run `make repro` there and commit"
         )
     with redirect_stdout(sys.stderr):
-        lay_out(root, folder, name, (SPLIT, file))
+        check_out(root, folder, name, (SPLIT, file))
     table = read_table(folder / file)
     external = table["split"] == "external"
     return table.assign(
-        sha256=table["id"].map(contents(folder)).fillna(table["path"]),
+        sha256=table["id"].map(content_hashes(folder)).fillna(table["path"]),
         split=table["split"].mask(external, "external: " + table["source"]),
     )
 
 
-def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
+def as_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
     """Return the comparisons as a table with a row for each split, and a sentence on each."""
     rows = [
         (
@@ -94,7 +94,7 @@ def in_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
     return "\n".join([f"## {file}", "", table, "", *words])
 
 
-def left_out(tables: list[pd.DataFrame], joined: pd.DataFrame) -> str:
+def not_compared(tables: list[pd.DataFrame], joined: pd.DataFrame) -> str:
     """Return a line on the images that only one side evaluated, "" if there are none."""
     first, second = (len(table) - len(joined) for table in tables)
     if not first and not second:

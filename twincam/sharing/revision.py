@@ -13,8 +13,8 @@ from dvc.exceptions import OutputNotFoundError
 from dvc.repo import Repo
 
 from twincam.files.errors import UserError
-from twincam.sharing.storage import complete, tracked
-from twincam.sharing.transfer import bring, put_in_place
+from twincam.sharing.storage import is_complete, tracked
+from twincam.sharing.transfer import download, put_in_place
 
 OF_ONE_REPOSITORY = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -29,7 +29,7 @@ OF_ONE_REPOSITORY = {
 """Variables that bind git to one repository wherever it is called, as they do in a hook."""
 
 
-def called(
+def run_command(
     folder: Path, *words: str, index: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in ``folder``, ignoring `OF_ONE_REPOSITORY`.
@@ -49,13 +49,13 @@ def called(
     )
 
 
-def command(folder: Path, *words: str, index: Path | None = None) -> str:
-    """Run a command as in `called` and return its output.
+def output_of(folder: Path, *words: str, index: Path | None = None) -> str:
+    """Run a command as in `run_command` and return its output.
 
     Raises:
         UserError: it fails; the message contains the last line of its output.
     """
-    done = called(folder, *words, index=index)
+    done = run_command(folder, *words, index=index)
     if done.returncode:
         output = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
         shown = " ".join(word for word in words if word not in (sys.executable, "-m"))
@@ -64,8 +64,8 @@ def command(folder: Path, *words: str, index: Path | None = None) -> str:
 
 
 def dvc(folder: Path, *words: str) -> str:
-    """Run a ``dvc`` command and return its output; errors as in `command`."""
-    return command(folder, sys.executable, "-m", "dvc", *words)
+    """Run a ``dvc`` command and return its output; errors as in `output_of`."""
+    return output_of(folder, sys.executable, "-m", "dvc", *words)
 
 
 def commit_of(root: Path, name: str) -> str:
@@ -75,23 +75,23 @@ def commit_of(root: Path, name: str) -> str:
         UserError: there is no such commit in this clone; the message says how to fetch it.
     """
     words = ("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    done = called(root, *words)
+    done = run_command(root, *words)
     if done.returncode == 0:
         return done.stdout.strip()
     if "fatal: " in done.stderr and "Needed a single revision" not in done.stderr:
         output = " ".join(done.stderr.split())
         raise UserError(f"git says {output}; fix it and run again")
-    ways = ways_to(root, name)
+    ways = how_to_fetch(root, name)
     raise UserError(f"{name}: expected a branch, tag or commit of this clone; {ways}")
 
 
-def ways_to(root: Path, name: str) -> str:
+def how_to_fetch(root: Path, name: str) -> str:
     """Return advice on how to fetch the commit ``name`` that this clone lacks."""
-    shallow = command(root, "git", "rev-parse", "--is-shallow-repository").strip() == "true"
+    shallow = output_of(root, "git", "rev-parse", "--is-shallow-repository").strip() == "true"
     ways = ["`git branch --all` lists the branches"]
     if shallow:
         ways.append("the clone is shallow: `git fetch --unshallow` fetches the whole history")
-    remotes = command(root, "git", "remote").split()
+    remotes = output_of(root, "git", "remote").split()
     remote, _, branch = name.partition("/")
     if remote not in remotes:
         remote, branch = "origin", name
@@ -115,16 +115,16 @@ def clone_at(root: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="twincam-") as temporary:
         folder = Path(temporary) / "clone"
         words = ("rev-parse", "--path-format=absolute", "--git-path", "objects")
-        objects = command(root, "git", *words).removesuffix("\n")
-        command(root, "git", "init", "--quiet", str(folder))
+        objects = output_of(root, "git", *words).removesuffix("\n")
+        output_of(root, "git", "init", "--quiet", str(folder))
         (folder / ".git" / "objects" / "info" / "alternates").write_text(f"{objects}\n")
-        command(
+        output_of(
             root,
             *("git", "--work-tree", str(folder), "read-tree", "--reset", "-u"),
             *("--no-sparse-checkout", commit),
             index=Path(temporary) / "index",
         )
-        command(folder, "git", "reset", "--quiet", commit)
+        output_of(folder, "git", "reset", "--quiet", commit)
         yield folder
 
 
@@ -138,7 +138,7 @@ def revision(root: Path, commit: str) -> Iterator[Path]:
         yield folder
 
 
-def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None:
+def check_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None:
     """Check out the outputs ``paths`` of revision ``name`` in ``folder``.
 
     They come from the cache or, if it lacks them, from the current remote of ``root``: an older
@@ -149,13 +149,13 @@ def lay_out(root: Path, folder: Path, name: str, paths: tuple[str, ...]) -> None
     """
     with Repo(str(root)) as home, Repo(str(folder)) as repo:
         outputs = {path: oid for path, oid in tracked(repo).items() if path in paths}
-        if not complete(home.cache.local, outputs):
+        if not is_complete(home.cache.local, outputs):
             if not home.config["core"].get("remote"):
                 raise UserError(
                     f"the cache lacks outputs of {name} and there is no remote; add one with "
                     f"`dvc remote add --default`, or check out {name} and run `make repro`"
                 )
-            bring(home, None, outputs)
+            download(home, None, outputs)
         put_in_place(repo, outputs)
 
 
@@ -185,7 +185,7 @@ def stale_stages(folder: Path, *targets: str) -> list[str]:
         UserError: DVC cannot read the pipeline.
     """
     words = (sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing", *targets)
-    done = called(folder, *words)
+    done = run_command(folder, *words)
     output = done.stdout + done.stderr
     found = re.findall(r"Running stage '(.+)':|failed to reproduce '(.+?)'", output)
     stages = list(dict.fromkeys(name for names in found for name in names if name))

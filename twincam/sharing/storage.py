@@ -71,13 +71,13 @@ def objects(cache: HashFileDB, outputs: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def complete(cache: HashFileDB, outputs: Mapping[str, str]) -> bool:
+def is_complete(cache: HashFileDB, outputs: Mapping[str, str]) -> bool:
     """Return whether ``cache`` holds every file of ``outputs`` (hash by path)."""
     folders = [oid for oid in outputs.values() if oid.endswith(".dir")]
-    return not absent(cache, folders) and not absent(cache, objects(cache, outputs))
+    return not missing_from(cache, folders) and not missing_from(cache, objects(cache, outputs))
 
 
-def absent(store: HashFileDB, oids: Iterable[str]) -> set[str]:
+def missing_from(store: HashFileDB, oids: Iterable[str]) -> set[str]:
     """Return those of ``oids`` that ``store`` lacks, by querying the store itself, not an index.
 
     In a local store, DVC's bulk query would silently delete corrupted objects.
@@ -88,7 +88,7 @@ def absent(store: HashFileDB, oids: Iterable[str]) -> set[str]:
     return wanted - set(store.oids_exist(list(wanted)))
 
 
-def whole(cache: HashFileDB, oid: str) -> bool:
+def is_intact(cache: HashFileDB, oid: str) -> bool:
     """Return whether the cached file's MD5 is its name."""
     with Path(cache.oid_to_path(oid)).open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest() == oid.removesuffix(".dir")
@@ -99,14 +99,14 @@ def fetch(remote: HashFileDB, cache: HashFileDB, paths: Mapping[str, str]) -> Mo
 
     A corrupted object is removed from the cache again.
     """
-    lacking = absent(cache, paths)
-    failed = {paths[oid]: "missing" for oid in absent(remote, lacking)}
+    lacking = missing_from(cache, paths)
+    failed = {paths[oid]: "missing" for oid in missing_from(remote, lacking)}
     coming = sorted(oid for oid in lacking if paths[oid] not in failed)
-    errors = copy(remote, cache, coming)
+    errors = copy_objects(remote, cache, coming)
     arrived = []
     for oid in coming:
         place = Path(cache.oid_to_path(oid))
-        if place.is_file() and not whole(cache, oid):
+        if place.is_file() and not is_intact(cache, oid):
             place.chmod(0o644)
             place.unlink()
         if place.is_file():
@@ -132,28 +132,30 @@ def fetch_outputs(remote: HashFileDB, cache: HashFileDB, outputs: Mapping[str, s
     )
 
 
-def send(cache: HashFileDB, remote: HashFileDB, paths: Mapping[str, str]) -> Moved:
+def upload(cache: HashFileDB, remote: HashFileDB, paths: Mapping[str, str]) -> Moved:
     """Upload the objects of ``paths`` (path by hash) from ``cache`` to ``remote``, folders last.
 
     A folder's listing on the remote implies its files, so it is uploaded after all of them.
     """
-    lacking = absent(remote, paths)
-    here = lacking - absent(cache, lacking)
+    lacking = missing_from(remote, paths)
+    here = lacking - missing_from(cache, lacking)
     failed = {paths[oid]: "neither here nor on the remote" for oid in lacking - here}
-    broken = {oid for oid in here if not whole(cache, oid)}
+    broken = {oid for oid in here if not is_intact(cache, oid)}
     failed |= {paths[oid]: "corrupted in the cache of this clone" for oid in broken}
     going = sorted(here - broken)
     for folders in (False, True):
         if not (folders and failed):
             batch = [oid for oid in going if oid.endswith(".dir") == folders]
-            errors = copy(cache, remote, batch)
-            failed |= {paths[oid]: errors.get(oid, "not accepted") for oid in absent(remote, batch)}
+            errors = copy_objects(cache, remote, batch)
+            failed |= {
+                paths[oid]: errors.get(oid, "not accepted") for oid in missing_from(remote, batch)
+            }
     sent = [oid for oid in going if paths[oid] not in failed]
     size = sum(Path(cache.oid_to_path(oid)).stat().st_size for oid in sent)
     return Moved(len(sent), len(paths) - len(lacking), size, failed)
 
 
-def copy(source: HashFileDB, target: HashFileDB, oids: list[str]) -> dict[str, str]:
+def copy_objects(source: HashFileDB, target: HashFileDB, oids: list[str]) -> dict[str, str]:
     """Copy objects; return the errors of those that failed, by hash."""
     errors: dict[str, str] = {}
 

@@ -10,15 +10,15 @@ from twincam.files.errors import UserError
 from twincam.sharing.storage import (
     ANSWER,
     Moved,
-    absent,
     fetch_outputs,
     listed,
+    missing_from,
     objects,
     reasons,
     run_cache,
-    send,
     summary,
     tracked,
+    upload,
 )
 
 
@@ -27,20 +27,22 @@ def push(repo: Repo, name: str | None) -> None:
     remote = repo.cloud.get_remote(name, "push")
     outputs = tracked(repo)
     folders = {oid: path for path, oid in outputs.items() if oid.endswith(".dir")}
-    if lost := [folders[oid] for oid in absent(repo.cache.local, folders)]:
+    if lost := [folders[oid] for oid in missing_from(repo.cache.local, folders)]:
         raise UserError(
             f"the cache of this clone lacks {listed(lost)}; run `make repro`, then push"
         )
-    done = send(repo.cache.local, remote.odb, objects(repo.cache.local, outputs))
+    done = upload(repo.cache.local, remote.odb, objects(repo.cache.local, outputs))
     print(summary("pushed", done, remote.path))
-    require(done, remote.path, "check that you may write there, run `make repro` and push again")
+    require_success(
+        done, remote.path, "check that you may write there, run `make repro` and push again"
+    )
     print(run_cache(repo, name, push=True))
 
 
 def pull(repo: Repo, name: str | None, *, everything: bool) -> None:
     """Download outputs, verify them, and check them out if all are intact."""
     outputs = tracked(repo, ("",) if everything else ANSWER)
-    bring(repo, name, outputs)
+    download(repo, name, outputs)
     print(run_cache(repo, name, push=False))
     changes = put_in_place(repo, outputs)
     print(
@@ -68,7 +70,7 @@ def put_in_place(repo: Repo, paths: Iterable[str]) -> dict[str, int]:
     return dict(done["stats"])
 
 
-def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
+def download(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
     """Download ``outputs`` (hash by path) to the cache.
 
     Raises:
@@ -77,7 +79,7 @@ def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
     remote = repo.cloud.get_remote(name, "pull")
     done = fetch_outputs(remote.odb, repo.cache.local, outputs)
     print(summary("fetched", done, remote.path))
-    require(
+    require_success(
         done,
         remote.path,
         "the intact files are in the cache; ask a colleague who has the others to delete them on "
@@ -85,7 +87,7 @@ def bring(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
     )
 
 
-def require(done: Moved, place: str, advice: str) -> None:
+def require_success(done: Moved, place: str, advice: str) -> None:
     """Raise UserError if any part of a transfer failed."""
     if done.failed:
         raise UserError(f"{len(done.failed)} files of {place}: {reasons(done.failed)}; {advice}")

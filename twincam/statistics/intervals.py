@@ -204,7 +204,7 @@ def compare_paired(
     )
 
 
-def stratified_draws(
+def stratified_resamples(
     labels: np.ndarray, seed: int, *names: object, draws: int = 1000
 ) -> Iterator[np.ndarray]:
     """Yield rows ``[N]`` sampled with replacement within each label of ``labels`` ``[N]``."""

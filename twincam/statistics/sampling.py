@@ -17,7 +17,7 @@ def turns(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
     return np.asarray(kind.groupby(kind).cumcount())
 
 
-def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
+def alternate_classes(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return ``order`` with the classes alternating: the first image of each, then the second ...
 
     Args:
@@ -28,10 +28,10 @@ def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
     return np.asarray(order[np.lexsort((kind, turns(labels, order)))])
 
 
-def draw_in_turn(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
+def sample_balanced(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
     """Return the sorted positions of at most ``most`` images, balanced over ``labels`` ``[N]``.
 
     ``names`` name this random choice.
     """
     order = generator(seed, *names).permutation(len(labels))
-    return np.sort(in_turn(labels, order)[:most])
+    return np.sort(alternate_classes(labels, order)[:most])
