@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from twincam.determinism import derived_seed, generator
+from twincam.determinism import derived_seed
 from twincam.statistics.estimates import share
 from twincam.statistics.ranking import mean_auc
 
@@ -102,11 +102,9 @@ def chance(
     features: pd.DataFrame,
     labels: np.ndarray,
     permutations: int,
-    seed: int,
-    *names: object,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Return the accuracies ``[permutations]`` of ``model`` fitted on shuffled labels of train."""
-    rng = generator(seed, "permutations", *names)
     fitted, scored = train.features.to_numpy(), features.to_numpy()
     return np.array(
         [

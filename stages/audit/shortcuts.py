@@ -15,6 +15,7 @@ from stages.audit.models import (
     score,
     used_feature,
 )
+from twincam.determinism import generator
 from twincam.files.messages import INDEPENDENT
 from twincam.files.metrics import Estimate
 
@@ -68,7 +69,8 @@ def audit(
         for key, model in models.items()
     }
     accuracy = found[best].figures["accuracy"].value
-    null = chance(models[best], fitted, features[val], labels[val], permutations, seed, name)
+    shuffled = generator(seed, "permutations", name)
+    null = chance(models[best], fitted, features[val], labels[val], permutations, shuffled)
     figures = {
         "model": best,
         "n": int(val.sum()),

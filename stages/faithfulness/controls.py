@@ -1,6 +1,7 @@
 """Which images are measured, and the control maps, which do not depend on the image at hand."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,14 @@ from twincam.statistics.sampling import sample_balanced
 BLIND = ("centre", "noise")
 """Controls that are the same whatever the maps show."""
 CONTROLS = ("other_image", "rolled", *BLIND)
+
+
+class Sample(NamedTuple):
+    """The N images measured: their logits ``[N,K]``, ids ``[N]``, and the `partners` of each."""
+
+    logits: np.ndarray
+    ids: np.ndarray
+    partner: np.ndarray
 
 
 def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:

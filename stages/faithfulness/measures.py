@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from stages.faithfulness.controls import BLIND, CONTROLS, controls
+from stages.faithfulness.controls import BLIND, CONTROLS, Sample, controls
 from stages.faithfulness.imputation import NOISE, impute
 from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
 from twincam.determinism import generator
@@ -22,7 +22,7 @@ from twincam.explanations.gradcam import margin_classes, margins
 from twincam.models.forward import BATCH, batches
 from twincam.models.network import Network, pool
 
-Judge = Callable[[Tensor], Tensor]
+Classify = Callable[[Tensor], Tensor]
 """Normalised inputs ``[B,3,S,S]`` to logits ``[B,K]``."""
 
 FRACTIONS = tuple(step / 8 for step in range(9))
@@ -64,24 +64,22 @@ class Measured(NamedTuple):
     kept: np.ndarray
 
 
-def judge_of(network: Network) -> Judge:
+def classify_with(network: Network) -> Classify:
     """Return the classifier as a function, without gradients; it must be in evaluation mode."""
 
     @torch.inference_mode()
-    def judge(inputs: Tensor) -> Tensor:
+    def classify(inputs: Tensor) -> Tensor:
         pixels = inputs.contiguous(memory_format=torch.channels_last)
         return network.head(pool(network.blocks(pixels)))
 
-    return judge
+    return classify
 
 
 def measure_all(
-    judge: Judge,
+    classify: Classify,
     inputs: Callable[[np.ndarray], Tensor],
-    logits: np.ndarray,
-    ids: np.ndarray,
+    sample: Sample,
     heat: Mapping[str, np.ndarray],
-    partner: np.ndarray,
     seed: int,
 ) -> dict[str, Measured]:
     """Measure the maps of every method and their controls, a batch of images at a time.
@@ -89,29 +87,27 @@ def measure_all(
     The controls that look at no map are measured once for all methods with maps of one size.
 
     Args:
-        judge: runs twice, and 117 times for each method and 78 times for each size of maps, for
+        classify: runs twice, and 117 times for each method and 78 times for each size of maps, for
             each image.
         inputs: gives those at positions ``[B]``, normalised, ``[B,3,S,S]``.
-        logits: of the N images as they are, ``[N,K]``.
-        ids: theirs, ``[N]``.
+        sample: the N images; a partner's map is the control ``other_image``.
         heat: maps ``[N,h,w]`` by method.
-        partner: of each image, ``[N]``, whose map is the control ``other_image``.
         seed: of the controls and of the noise on imputed pixels.
 
     Returns:
         By method, the method's own maps first and then its `CONTROLS`.
     """
     found: dict[str, list[Measured]] = {method: [] for method in heat}
-    for part in tqdm(list(batches(len(ids), BATCH)), "faithfulness", disable=None):
-        subject = subject_of(judge, inputs(part), logits[part], ids[part], seed)
+    for part in tqdm(list(batches(len(sample.ids), BATCH)), "faithfulness", disable=None):
+        subject = subject_of(classify, inputs(part), sample.logits[part], sample.ids[part], seed)
         blind: dict[tuple[int, ...], Measured] = {}
         for method, maps in heat.items():
-            others = controls(maps, partner, ids, part, seed)
+            others = controls(maps, sample.partner, sample.ids, part, seed)
             ties, size = others["noise"], maps.shape[1:]
             if size not in blind:
-                blind[size] = measure(judge, subject, [others[name] for name in BLIND], ties)
+                blind[size] = measure(classify, subject, [others[name] for name in BLIND], ties)
             tried = [maps[part], *(others[name] for name in CONTROLS if name not in BLIND)]
-            seeing = measure(judge, subject, tried, ties)
+            seeing = measure(classify, subject, tried, ties)
             found[method].append(
                 Measured(*map(np.concatenate, zip(seeing, blind[size], strict=True)))
             )
@@ -122,12 +118,12 @@ def measure_all(
 
 
 def subject_of(
-    judge: Judge, inputs: Tensor, logits: np.ndarray, ids: np.ndarray, seed: int
+    classify: Classify, inputs: Tensor, logits: np.ndarray, ids: np.ndarray, seed: int
 ) -> Subject:
     """Look at a batch before any map is tried.
 
     Args:
-        judge: runs once for each baseline.
+        classify: runs once for each baseline.
         inputs: normalised, ``[B,3,S,S]``.
         logits: of the same images as they are, ``[B,K]``.
         ids: theirs ``[B]``; an image's noise depends on its own and on ``seed``.
@@ -145,18 +141,18 @@ def subject_of(
         pairs=both,
         margin=margins(logits),
         baselines=empty,
-        emptied={name: _margins(judge(empty[name]), both) for name in BASELINES},
+        emptied={name: _margins(classify(empty[name]), both) for name in BASELINES},
         noise=torch.from_numpy(np.array(noise, np.float32)).to(inputs.device),
     )
 
 
 def measure(
-    judge: Judge, subject: Subject, maps: Sequence[np.ndarray], ties: np.ndarray
+    classify: Classify, subject: Subject, maps: Sequence[np.ndarray], ties: np.ndarray
 ) -> Measured:
     """Try each of the maps on each image.
 
     Args:
-        judge: runs 39 times for each map.
+        classify: runs 39 times for each map.
         subject: the B images.
         maps: M times ``[B,h,w]``.
         ties: ``[B,h,w]``, decide between pixels of equal relevance.
@@ -165,19 +161,19 @@ def measure(
     curves, road, kept = [], [], []
     for own in maps:
         ranks = pixel_ranks(own, ties, size).to(subject.inputs.device)
-        curves.append(margin_curves(judge, subject, ranks))
-        road.append(road_gains(judge, subject, ranks))
-        kept.append(kept_probabilities(judge, subject, own))
+        curves.append(margin_curves(classify, subject, ranks))
+        road.append(road_gains(classify, subject, ranks))
+        kept.append(kept_probabilities(classify, subject, own))
     return Measured(np.stack(curves), np.stack(road), np.stack(kept))
 
 
-def margin_curves(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
+def margin_curves(classify: Classify, subject: Subject, ranks: Tensor) -> np.ndarray:
     """Return the margins ``[baseline, kind, fraction, B]`` as pixels go or come.
 
     The ends are known: the image as it is and the baseline alone.
 
     Args:
-        judge: runs 28 times.
+        classify: runs 28 times.
         subject: the B images.
         ranks: of the pixels ``[B,1,S,S]``, 0 the most relevant.
     """
@@ -190,16 +186,16 @@ def margin_curves(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
             first = ranks < count_of(fraction, size)
             for curve, shown in ((deleted, ~first), (inserted, first)):
                 mixed = torch.where(shown, subject.inputs, empty)
-                curve.append(_margins(judge(mixed), subject.pairs))
+                curve.append(_margins(classify(mixed), subject.pairs))
         found.append(np.stack([[*deleted, subject.emptied[name]], [*inserted, subject.margin]]))
     return np.stack(found)
 
 
-def road_gains(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
+def road_gains(classify: Classify, subject: Subject, ranks: Tensor) -> np.ndarray:
     """Return, ``[B]``, half the mean margin of the least relevant removed minus the most relevant.
 
     Args:
-        judge: runs twice for each of `ROAD_FRACTIONS`.
+        classify: runs twice for each of `ROAD_FRACTIONS`.
         subject: the B images.
         ranks: of the pixels ``[B,1,S,S]``, 0 the most relevant.
     """
@@ -208,17 +204,17 @@ def road_gains(judge: Judge, subject: Subject, ranks: Tensor) -> np.ndarray:
     for fraction in ROAD_FRACTIONS:
         count = count_of(fraction, size)
         most, least = (
-            _margins(judge(impute(subject.inputs, removed, subject.noise)), subject.pairs)
+            _margins(classify(impute(subject.inputs, removed, subject.noise)), subject.pairs)
             for removed in (ranks < count, ranks >= size * size - count)
         )
         gains.append((least - most) / 2)
     return np.asarray(np.mean(gains, axis=0))
 
 
-def kept_probabilities(judge: Judge, subject: Subject, maps: np.ndarray) -> np.ndarray:
+def kept_probabilities(classify: Classify, subject: Subject, maps: np.ndarray) -> np.ndarray:
     """Return the predicted class's probability ``[B]`` of the normalised input times the map."""
     share = kept_shares(maps, subject.inputs.shape[-1]).to(subject.inputs.device)
-    logits = judge(subject.inputs * share).double()
+    logits = classify(subject.inputs * share).double()
     return logits.softmax(dim=1).gather(1, subject.pairs[:, :1])[:, 0].cpu().numpy()
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.faithfulness.controls import partners
-from stages.faithfulness.measures import judge_of, measure_all
+from stages.faithfulness.controls import Sample, partners
+from stages.faithfulness.measures import classify_with, measure_all
 from stages.faithfulness.sanity import gradcam_maps, same_maps, sanity_scores
 from stages.faithfulness.summary import (
     by_baseline,
@@ -63,7 +63,7 @@ def compare_methods(
     """
     rows, ids, labels = (split.index.to_numpy(), *(split[k].to_numpy() for k in ("id", "label")))
     predicted, margin = margin_classes(logits)[0], margins(logits)
-    partner = partners(predicted, seed)
+    sample = Sample(logits, ids, partners(predicted, seed))
 
     def squares(part: np.ndarray) -> np.ndarray:
         return images[rows[part]]
@@ -71,14 +71,14 @@ def compare_methods(
     def inputs(part: np.ndarray) -> torch.Tensor:
         return normalise(network, torch.from_numpy(squares(part)).to(device_of(network)))
 
-    measured = measure_all(judge_of(network), inputs, logits, ids, heat, partner, seed)
+    measured = measure_all(classify_with(network), inputs, sample, heat, seed)
     metrics: dict[str, Any] = {}
     for method, found in measured.items():
         scores, more = scores_of(found, logits), {}
         if method == "gradcam":
             original = gradcam_maps(network, squares, logits)
             if same_maps(original, heat[method]):
-                sane, series = sanity_scores(network, squares, logits, ids, original, partner, seed)
+                sane, series = sanity_scores(network, squares, sample, original, seed)
                 scores |= sane
                 more = {"randomisation": series_metrics(series, seed)}
         metrics[method] = {

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from stages.faithfulness.controls import Sample
 from stages.faithfulness.summary import Score
 from twincam import corruptions
 from twincam.determinism import derived_seed, generator
@@ -37,10 +38,8 @@ class Likeness(NamedTuple):
 def sanity_scores(
     network: Network,
     squares: Squares,
-    logits: np.ndarray,
-    ids: np.ndarray,
+    sample: Sample,
     original: np.ndarray,
-    partner: np.ndarray,
     seed: int,
 ) -> tuple[dict[str, Score], dict[str, Likeness]]:
     """Compare each image's map with those under noise and those of randomised networks.
@@ -48,10 +47,9 @@ def sanity_scores(
     Args:
         network: in evaluation mode; left as it is.
         squares: gives the N images.
-        logits: of the images as they are ``[N,K]``; they name the classes of every margin.
-        ids: ``[N]``.
+        sample: the same images; their logits name the classes of every margin, and a partner's
+            original map is the control.
         original: `gradcam_maps` of the images as they are.
-        partner: of each image, ``[N]``, whose original map is the control.
         seed: of noise and weights.
 
     Returns:
@@ -59,6 +57,7 @@ def sanity_scores(
         ``randomisation_similarity``, the size of the correlation once everything is randomised;
         and the likeness after each part that is randomised, in that order.
     """
+    logits, ids, partner = sample
     other = original[partner]
     shaken = [
         gradcam_maps(network, noisy(squares, ids, draw, seed), logits) for draw in range(DRAWS)

@@ -11,10 +11,11 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from stages.faithfulness import measures
+from stages.faithfulness.controls import Sample
 from stages.faithfulness.measures import (
     BASELINES,
     FRACTIONS,
-    Judge,
+    Classify,
     Measured,
     Subject,
     measure,
@@ -52,12 +53,13 @@ def truth(images: Tensor) -> np.ndarray:
     return nn.functional.avg_pool2d(bright, SIZE // CELLS)[:, 0].numpy()
 
 
-def measured(heat: np.ndarray, images: Tensor, judge: Judge = sees_brightness) -> dict[str, Any]:
-    logits = judge(images).numpy()
+def measured(
+    heat: np.ndarray, images: Tensor, classify: Classify = sees_brightness
+) -> dict[str, Any]:
+    logits = classify(images).numpy()
     partner = np.roll(np.arange(len(images)), 1)
-    found = measure_all(
-        judge, lambda part: images[part], logits, IDS[: len(images)], {"own": heat}, partner, 0
-    )
+    sample = Sample(logits, IDS[: len(images)], partner)
+    found = measure_all(classify, lambda part: images[part], sample, {"own": heat}, 0)
     return spelled(metrics_of(scores_of(found["own"], logits), np.zeros(len(images)), 0))
 
 
@@ -118,9 +120,11 @@ def test_methods_share_the_controls_that_look_at_no_map_and_change_no_figure(
     heat = {"true": true, "upside_down": -true, "coarse": coarse}
 
     def measure_some(*methods: str) -> tuple[dict[str, Measured], int]:
-        judge, some = Recorder(), {method: heat[method] for method in methods}
-        found = measure_all(judge, lambda part: patches[part], logits, IDS, some, partner, 0)
-        return found, len(judge.shown)
+        classify, some = Recorder(), {method: heat[method] for method in methods}
+        found = measure_all(
+            classify, lambda part: patches[part], Sample(logits, IDS, partner), some, 0
+        )
+        return found, len(classify.shown)
 
     together, calls = measure_some(*heat)
     batches = -(-COUNT // measures.BATCH)
@@ -174,7 +178,7 @@ def test_both_classes_of_the_margin_stay_those_of_the_image_as_it_is() -> None:
 
 
 class Recorder:
-    """A judge that keeps what it is shown."""
+    """A classify that keeps what it is shown."""
 
     def __init__(self) -> None:
         self.shown: list[Tensor] = []
@@ -185,16 +189,16 @@ class Recorder:
 
 
 def test_the_right_pixels_go_and_the_passes_are_those_promised(patches: Tensor) -> None:
-    judge, logits = Recorder(), sees_brightness(patches).numpy()
-    subject = subject_of(judge, patches, logits, IDS, 0)
-    assert len(judge.shown) == len(BASELINES)
-    judge.shown.clear()
+    classify, logits = Recorder(), sees_brightness(patches).numpy()
+    subject = subject_of(classify, patches, logits, IDS, 0)
+    assert len(classify.shown) == len(BASELINES)
+    classify.shown.clear()
     heat = truth(patches)
-    measure(judge, subject, [heat], heat)
+    measure(classify, subject, [heat], heat)
     curves = len(BASELINES) * 2 * (len(FRACTIONS) - 2)
-    assert len(judge.shown) == curves + 2 * 5 + 1 == 39
+    assert len(classify.shown) == curves + 2 * 5 + 1 == 39
     ranks = pixel_ranks(heat, heat, SIZE)
-    deleted, inserted = judge.shown[:curves:2], judge.shown[1:curves:2]
+    deleted, inserted = classify.shown[:curves:2], classify.shown[1:curves:2]
     steps = [*FRACTIONS[1:-1]] * len(BASELINES)
     for fraction, gone, come in zip(steps, deleted, inserted, strict=True):
         first = (ranks < count_of(fraction, SIZE)).expand_as(patches)
@@ -255,11 +259,11 @@ def images() -> Tensor:
 
 
 @torch.no_grad()
-def measured_once(judge: Judge, images: Tensor, heat: np.ndarray) -> tuple[Subject, Measured]:
+def measured_once(classify: Classify, images: Tensor, heat: np.ndarray) -> tuple[Subject, Measured]:
     """Measure one map of each image, without noise on imputed pixels."""
-    subject = subject_of(judge, images, judge(images).numpy(), IDS[: len(images)], 0)
+    subject = subject_of(classify, images, classify(images).numpy(), IDS[: len(images)], 0)
     silent = subject._replace(noise=torch.zeros_like(images))
-    return silent, measure(judge, silent, [heat], heat)
+    return silent, measure(classify, silent, [heat], heat)
 
 
 def test_average_drop_and_increase_are_torchcams(images: Tensor) -> None:

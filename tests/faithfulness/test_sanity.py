@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from stages.faithfulness.controls import Sample
 from stages.faithfulness.sanity import (
     cosines,
     gradcam_maps,
@@ -140,9 +141,8 @@ def test_scores_compare_each_image_with_itself_and_with_its_partner(learnt: Netw
     original = gradcam_maps(learnt, lambda part: images[part], logits)
     partner = np.roll(np.arange(len(images)), 1)
     before = copy.deepcopy(weights(learnt))
-    scores, series = sanity_scores(
-        learnt, lambda part: images[part], logits, IDS, original, partner, 0
-    )
+    sample = Sample(logits, IDS, partner)
+    scores, series = sanity_scores(learnt, lambda part: images[part], sample, original, 0)
     assert changed(before, weights(learnt)) == set()
     assert list(series) == STEPS
     noise, gone = scores["noise_cosine"], scores["randomisation_similarity"]

@@ -100,7 +100,7 @@ def test_every_figure_of_gradcam_and_its_controls_and_again_the_same_bytes(folde
 def test_other_methods_and_other_layers_are_not_taken_for_gradcam_of_the_last(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(methods, "judge_of", lambda _network: brightness_only)
+    monkeypatch.setattr(methods, "classify_with", lambda _network: brightness_only)
     most(folder, 4)
     rng = np.random.default_rng(0)
     for name, side in (("gradcam", 2), ("occlusion", 12)):
