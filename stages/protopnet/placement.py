@@ -92,7 +92,7 @@ def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
-    """Return cells of maps ``[N,h,w,C]`` as ``[M,C]``, at most `MAX_PATCHES`, chosen by seed."""
+    """Return the cells of maps ``[N,h,w,C]`` as ``[M,C]``, `MAX_PATCHES` at most, by seed."""
     patches = maps.reshape(-1, maps.shape[-1])
     if len(patches) <= MAX_PATCHES:
         return np.asarray(patches)

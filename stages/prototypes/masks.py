@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.prototypes.parts import BOX, NEAREST, box_sums
+from twincam.explanations.localisation import energy_inside, of_other_images
 from twincam.statistics.estimates import beside, share
 
 
@@ -36,23 +37,11 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
     own = np.diag(inside_of)
     controls = {
         "area": filled.mean(axis=(1, 2)),
-        "other_image": (inside_of.sum(axis=1) - own) / (len(own) - 1),
+        "other_image": of_other_images(inside_of),
         "constant": covered[:, covered.mean(axis=0).argmax()],
         "random": (pixels * covered).sum(axis=1) / pixels.sum(axis=1),
     }
     return {"on_mask_n": len(annotated), **beside("on_mask", own, controls, seed)}
-
-
-def energy_inside(heat: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Return the share of each map's positive heat inside each mask, ``[mask,map]``.
-
-    Args:
-        heat: ``[N,cells]``.
-        covered: the share of each cell that the masks fill, ``[N,cells]``.
-    """
-    positive = np.maximum(heat, 0)
-    shares = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
-    return np.asarray(covered @ shares.T)
 
 
 class Sources(NamedTuple):

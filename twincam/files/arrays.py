@@ -32,10 +32,10 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def read_masks(path: Path, rows: np.ndarray, size: int) -> np.ndarray:
-    """Read the masks ``[N,size,size]`` at ``rows``; empty ones where the file holds no mask.
+    """Read the masks ``[N,size,size]`` at ``rows``, all 0 if the file has none.
 
     Raises:
-        UserError: the file is no array.
+        UserError: the file is not an array.
     """
     masks = read_array(path)
     return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)

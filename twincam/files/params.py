@@ -31,7 +31,7 @@ class Block(BaseModel):
 def one_of(registry: Iterable[str]) -> BeforeValidator:
     """Return a validator for names from ``registry``, with the message of a ``Literal`` of them.
 
-    ``arch: Annotated[str, one_of(ARCHITECTURES)]``, say.
+    For example ``arch: Annotated[str, one_of(ARCHITECTURES)]``.
     """
     names = list(registry)
 

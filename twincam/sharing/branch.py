@@ -159,7 +159,7 @@ def read_neighbours(folder: Path) -> pd.DataFrame:
 
 
 def explained(folder: Path) -> Explained:
-    """Explain every evaluated image of a run by its own settings."""
+    """Read the explanations of every evaluated image of a run."""
     data, reports = folder / "data", folder / "reports"
     return read_explained(
         CaseFiles(

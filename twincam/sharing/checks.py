@@ -85,7 +85,7 @@ def stages_to_run(folder: Path) -> str | None:
 
 
 def misplaced(folder: Path) -> str | None:
-    """Say which outputs git would take in or has, and which metrics and details it lacks."""
+    """Return which outputs git tracks or would add, and which metrics and details it lacks."""
     held = set(output_of(folder, "git", "ls-files", "-z").split("\0"))
     holding = held | {str(parent) for name in held for parent in Path(name).parents}
     with Repo(str(folder)) as repo:

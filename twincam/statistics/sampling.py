@@ -7,7 +7,7 @@ from twincam.determinism import generator
 
 
 def turns(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return, ``[M]``, how many of the same class come earlier in ``order``.
+    """Return, ``[M]``, how many images of the same class come earlier in ``order``.
 
     Args:
         labels: of all images, ``[N]``.
