@@ -33,6 +33,12 @@ def changed_images(branch: Path, finished: Path) -> set[str]:
     return set(before.index[before != after.loc[before.index]])
 
 
+def headline_cell(folder: Path, stage: str, name: str) -> str:
+    found = read_metrics(folder / "reports" / f"{stage}.json")
+    value, low, high = (found.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+
+
 def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, finished: Path) -> None:
     text = (branch / "diff" / "diff.md").read_text()
     assert "| train.epochs | 2 | 1 |" in text
@@ -43,13 +49,16 @@ def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, fini
     listed = text[text.index("### Images") :]
     assert {name for name in expected if name in listed} == expected
     assert listed.count(".png |") == len(expected)
-    accuracy = [
-        "{accuracy:.3f} ({accuracy_low:.3f} to {accuracy_high:.3f})".format(
-            **read_metrics(folder / "reports" / "crossval.json")
-        )
-        for folder in (finished, branch)
-    ]
-    assert f"| crossval: accuracy | {accuracy[0]} | {accuracy[1]} |" in text
+    changed = 0
+    for stage, name in (
+        ("crossval", "accuracy"),
+        ("evaluate", "roc_auc"),
+        ("stability", "flip_rate"),
+    ):
+        before, after = (headline_cell(folder, stage, name) for folder in (finished, branch))
+        changed += before != after
+        assert (f"| {stage}: {name} | {before} | {after} |" in text) == (before != after)
+    assert changed, "the branch changes no headline: the test shows nothing"
     metrics = text[text.index("### Metrics") : text.index("### Images")]
     assert metrics.count("\n| ") <= 41
 
