@@ -7,7 +7,7 @@ from twincam.determinism import generator
 
 
 def in_turn(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Return ``order`` with the classes alternating: the first image of each, then the second ...
+    """Return ``order`` with the classes alternating: the first image of each class, the second …
 
     Args:
         labels: of all images, ``[N]``.
