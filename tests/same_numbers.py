@@ -21,11 +21,40 @@ FILES = {
 }
 """Former names of stages."""
 
-NAMES: list[tuple[str, str]] = []
+NAMES = [
+    (r"^(audit\..*)\.(low|high)$", r"\1.accuracy_\2"),
+    (r"^(evaluate\.external\.[^.]*)\.(low|high)$", r"\1.accuracy_\2"),
+    (r"^(evaluate\.external\..*\.per_class\.[^.]*)\.(low|high)$", r"\1.recall_\2"),
+    (r"^(leave_one_source_out)\.left_out\.", r"\1.sources."),
+    (r"^(leave_one_source_out)\.skipped$", r"\1.skipped_sources"),
+    (r"\.(left_out|not_measured)$", ".skipped"),
+    (r"^stability\.(.*)\bunstable", r"stability.\1flip_rate"),
+    (r"\bflips(_low|_high)?$", r"flip_rate\1"),
+    (r"\blost(_low|_high)?$", r"accuracy_drop\1"),
+    (r"\bcaught_or_unsure(_low|_high)?$", r"detected_or_abstained\1"),
+    (r"\bunsure\.(per_class\.[^.]*\.)?share(_low|_high)?$", r"unsure.\1abstention_rate\2"),
+    (r"\baccuracy_sure(_low|_high)?$", r"accuracy_when_sure\1"),
+    (r"\.beyond\.", ".given_shortcut."),
+    (r"^evaluate\.knows$", "evaluate.scope"),
+    (r"\.nll_change\.in_words$", ".nll_change_in_words"),
+    (r"\.guards\.projection\.(low|high)$", r".guards.projection.difference_\1"),
+    (r"(?<!guards\.projection)\.difference$", ""),
+    (r"\.(over_\w+|\w+_over_\w+|nll_change|change)\.(low|high)$", r".\1_\2"),
+    (r"^(prototypes\.evidence\.[^.]*)\.points(_low|_high)?$", r"\1.contribution\2"),
+    (r"^(prototypes\.evidence\.[^.]*)\.authentic$", r"\1.real_class"),
+    (r"^forensics\.nominal_false_alarms$", "forensics.target_fpr"),
+]
 """Patterns of former dotted names, ``stage.key.key``, and what they are now, in order."""
 
 TABLES = {"holdout.csv": "leave_one_source_out.csv"}
-COLUMNS = {"points": "weight"}
+COLUMNS = {
+    "points": "weight",
+    **{
+        f"{old}{end}": f"{new}{end}"
+        for old, new in (("flips", "flip_rate"), ("lost", "accuracy_drop"))
+        for end in ("", "_low", "_high")
+    },
+}
 """Former names of tables and of columns."""
 
 
@@ -69,6 +98,7 @@ def different_columns(old: Path, new: Path) -> Iterator[str]:
         after = pd.read_csv(other, dtype=str, keep_default_na=False)
         for column in before:
             name = COLUMNS.get(str(column), str(column))
+            name = str(column) if str(column) in after else name
             if name not in after:
                 yield f"{file.name}: {column} is not there"
             elif before[column].tolist() != after[name].tolist():

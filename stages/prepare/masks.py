@@ -76,7 +76,7 @@ def _by_colour(colours: np.ndarray, file: Path) -> np.ndarray:
 
 
 def _has_areas(values: np.ndarray) -> bool:
-    """Return whether there are few values, and those between the extremes fill more than edges."""
+    """Return whether values are few and the intermediate ones form areas, not only soft edges."""
     between = (values > values.min()) & (values < values.max())
     few = len(np.unique(values)) <= SHADES
     return few and bool(binary_erosion(between, np.ones((3, 3))).any())

@@ -1,4 +1,4 @@
-"""One row of the arrays: an image and its maps, cropped and resized alike to a square."""
+"""One row of the arrays: an image and its maps, cropped and resized to the same square."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -59,7 +59,7 @@ def label_conflicts(images: pd.DataFrame) -> list[dict[str, list[str]]]:
 
 
 def dominant_groups(images: pd.DataFrame, near: np.ndarray) -> list[str]:
-    """Return a warning for each class of which one group holds over a fifth, and over 2 images.
+    """Return a warning for each class that one group dominates: over a fifth and over 2 images.
 
     Args:
         images: columns path, label, sha256 and group.

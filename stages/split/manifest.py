@@ -72,9 +72,9 @@ def _read(file: Path) -> pd.DataFrame:
 
 
 def ignored_parts(manifest: pd.DataFrame, info: Path, root: Path) -> list[str]:
-    """Return a warning for each file that looks like a manifest but is not read, and for columns.
+    """Return warnings about files that look like a manifest but are not read, and about columns.
 
-    The columns are those that contradict or repeat what the folders say.
+    The columns are those whose values come from the folders, not from the manifest.
     """
     read = info / "manifest.csv"
     files = [
