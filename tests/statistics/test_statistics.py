@@ -10,7 +10,6 @@ from twincam.statistics.intervals import (
     logit_interval,
     mcnemar,
     percentile_interval,
-    share_with_interval,
     stratified_resamples,
     wilson,
 )
@@ -24,12 +23,6 @@ def test_wilson_is_scipys(hits: int, n: int) -> None:
 
 def test_wilson_of_91_in_100() -> None:
     assert wilson(91, 100) == pytest.approx((0.838, 0.952), abs=5e-4)
-
-
-def test_accuracy_is_inside_its_interval() -> None:
-    figures = share_with_interval("accuracy", np.array([True] * 9 + [False]))
-    assert figures["accuracy"] == 0.9
-    assert figures["accuracy_low"] < 0.9 < figures["accuracy_high"]
 
 
 def test_mcnemar_needs_six_images_that_only_one_model_gets_right() -> None:
@@ -48,10 +41,6 @@ def test_bootstrap_covers_the_mean_and_repeats() -> None:
     assert high - low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.15)
     assert bootstrap_mean(values, 0, "x") == (low, high)
     assert bootstrap_mean(values, 1, "x") != (low, high)
-
-
-def test_a_share_of_no_images_is_nan() -> None:
-    assert np.isnan(list(share_with_interval("recall", np.array([], bool)).values())).all()
 
 
 def drawn_pair(n: int = 60) -> tuple[np.ndarray, np.ndarray]:

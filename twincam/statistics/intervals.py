@@ -1,6 +1,6 @@
 """Confidence intervals and paired tests for small samples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,36 +25,12 @@ def wilson(hits: float, n: int, confidence: float = 0.95) -> tuple[float, float]
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
-def share_with_interval(name: str, hits: np.ndarray) -> dict[str, float]:
-    """Return the share of ``hits`` ``[N]`` (bool, or 0 to 1) and its 95 % Wilson interval.
-
-    Under the keys ``name``, ``name_low`` and ``name_high``; all NaN where N is 0.
-    """
-    if not len(hits):
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
-    low, high = wilson(float(hits.sum()), len(hits))
-    return {name: float(hits.mean()), f"{name}_low": low, f"{name}_high": high}
-
-
 def majority_share(labels: np.ndarray) -> float:
     """Return the share of the most common of ``labels`` ``[N]``, N at least 1.
 
     It is the accuracy of always predicting that label, the baseline of any accuracy.
     """
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
-
-
-def mean_of_shares(name: str, parts: Sequence[np.ndarray]) -> dict[str, float]:
-    """Return the mean of the shares of independent ``parts`` (bool ``[N_i]``) and its interval.
-
-    The 95 % interval combines those of the parts (Zou and Donner, Statistics in Medicine 2008), so
-    that it has a width even where every part is all right. Keys as in `share_with_interval`.
-    """
-    shares = np.array([part.mean() for part in parts])
-    bounds = np.array([wilson(float(part.sum()), len(part)) for part in parts])
-    below, above = np.sqrt((np.abs(bounds.T - shares) ** 2).sum(axis=1)) / len(parts)
-    mean = float(shares.mean())
-    return {name: mean, f"{name}_low": mean - float(below), f"{name}_high": mean + float(above)}
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
@@ -81,53 +57,6 @@ def bootstrap_mean(
     picks = rng.integers(0, len(values), size=(draws, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
-
-
-def mean_with_interval(
-    name: str, values: np.ndarray, seed: int, *names: object
-) -> dict[str, float]:
-    """Return the mean of ``values`` ``[N]`` and its interval of `bootstrap_mean`.
-
-    Under the keys ``name``, ``name_low`` and ``name_high``; ``names`` are the bootstrap's.
-    """
-    low, high = bootstrap_mean(values, seed, *names)
-    return {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
-
-
-def median_with_interval(name: str, values: np.ndarray) -> dict[str, float]:
-    """Return the median of ``values`` ``[N]`` and the 95 % interval of its order statistics.
-
-    Under the keys ``name``, ``name_low`` and ``name_high``; N is at least 1.
-    """
-    ranked, n = np.sort(values), len(values)
-    low = max(int(stats.binom.ppf(0.025, n, 0.5)) - 1, 0)
-    return {
-        name: float(np.median(ranked)),
-        f"{name}_low": float(ranked[low]),
-        f"{name}_high": float(ranked[n - 1 - low]),
-    }
-
-
-def paired_difference(
-    values: np.ndarray, control: np.ndarray, seed: int, *names: object
-) -> dict[str, float]:
-    """Return the mean ``difference`` of two figures of the same images and its 95 % interval.
-
-    A bootstrap paired by image. Where all images differ alike it has nothing to draw: the interval
-    then reaches as far as the share of images of another kind can be (Wilson).
-
-    Args:
-        values: ``[N]``, each 0 to 1; N at least 1.
-        control: the same.
-        seed: of the bootstrap.
-        names: of the bootstrap.
-    """
-    apart = values.astype(float) - control
-    low, high = bootstrap_mean(apart, seed, *names)
-    if np.ptp(apart) == 0:
-        unseen = wilson(0, len(apart))[1]
-        low, high = max(-1.0, low - unseen), min(1.0, high + unseen)
-    return {"difference": float(apart.mean()), "low": low, "high": high}
 
 
 class PairedComparison(NamedTuple):
