@@ -1,4 +1,4 @@
-"""Put every result into one page that opens without a network."""
+"""Write all results to one page that needs no network connection."""
 
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
 from twincam.figures.drawing import save_figure
@@ -33,7 +33,7 @@ FIGURES = (
     "faithfulness",
     "prototypes",
 )
-"""The stages whose pictures it shows."""
+"""The stages whose figures the page shows."""
 
 
 def main(argv: list[str]) -> None:

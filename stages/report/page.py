@@ -1,4 +1,4 @@
-"""What the page shows that no earlier stage has drawn or chosen."""
+"""Figures and choices of the page that no earlier stage made."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ PAGE = Path(__file__).with_name("index.html")
 
 
 def panels_of(folder: Path, ids: Sequence[str]) -> list[Path]:
-    """Return the panels of ``ids`` that ``folder`` holds, in the order of ``ids``."""
+    """Return the panels of ``ids`` that exist in ``folder``, in the order of ``ids``."""
     return [path for path in (folder / f"{name}.png" for name in ids) if path.is_file()]
 
 
@@ -31,7 +31,7 @@ def prototype_fitting_figure(history: pd.DataFrame) -> Any:
     """Draw each term of the prototype network's loss and its training accuracy over the epochs.
 
     Args:
-        history: ``reports/protopnet_history.csv``; phases follow each other.
+        history: ``reports/protopnet_history.csv``; one phase after the other.
     """
     from twincam.figures.drawing import new_figure
 

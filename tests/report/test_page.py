@@ -1,4 +1,4 @@
-"""The page is one file: it holds every figure and picture and asks for nothing else."""
+"""The page is one file: it contains every figure and picture and loads nothing else."""
 
 import re
 from pathlib import Path
@@ -48,12 +48,12 @@ def test_page_shows_every_panel_and_prototype(page: str, finished: Path) -> None
     assert panels >= len(wrong)
 
 
-def test_links_lead_somewhere(page: str) -> None:
+def test_links_have_targets(page: str) -> None:
     targets = set(re.findall(r'href="#([^"]+)"', page))
     assert targets <= set(re.findall(r'id="([^"]+)"', page))
 
 
-def test_panels_come_in_the_order_asked_for(tmp_path: Path) -> None:
+def test_panels_keep_the_requested_order(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(b"")
     found = panels_of(tmp_path, ["b", "missing", "a"])
@@ -61,19 +61,19 @@ def test_panels_come_in_the_order_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "of", "majority", "said"),
+    ("right", "of", "majority", "noted"),
     [(38, 41, 38, True), (35, 41, 38, True), (41, 41, 38, True), (38, 41, 21, False)],
 )
-def test_an_accuracy_that_the_commonest_class_reaches_is_said_to_show_nothing(
-    right: int, of: int, majority: int, said: bool
+def test_an_accuracy_not_above_the_majority_class_is_noted(
+    right: int, of: int, majority: int, noted: bool
 ) -> None:
     environment = Environment(loader=FileSystemLoader(PAGE.parent), autoescape=True)
     environment.filters["percent"] = percent
     module: Any = environment.get_template("sections/figures.html").module
     found = {"accuracy": share(np.arange(of) < right), "majority_share": majority / of}
     text = module.not_above(spelled(found), "val").strip()
-    assert bool(text) == said
-    assert not said or percent(majority / of) in text
+    assert bool(text) == noted
+    assert not noted or percent(majority / of) in text
 
 
 def test_percent() -> None:
