@@ -1,4 +1,4 @@
-"""How many verdicts are "unsure", why, and how accurate the others are."""
+"""How many verdicts are "unsure", why, and the accuracy of the others."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from twincam.statistics.estimates import share
 
 GUARANTEE = (
     "approximate: the thresholds come from models trained on parts of the training images, not "
-    "from the final one, and hold for images of the same sources"
+    "from the final model, and apply to images of the same sources"
 )
 
 
@@ -26,12 +26,12 @@ def unsure_figures(
     alpha: float,
     reason: str,
 ) -> dict[str, Any]:
-    """Return the block ``unsure`` of N images: how many, why, and what the others are worth.
+    """Return the block ``unsure`` of N images: how many, why, and the accuracy of the others.
 
     ``abstention_rate`` is the share of unsure verdicts, of which ``by_set``, ``by_delivery`` and,
-    where they were looked for, ``by_traces`` say the causes (an image may have several; without
-    sets the others alone decide, and ``skipped`` says why); ``accuracy_when_sure`` is that of the
-    others. ``coverage`` is the share of sets that hold the true class, to be read beside
+    where measured, ``by_traces`` are the causes (an image may have several; without sets only the
+    other causes apply, and ``skipped`` gives the reason); ``accuracy_when_sure`` is that of the
+    others. ``coverage`` is the share of sets that contain the true class, to be compared with
     ``nominal``, also by class; ``deliveries`` give the ``flip_rate`` of each delivery. All shares
     have Wilson's interval.
 
@@ -45,14 +45,14 @@ def unsure_figures(
     """
     labels, sure = table["label"].to_numpy(), ~table["unsure"].to_numpy()
     delivered = {name: flips[name].dropna().to_numpy() for name in flips}
-    judged = flips.notna().any(axis=1).to_numpy()
-    if sets is None and not judged.any():
-        return {"n": len(table), "skipped": f"{reason}; and no delivery was judged"}
+    with_delivery = flips.notna().any(axis=1).to_numpy()
+    if sets is None and not with_delivery.any():
+        return {"n": len(table), "skipped": f"{reason}; and no delivery was classified"}
     found: dict[str, Any] = {
         "n": len(table),
         "abstention_rate": share(~sure),
-        "by_delivery": share(flips.eq(1).any(axis=1).to_numpy()[judged]),
-        "n_delivered": int(judged.sum()),
+        "by_delivery": share(flips.eq(1).any(axis=1).to_numpy()[with_delivery]),
+        "n_delivered": int(with_delivery.sum()),
         **_by_traces(table["traces"].to_numpy(str)),
         "n_sure": int(sure.sum()),
         "accuracy_when_sure": share((table["predicted"].to_numpy() == labels)[sure]),

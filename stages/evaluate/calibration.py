@@ -1,4 +1,4 @@
-"""Whether a confidence is the share of images it is right on, before and after a temperature."""
+"""Calibration of the confidences before and after temperature scaling."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SIMULATIONS = 2000
 
 
 APPROXIMATION = (
-    "approximate: the temperature is that of models trained on parts of the training images"
+    "approximate: the temperature was fitted to models trained on parts of the training images"
 )
 
 
@@ -28,28 +28,28 @@ def brier_loss(p: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def bins_of(n: int) -> int:
-    """Return the number of bins for ``n`` images: 5 below 200, 10 below 1000, 15 from there on."""
+    """Return the number of bins for ``n`` images: 5 below 200, 10 below 1000, 15 otherwise."""
     return 5 if n < 200 else 10 if n < 1000 else 15
 
 
 def bin_starts(n: int, bins: int) -> np.ndarray:
-    """Return where each of ``bins`` equally full bins of ``n`` sorted images starts."""
+    """Return where each of ``bins`` equally sized bins of ``n`` sorted images starts."""
     return np.arange(bins) * n // bins
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
     """Return the expected calibration error in bins of equal mass.
 
-    The mean over images of the gap between mean confidence and share right in the image's bin
+    The mean over images of the gap between mean confidence and accuracy in the image's bin
     (Naeini et al., AAAI 2015; bins of equal mass: Nguyen and O'Connor, EMNLP 2015).
 
     Args:
         confidence: ``[N]``.
-        right: ``[…,N]``, whether the prediction is right, in any number of trials.
+        right: ``[…,N]``, whether the prediction is correct, for any number of trials.
         bins: at most N.
 
     Returns:
-        ``[…]``, 0 to 1. Larger than 0 even for perfect confidences: chance alone opens gaps.
+        ``[…]``, 0 to 1. Larger than 0 even for perfect confidences: chance alone causes gaps.
     """
     order = np.argsort(confidence, kind="stable")
     gaps = (right - confidence)[..., order]
@@ -58,18 +58,18 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int) -> n
 
 
 def simulated_truths(p: np.ndarray, seed: int, *names: object) -> np.ndarray:
-    """Return class indices ``[SIMULATIONS,N]``, drawn from ``p`` ``[N,K]`` as if it were true."""
-    draws = generator(seed, "calibrated", *names).random((SIMULATIONS, len(p), 1))
-    return (draws > p.cumsum(axis=1)[:, :-1]).sum(axis=-1)
+    """Return class indices ``[SIMULATIONS,N]``, sampled from ``p`` ``[N,K]``."""
+    samples = generator(seed, "calibrated", *names).random((SIMULATIONS, len(p), 1))
+    return (samples > p.cumsum(axis=1)[:, :-1]).sum(axis=-1)
 
 
 def calibration_figures(
     logits: np.ndarray, truth: np.ndarray, seed: int
 ) -> dict[str, Estimate | float]:
-    """Return NLL, Brier score and ECE of N images, and what to expect of each.
+    """Return NLL, Brier score and ECE of N images, and their expected values if calibrated.
 
-    The intervals are the bootstrap's, stratified by class. That of the ECE is biased upward, as the
-    ECE itself is: read it beside ``…_expected`` and ``…_expected_high``, the median and the 95th
+    The intervals are from a bootstrap stratified by class. That of the ECE is biased upward, as the
+    ECE itself is: compare it with ``…_expected`` and ``…_expected_high``, the median and the 95th
     percentile of a model with these confidences that is perfectly calibrated, on as many images.
 
     Args:
@@ -81,7 +81,7 @@ def calibration_figures(
     bins, confidence, predicted = bins_of(len(p)), p.max(axis=1), p.argmax(axis=1)
     losses = log_loss(logits, truth)
     brier, right = brier_loss(p, truth), predicted == truth
-    drawn = np.array(
+    resampled = np.array(
         [
             (
                 losses[pick].mean(),
@@ -105,7 +105,7 @@ def calibration_figures(
     }
     figures: dict[str, Estimate | float] = {}
     for column, (name, value) in enumerate(values.items()):
-        figures[name] = Estimate(value, *percentile_interval(value, drawn[:, column]), len(p))
+        figures[name] = Estimate(value, *percentile_interval(value, resampled[:, column]), len(p))
         figures[f"{name}_expected"], figures[f"{name}_expected_high"] = map(
             float, np.percentile(expected[name], [50, 95])
         )
@@ -120,8 +120,8 @@ def calibration(
     Args:
         logits: ``[N,K]``.
         truth: class indices ``[N]``.
-        temperature: None where none could be fitted: the figures before it remain.
-        reason: why none could be.
+        temperature: None where none could be fitted: only the figures before scaling are returned.
+        reason: why none could be fitted.
         seed: of the bootstrap.
     """
     n = len(truth)
@@ -143,21 +143,21 @@ def calibration(
 def nll_change(
     logits: np.ndarray, truth: np.ndarray, temperature: float, seed: int
 ) -> dict[str, Any]:
-    """Return ``nll_change``, the NLL after minus before the temperature, and what it means.
+    """Return ``nll_change``, the NLL after minus before the temperature, also in words.
 
-    Paired by image, with a bootstrap interval stratified by class; ``nll_change_in_words`` says
-    whether scaling made it better.
+    Paired by image, with a bootstrap interval stratified by class; ``nll_change_in_words`` states
+    whether scaling improved it.
     """
     change = log_loss(logits / temperature, truth) - log_loss(logits, truth)
     difference = float(change.mean())
-    drawn = [change[pick].mean() for pick in stratified_resamples(truth, seed, "nll change")]
-    low, high = percentile_interval(difference, np.array(drawn))
+    resampled = [change[pick].mean() for pick in stratified_resamples(truth, seed, "nll change")]
+    low, high = percentile_interval(difference, np.array(resampled))
     words = (
         "worse after scaling"
         if low > 0
         else "better after scaling"
         if high < 0
-        else "neither better nor worse after scaling, beyond chance"
+        else "neither better nor worse after scaling: the interval contains 0"
     )
     change_of_all = Estimate(difference, low, high, len(truth))
     return {"nll_change": change_of_all, "nll_change_in_words": words}
@@ -172,8 +172,8 @@ def reliability(logits: np.ndarray, truth: np.ndarray, seed: int) -> pd.DataFram
         seed: of the simulation.
 
     Returns:
-        ``n``; the mean ``confidence``; the share ``right`` with its Wilson interval ``low`` to
-        ``high``; and where a perfectly calibrated model's share lies in 95 % of samples,
+        ``n``; the mean ``confidence``; the accuracy ``right`` with its Wilson interval ``low`` to
+        ``high``; and the 95 % range of a perfectly calibrated model's share,
         ``expected_low`` to ``expected_high``.
     """
     p = np.exp(log_softmax(logits, axis=1))

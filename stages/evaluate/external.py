@@ -1,4 +1,4 @@
-"""How images of other sources, which took no part in training, are judged."""
+"""Figures of other sources, which were not used in training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from twincam.files.deliveries import untouched_external
 from twincam.files.predictions import predictions
 from twincam.statistics.estimates import share
 
-NO_GUARANTEE = "none: nothing of this source was seen when the thresholds were set"
+NO_GUARANTEE = "none: the thresholds were set without images of this source"
 
 
 def external_predictions(
@@ -30,11 +30,11 @@ def external_predictions(
 def source_figures(rows: pd.DataFrame, unsure: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``n``, ``accuracy`` and the block ``unsure`` of one source, also by class.
 
-    ``detected_or_abstained`` of a class is the share of its images that are classified right or
-    called unsure. All shares have Wilson's interval.
+    ``detected_or_abstained`` of a class is the share of its images that are classified correctly or
+    abstained on. All shares have Wilson's interval.
 
     Args:
-        rows: the source's rows of `stages.evaluate.prediction_sets.with_verdicts`.
+        rows: the source's rows of `twincam.confidence.verdicts.with_verdicts`.
         unsure: the block ``unsure`` of these rows.
     """
     right = (rows["predicted"] == rows["label"]).to_numpy()

@@ -1,4 +1,4 @@
-"""Confusion matrix, ROC, reliability and risk-coverage as pictures."""
+"""Confusion matrix, ROC, reliability and risk-coverage figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST, COUNTED, CURVES = 14.0, 25, 40
-"""Inches of a matrix's side, classes whose counts are written, and curves in colour."""
+"""Largest side of a matrix in inches, most classes with printed counts, most coloured curves."""
 
 
 def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
-    """Draw a confusion matrix for each evaluated split; of up to `COUNTED` classes, with counts."""
+    """Draw a confusion matrix for each evaluated split; with counts for up to `COUNTED` classes."""
     splits = sorted(table["split"].unique(), reverse=True)
     names = list(plot_labels(classes).values())
     letters = max(map(len, names))
@@ -42,9 +42,9 @@ def confusion_figure(table: pd.DataFrame, classes: Sequence[str]) -> "Figure":
 
 
 def roc_figure(curves: pd.DataFrame) -> "Figure":
-    """Draw the ROC of each class against the rest; of two classes, the curves mirror.
+    """Draw the ROC of each class against the rest; for two classes, the curves mirror each other.
 
-    Curves after the first `CURVES` are grey: no more can be distinguished.
+    Curves after the first `CURVES` are grey, since more colours cannot be distinguished.
     """
     shown = plot_labels(curves["class"].unique())
     points_of = {
@@ -65,7 +65,7 @@ def roc_figure(curves: pd.DataFrame) -> "Figure":
 
 
 def reliability_figure(diagrams: Mapping[str, Mapping[str, pd.DataFrame]]) -> "Figure":
-    """Draw how often predictions are right against how confident they are.
+    """Draw the accuracy of predictions against their confidence.
 
     Args:
         diagrams: by split and by moment (before, after the temperature), from
@@ -96,7 +96,7 @@ def _draw_reliability(axes: Any, bins: pd.DataFrame) -> None:
         0.7,
         bins["expected_low"],
         color="0.88",
-        label="95 % of samples if calibrated",
+        label="95 % range if calibrated",
     )
     axes.hlines(
         bins["confidence"], places - 0.35, places + 0.35, color="0.3", label="mean confidence"
@@ -109,17 +109,17 @@ def _draw_reliability(axes: Any, bins: pd.DataFrame) -> None:
         fmt="o",
         color=FOR / 255,
         capsize=3,
-        label="share right",
+        label="accuracy",
     )
     names = [f"{100 * value:.1f} %" for value in bins["confidence"]]
     axes.set_xticks(places, names, rotation=90 if len(bins) > 5 else 0)
-    axes.set_xlabel(f"mean confidence of {len(bins)} equally full bins")
+    axes.set_xlabel(f"mean confidence of {len(bins)} equally sized bins")
 
 
 def risk_coverage_figure(
     curves: pd.DataFrame, figures: Mapping[str, Mapping[str, Any]]
 ) -> "Figure":
-    """Draw the share wrong among the most confident images against how many those are.
+    """Draw the error rate of the most confident images against their share.
 
     Args:
         curves: from `stages.evaluate.selective.risk_coverage`.
@@ -146,8 +146,8 @@ def risk_coverage_figure(
             linestyle=":",
             label=f"rejected at random: area {one['aurc_random']:.3f}",
         )
-    axes.set(xlim=(0, 1), xlabel="share of images judged, the most confident first")
-    axes.set(ylabel="share of these wrong", title="Risk and coverage")
+    axes.set(xlim=(0, 1), xlabel="share of images kept, most confident first")
+    axes.set(ylabel="error rate among these", title="Risk-coverage curve")
     axes.set_ylim(0, max(1.6 * curves["risk"].max(), 0.05))
     axes.legend(loc="upper left", frameon=False)
     return figure

@@ -1,7 +1,7 @@
-"""The classifier's figures given a shortcut: where the shortcut fails, and at equal score of it.
+"""The classifier's figures given a shortcut: where the shortcut fails, and at equal score.
 
-A difference of two accuracies would not tell: two models can be right on the same images or on
-others. Here the classifier is scored where the audit's model does not help.
+A difference of two accuracies cannot show this: two models can be correct on the same images or on
+different ones. Here the classifier is scored where the audit's model does not help.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def given_shortcut(
     Returns:
         ``n_wrong``, the images that the audit's model gets wrong, ``accuracy_where_wrong`` of the
         classifier on them, ``auc_given``, the mean over classes of `conditional_auc`, and ``pairs``
-        that it rests on. A figure is `NOTHING` where no image contradicts the shortcut or too few
+        that it is based on. A figure is `NOTHING` if no image contradicts the shortcut or too few
         pairs share its score.
     """
     given = shortcut.set_index("id").loc[table["id"]]
@@ -76,17 +76,17 @@ def given_shortcut(
 
 
 def strata_of(shortcut: np.ndarray) -> np.ndarray:
-    """Return the stratum of each score ``[N]``: tens of neighbours, equal scores together."""
+    """Return the stratum of each score ``[N]``: ten neighbours each, ties together."""
     return ((rankdata(shortcut) - 1) // PER_STRATUM).astype(int)
 
 
 def conditional_auc(
     positive: np.ndarray, score: np.ndarray, strata: np.ndarray
 ) -> tuple[float, int]:
-    """Return the AUC of ``score`` among images of one stratum, and the pairs it rests on.
+    """Return the AUC of ``score`` among images of one stratum, and the number of pairs.
 
     The AUC adjusted for a covariate (Janes and Pepe, Biometrika 2009), by strata of it, each
-    weighted by its pairs. Strata must be narrow: within a wide one the covariate still has a say.
+    weighted by its pairs. Strata must be narrow: within a wide one the covariate still matters.
 
     Args:
         positive: bool ``[N]``.
@@ -123,10 +123,10 @@ def interval(
         mean_conditional([(a[pick], b[pick], c[pick]) for a, b, c in triples])[0]
         for pick in rng.integers(0, n, size=(DRAWS, n))
     ]
-    drawn = np.array(values)
+    resampled = np.array(values)
     trials = [disjoint_pairs(truth, strata_of(shortcut)) for truth, _, shortcut in triples]
     fewest = min(n for n in trials if n)
-    return logit_interval(mean_conditional(triples)[0], drawn[np.isfinite(drawn)], fewest)
+    return logit_interval(mean_conditional(triples)[0], resampled[np.isfinite(resampled)], fewest)
 
 
 def disjoint_pairs(positive: np.ndarray, strata: np.ndarray) -> int:

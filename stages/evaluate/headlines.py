@@ -1,4 +1,4 @@
-"""The figures that two branches are compared by."""
+"""The headline figures by which branches are compared."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,10 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headlines of test where there is one, else of val, and which ``split`` it is.
 
     Accuracy and AUC with their intervals; the ``abstention_rate`` and the ``accuracy_when_sure``;
-    and ``nll``, after the temperature where there is one. What was not measured is left out.
+    and ``nll``, after the temperature where there is one. What was not measured is omitted.
 
     Args:
-        details: `stages.evaluate.judging.split_figures` by split.
+        details: `stages.evaluate.splits.split_figures` by split.
     """
     split = headline_split(details)
     if split is None:

@@ -1,4 +1,4 @@
-"""Draw how well each source is classified when it is left out of training."""
+"""Draw the recall of each source when it is excluded from training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 HATCHES = ("", "///", "...", "xxx", "ooo")
 BARS = 120
-"""More bars would be taller than a page shows."""
+"""Most bars that fit on a page."""
 COLOURS = (FOR / 255, AGAINST / 255, (0.1, 0.55, 0.4), (0.7, 0.65, 0.1), (0.5, 0.5, 0.5))
 
 
 def draw_left_out(path: Path, details: Mapping[str, Any]) -> None:
-    """Write the `left_out_figure` of ``leave_one_source_out``'s details, or why there is none."""
+    """Write the `left_out_figure` of ``leave_one_source_out``'s details, or why it was skipped."""
     if "sources" in details:
         save_figure(path, left_out_figure(details["sources"]))
     else:
@@ -35,12 +35,12 @@ def draw_left_out(path: Path, details: Mapping[str, Any]) -> None:
 
 
 def left_out_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
-    """Draw the recall of each source left out with its interval, one bar for each of its classes.
+    """Draw the recall of each excluded source with its interval, one bar for each of its classes.
 
-    Of more than `BARS`, those of the lowest recall.
+    If there are more than `BARS`, those of the lowest recall.
 
     Args:
-        left_out: by source, as it stands in JSON:
+        left_out: by source, as in the JSON file:
             ``per_class.<label>.{recall,recall_low,recall_high,n}``.
     """
     bars = [
@@ -71,6 +71,6 @@ def left_out_figure(left_out: Mapping[str, Mapping[str, Any]]) -> "Figure":
     axes.set_yticks(
         -np.arange(len(bars)), [f"{shown[source]} (n = {one['n']})" for source, _, one in bars]
     )
-    axes.set(xlim=(0, 1), xlabel="recall when left out of training")
+    axes.set(xlim=(0, 1), xlabel="recall when excluded from training")
     add_legend(axes, {names[label]: handle for label, handle in handles.items()})
     return figure

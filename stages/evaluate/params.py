@@ -14,7 +14,7 @@ class Evaluate(Block):
 
 
 class Params(Block):
-    """What this stage reads of ``params.yaml``."""
+    """What this stage reads from ``params.yaml``."""
 
     seed: int
     real_class: str | None

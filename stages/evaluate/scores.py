@@ -1,4 +1,4 @@
-"""Figures of merit of predicted probabilities, each with its 95 % interval."""
+"""Metrics of predicted probabilities, each with its 95 % interval."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +16,12 @@ from twincam.statistics.ranking import average_precision, mean_auc
 def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Return the figures of one evaluated split.
 
-    ``majority_share`` is the accuracy of always naming its commonest class.
-    ``roc_auc`` and ``average_precision`` are means over the classes, each against the rest, of
-    those that occur both ways. ``f1_macro`` is the mean over the classes
-    that occur or are predicted. Shares have Wilson's interval, ``balanced_accuracy`` combines those
+    ``majority_share`` is the accuracy of always predicting its most common class.
+    ``roc_auc`` and ``average_precision`` are means over the classes, each against the rest, that
+    have positives and negatives. ``f1_macro`` is the mean over the classes that occur or are
+    predicted. Shares have Wilson's interval, ``balanced_accuracy`` combines those
     of the recalls, the others have a `logit_interval` of a bootstrap stratified by class; a figure
-    that no image bears on is `NOTHING`.
+    without images is `NOTHING`.
 
     Args:
         table: from `twincam.files.predictions.predictions`, of one split.
@@ -39,7 +39,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
         **{f"f1_of_{name}": n[name] for name in classes},
     }
     value = _resampled(labels, predicted, p, classes)
-    draws = pd.DataFrame(
+    resampled = pd.DataFrame(
         _resampled(labels[pick], predicted[pick], p[pick], classes)
         for pick in stratified_resamples(labels, seed, "scores")
     )
@@ -48,7 +48,7 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
         found = value[key]
         if found is None or not trials[key]:
             return NOTHING
-        interval = logit_interval(found, draws[key].to_numpy(float), trials[key])
+        interval = logit_interval(found, resampled[key].to_numpy(float), trials[key])
         return Estimate(found, *interval, len(table))
 
     correct = predicted == labels
@@ -87,7 +87,7 @@ def _resampled(
 
 
 def f1_score(truth: np.ndarray, predicted: np.ndarray) -> float | None:
-    """Return the F1 of two bools ``[N]``, None where neither holds anywhere."""
+    """Return the F1 of two bools ``[N]``, None if both are False everywhere."""
     either = truth.sum() + predicted.sum()
     return float(2 * (truth & predicted).sum() / either) if either else None
 

@@ -1,4 +1,4 @@
-"""What rejecting the least confident images would buy."""
+"""The effect of rejecting the least confident images."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from twincam.statistics.intervals import percentile_interval, stratified_resampl
 
 
 def selective_risks(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the share wrong among the k most confident images, for k = 1 … N.
+    """Return the error rate among the k most confident images, for k = 1 … N.
 
-    Images of equal confidence come in any order: the mean over all their orders is returned.
+    For images of equal confidence, the mean over all their orders is returned.
 
     Args:
         confidence: ``[N]``.
@@ -42,11 +42,10 @@ def selective_figures(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Return the block ``risk_coverage`` of one split.
 
     ``aurc``, the area under the risk-coverage curve (Geifman and El-Yaniv, NeurIPS 2017), smaller
-    is better, with a bootstrap interval stratified by class; beside it ``aurc_random``, of
-    rejection at random, which is the share wrong, and ``aurc_oracle``, of rejecting what is wrong
-    first.
-    Where nothing is wrong the bootstrap's interval has no width: the upper end is then Wilson's of
-    the share wrong, which rejection at random would have.
+    is better, with a bootstrap interval stratified by class; ``aurc_random``, of rejection at
+    random, which is the error rate; and ``aurc_oracle``, of rejecting the errors first.
+    Without errors the bootstrap's interval has no width: its upper end is then that of Wilson's
+    interval of the error rate, which is the area of rejection at random.
 
     Args:
         rows: predictions of one split, with ``label, predicted, confidence``.
@@ -55,11 +54,11 @@ def selective_figures(rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     labels = rows["label"].to_numpy()
     confidence, right = rows["confidence"].to_numpy(), labels == rows["predicted"].to_numpy()
     value = float(selective_risks(confidence, right).mean())
-    drawn = [
+    resampled = [
         selective_risks(confidence[pick], right[pick]).mean()
         for pick in stratified_resamples(labels, seed, "risk coverage")
     ]
-    low, high = percentile_interval(value, np.array(drawn))
+    low, high = percentile_interval(value, np.array(resampled))
     if right.all():
         high = wilson(0, len(right))[1]
     oracle = selective_risks(right.astype(float), right)

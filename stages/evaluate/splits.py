@@ -23,7 +23,7 @@ def split_figures(
     classes: Sequence[str],
     seed: int,
 ) -> dict[str, Any]:
-    """Return the figures of one evaluated split; ``skipped`` says what is missing and why."""
+    """Return the figures of one evaluated split; ``skipped`` is why one is missing."""
     table = verdicts.table
     truth = truth_of(table, classes)
     calibrated = calibration(verdicts.logits, truth, model.temperature, model.no_temperature, seed)
@@ -42,7 +42,7 @@ def split_figures(
 def reliability_diagrams(
     parts: Mapping[str, Verdicts], model: ConfidenceModel, classes: Sequence[str], seed: int
 ) -> dict[str, dict[str, pd.DataFrame]]:
-    """Return the reliability diagrams, by split and before and after the temperature."""
+    """Return the reliability diagrams, by split, before and after temperature scaling."""
     found = {}
     for name, part in parts.items():
         moments = {"before": part.logits}

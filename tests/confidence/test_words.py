@@ -8,7 +8,7 @@ from twincam.files.predictions import join_names
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
 
 
-def said(
+def words_of(
     predicted: str,
     held: str,
     flips: str,
@@ -27,24 +27,24 @@ def said(
 
 
 def test_the_authentic_class_is_never_affirmed() -> None:
-    assert said("real", "real", "", "real") == "no trace of the generators seen in training"
-    assert "real" not in said("real", "real", "", "real")
-    assert said("fake", "fake", "", "fake") == "looks like the fake images seen in training"
-    assert said("real", "real", "", "real", real_class=None) == (
+    assert words_of("real", "real", "", "real") == "no trace of the generators seen in training"
+    assert "real" not in words_of("real", "real", "", "real")
+    assert words_of("fake", "fake", "", "fake") == "looks like the fake images seen in training"
+    assert words_of("real", "real", "", "real", real_class=None) == (
         "looks like the real images seen in training"
     )
 
 
 def test_unsure_says_why() -> None:
-    assert said("real", "fake|real", "", "unsure") == "unsure (could be fake or real)"
-    both = said("real", "fake|real", "JPEG 40|half size", "unsure")
-    assert both == "unsure (could be fake or real; judged otherwise after JPEG 40, half size)"
-    assert "unlike what training has shown" in said("real", "", "", "unsure")
-    traced = said("real", "real", "", "unsure", traces="found")
+    assert words_of("real", "fake|real", "", "unsure") == "unsure (could be fake or real)"
+    both = words_of("real", "fake|real", "JPEG 40|half size", "unsure")
+    assert both == "unsure (could be fake or real; classified differently after JPEG 40, half size)"
+    assert "unlike the training images of every class" in words_of("real", "", "", "unsure")
+    traced = words_of("real", "real", "", "unsure", traces="found")
     assert traced == "unsure (its finest detail is unlike that of the photographs seen in training)"
-    named = said("c", join_names(["a|b", "c"]), "", "unsure")
+    named = words_of("c", join_names(["a|b", "c"]), "", "unsure")
     assert named == "unsure (could be a|b or c)"
-    assert said("real", "real", "letterbox", "unsure").endswith("after letterbox)")
+    assert words_of("real", "real", "letterbox", "unsure").endswith("after letterbox)")
 
 
 def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured() -> None:
@@ -76,4 +76,4 @@ def test_other_sources_count_by_their_generated_images_alone() -> None:
 def test_without_sources_the_class_is_named_and_without_an_authentic_class_all_are() -> None:
     assert "behind the class fake" in scope_of(TRAIN.assign(source=""), "real", {}, {})
     plain = scope_of(TRAIN, None, {}, {})
-    assert plain.startswith("The model knows the classes fake, real")
+    assert plain.startswith("The model distinguishes only the classes fake, real")

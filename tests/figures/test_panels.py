@@ -80,7 +80,7 @@ def test_swapped_cells_show_the_partners_pixels() -> None:
 
 def test_the_verdict_and_what_the_model_was_trained_on_are_written() -> None:
     other = case(1, np.zeros(1)).row.copy()
-    other["in_words"] = "unsure (judged otherwise after JPEG 40)"
+    other["in_words"] = "unsure (classified differently after JPEG 40)"
     plain, other_words, other_knowledge = (
         np.asarray(draw_panel(made)).astype(int)
         for made in (

@@ -1,4 +1,4 @@
-"""Confidences that mean what they say: a temperature from out-of-fold scores."""
+"""Temperature scaling: calibrated confidences from out-of-fold scores."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 FEWEST = 20
-"""Images from which a temperature is fitted, and calibration measured."""
+"""Fewest images to fit a temperature or to measure calibration."""
 
 
 LARGEST_TEMPERATURE = 20.0
@@ -26,7 +26,7 @@ def logits_and_truth(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[np.n
 
 
 def fit_temperature(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[float | None, str]:
-    """Return what to divide logits by so that confidences fit, or None and the reason.
+    """Return the temperature to divide logits by, or None and the reason.
 
     Temperature scaling (Guo et al., ICML 2017): the minimum of the negative log-likelihood of
     images that the scoring model did not train on; repeats are further rows.

@@ -1,4 +1,4 @@
-"""Prediction sets: the classes that an image may belong to, with a stated error rate."""
+"""Prediction sets: the classes that an image could belong to, with a stated error rate."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,13 +15,13 @@ def thresholds(
     """Return the largest score at which a class still belongs to a prediction set, by class.
 
     Class-conditional split conformal prediction (Vovk, ACML 2012) on out-of-fold scores, as
-    cross-conformal prediction and the CV+ have it (Barber et al., Annals of Statistics 2021): of
-    the n images of a class, the score of rank ceil((n + 1) (1 - alpha)). Were they scored by the
+    in cross-conformal prediction and the CV+ (Barber et al., Annals of Statistics 2021): of
+    the n images of a class, the score of rank ceil((n + 1) (1 - alpha)). If they were scored by the
     final model, at least 1 - alpha of each class's images would have their class in their set;
-    here this holds approximately.
+    here this holds only approximately.
 
     Args:
-        scored: ``id, label, logit_<class>…``; of the rows of one image the mean score counts.
+        scored: ``id, label, logit_<class>…``; the scores of one image's rows are averaged.
         classes: the K labels.
         alpha: the share of images whose set may lack their class.
 
@@ -51,13 +51,13 @@ def prediction_sets(
 ) -> np.ndarray:
     """Return which classes belong to the set of each image, bool ``[N,K]``.
 
-    A class's score is its negative log-probability, from the logits, so that nothing saturates.
+    A class's score is its negative log-probability, from the logits, to avoid saturation.
     """
     score = -log_softmax(logits.astype(np.float64), axis=1)
     return score <= np.array([limits[name] for name in classes])
 
 
 def unsure_by_set(table: pd.DataFrame, sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return, bool ``[N]``, where the set ``[N,K]`` is not the predicted class alone."""
+    """Return, bool ``[N]``, whether the set ``[N,K]`` differs from the predicted class alone."""
     predicted = table["predicted"].to_numpy()[:, None] == np.array(classes)
     return (sets != predicted).any(axis=1)

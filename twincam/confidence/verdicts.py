@@ -16,9 +16,9 @@ UNSURE, FOUND = "unsure", "found"
 
 
 class ConfidenceModel(NamedTuple):
-    """What the out-of-fold scores teach: a temperature and the limits of prediction sets.
+    """Fitted to out-of-fold scores: a temperature and the limits of prediction sets.
 
-    Each is None where it could not be had, and ``no_temperature`` or ``no_limits`` says why.
+    Each is None if it could not be fitted; ``no_temperature`` or ``no_limits`` is the reason.
     """
 
     temperature: float | None
@@ -29,9 +29,9 @@ class ConfidenceModel(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What else was found about images: their deliveries, and the ids of those with traces.
+    """Further evidence on images: their deliveries, and the ids of those with traces.
 
-    ``traced`` is None where no traces were looked for; they bear on what is taken for the class
+    ``traced`` is None if traces were not measured; they count against the prediction
     ``real_class``.
     """
 
@@ -56,7 +56,7 @@ class Verdicts(NamedTuple):
 
 
 def fit_confidence(scored: pd.DataFrame, classes: Sequence[str], alpha: float) -> ConfidenceModel:
-    """Learn from out-of-fold scores, ``id, label, logit_<class>…``; say what cannot be learnt."""
+    """Fit to out-of-fold scores, ``id, label, logit_<class>…``; warn of what cannot be fitted."""
     temperature, no_temperature = fit_temperature(scored, classes)
     limits, no_limits = thresholds(scored, classes, alpha)
     if no_temperature:
@@ -79,7 +79,7 @@ def verdicts_of(
         table: from `twincam.files.predictions.predictions`.
         logits: ``[N,K]``, of the same images.
         model: from `fit_confidence`.
-        evidence: what else was found about them.
+        evidence: of the same images.
         classes: the K labels.
     """
     temperature, limits = model.temperature, model.limits
@@ -95,7 +95,7 @@ def verdicts_of(
 
 
 def traced_ids(traces: pd.DataFrame) -> frozenset[str] | None:
-    """Return the ids with traces in ``data/forensics.csv``; None where none were looked for."""
+    """Return the ids with traces in ``data/forensics.csv``; None if not measured."""
     if traces.empty:
         return None
     return frozenset(traces.loc[traces["traced"].astype(bool), "id"])
@@ -135,17 +135,17 @@ def with_verdicts(
     """Return ``table`` with the columns ``calibrated, set, flips, traces, unsure, verdict``.
 
     ``unsure`` is True where the set is not the predicted label alone, any delivery flips it or
-    traces speak against it. (A set may hold another class alone: then it contradicts the
-    prediction.) ``verdict`` says it to a reader: the predicted label or `UNSURE`, which a class may
-    be called, too. Sets and flips are written by `twincam.files.predictions.join_names`.
+    traces contradict it. (A set may contain another class alone: then it contradicts the
+    prediction.) ``verdict`` is for display: the predicted label or `UNSURE`, which may also be the
+    name of a class. Sets and flips are written by `twincam.files.predictions.join_names`.
 
     Args:
         table: predictions of N images.
         calibrated: confidence ``[N]`` after the temperature; None leaves the column empty.
         sets: from `prediction_sets`, of the same images; None leaves the column empty.
         flips: from `flips_by_delivery`, of the same images.
-        doubted: bool ``[N]``, where traces speak against the prediction; None where none were
-            looked for.
+        doubted: bool ``[N]``, whether traces contradict the prediction; None if traces were
+            not measured.
         classes: the K labels.
     """
     unsure = flips.eq(1).any(axis=1).to_numpy()

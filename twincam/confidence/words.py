@@ -1,7 +1,7 @@
-"""The words that the evidence carries.
+"""Verdicts in words that claim no more than the evidence supports.
 
-A model trained on some generators can say that an image looks like what they make. It can never say
-that a photograph is real: only that it finds no trace of these generators.
+A model trained on some generators can report that an image looks like their images. It can never
+report that a photograph is real, only that it finds no trace of these generators.
 """
 
 from collections.abc import Hashable, Mapping
@@ -14,7 +14,7 @@ from twincam.files.predictions import split_names
 
 
 def in_words(table: pd.DataFrame, real_class: str | None) -> list[str]:
-    """Return what can be said of each image.
+    """Return the verdict on each of N images as a sentence.
 
     Args:
         table: ``predicted, set, flips, traces, unsure`` of N images.
@@ -38,10 +38,10 @@ def _unsure(row: Mapping[Hashable, Any]) -> str:
     if held and held != [row["predicted"]]:
         reasons.append(f"could be {' or '.join(held)}")
     if row["flips"]:
-        reasons.append(f"judged otherwise after {', '.join(split_names(row['flips']))}")
+        reasons.append(f"classified differently after {', '.join(split_names(row['flips']))}")
     if row["traces"] == FOUND:
         reasons.append("its finest detail is unlike that of the photographs seen in training")
-    why = "; ".join(reasons) or "unlike what training has shown of any class"
+    why = "; ".join(reasons) or "unlike the training images of every class"
     return f"{UNSURE} ({why})"
 
 
@@ -51,41 +51,41 @@ def scope_of(
     leave_one_source_out: Mapping[str, Any],
     external: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """Return what the model was trained on, and how it does on other sources, in sentences.
+    """Return in sentences what the model was trained on and its recall on other sources.
 
     Args:
         train: ``label, source`` of the training images.
         real_class: as in `in_words`.
-        leave_one_source_out: the details of that stage, as they stand in JSON.
+        leave_one_source_out: the details of that stage, as in its JSON file.
         external: the figures of other sources, by source, in the same form.
     """
     classes = sorted(train["label"].unique())
     if real_class not in classes:
         return (
-            f"The model knows the classes {', '.join(classes)} as its training images show them, "
-            "and nothing else."
+            f"The model distinguishes only the classes {', '.join(classes)}, as shown in its "
+            "training images."
         )
     generated = train[train["label"] != real_class]
     named = sorted(generated.loc[generated["source"] != "", "source"].unique())
-    seen = ", ".join(named) or f"those behind the class {', '.join(generated['label'].unique())}"
+    seen = ", ".join(named) or f"those of the class {', '.join(generated['label'].unique())}"
     sentences = [f"Generators seen in training: {seen}."]
     for label, found in leave_one_source_out.get("macro", {}).items():
         if label != real_class:
             sentences.append(
-                f"Of {found['n']} {label} images of {found['sources']} sources, each left out of "
-                f"training in turn, {_recall(found)} were recognised."
+                f"Of {found['n']} {label} images of {found['sources']} sources, each excluded "
+                f"from training, {_recall(found)} were recognised."
             )
     for source, found in external.items():
         for label, one in found["per_class"].items():
             if label != real_class:
                 sentences.append(
-                    f"Of {one['n']} {label} images of {source}, which took no part in training, "
+                    f"Of {one['n']} {label} images of {source}, not used in training, "
                     f"{_recall(one)} were recognised."
                 )
     if len(sentences) == 1:
         sentences.append(
-            "How it judges a generator that it has not seen was not measured; expect that such "
-            "images pass unnoticed, with high confidence."
+            "Recall on unseen generators was not measured; expect their images to be missed, "
+            "with high confidence."
         )
     return " ".join(sentences)
 
