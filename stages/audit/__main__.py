@@ -1,4 +1,4 @@
-"""Measure how well the classes can be told apart without looking at what the images show."""
+"""Measure how well the classes can be classified without the image content."""
 
 import io
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ SHOWN_LEAKS = 24
 
 
 def describe_file(root: Path, path: str) -> dict[str, Any]:
-    """Return the descriptors and the metadata of a file as it is."""
+    """Return the descriptors and the metadata of an original file."""
     return {"metadata": read_metadata(root / path), **describe(decode(root / path).image)}
 
 
 def describe_square(jpeg_quality: int, square: np.ndarray) -> dict[str, Any]:
-    """Return the same of a harmonised image, bytes ``[S,S,3]``: of its file a size remains."""
+    """Return the same of a harmonised image, bytes ``[S,S,3]``; its only metadata is the size."""
     image = Image.fromarray(square)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=jpeg_quality)
@@ -59,7 +59,7 @@ def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
             (
                 decode(root / leak["path"], at_least=256).image,
                 decode(root / leak["because_of"], at_least=256).image,
-                f"{leak['path']}: left out of {leak['split']}",
+                f"{leak['path']}: excluded from {leak['split']}",
                 f"{leak['kind']} copy of {leak['because_of']}",
             )
             for leak in dropped[:SHOWN_LEAKS]
@@ -135,9 +135,9 @@ def require_below(limit: float | None, details: Mapping[str, Any]) -> None:
     for name, found in details.get("harmonised", {}).items():
         if limit is not None and found["accuracy"].value > limit:
             raise UserError(
-                f"{name} of the harmonised images tells the classes apart in "
+                f"{name} of the harmonised images correctly classifies "
                 f"{100 * found['accuracy'].value:.1f} % of val, above audit.max_shortcut_accuracy "
-                f"{limit}; choose other images, or raise the limit and read "
+                f"{limit}; use other images, or raise the limit and read "
                 "reports/details/audit.json"
             )
 

@@ -1,4 +1,4 @@
-"""Descriptors of an image that know nothing of what it shows: colour, spectrum, thumbnail."""
+"""Descriptors of an image that ignore its content: colour, spectrum, thumbnail."""
 
 import numpy as np
 from PIL import Image
@@ -30,9 +30,9 @@ def colour(image: Image.Image) -> np.ndarray:
 def spectrum(image: Image.Image) -> np.ndarray:
     """Return the logarithm of the mean power of luma in rings of equal width ``[37]``.
 
-    The rings go from 0 to 0.5 cycles a pixel of the image as it is, so that what resampling and
-    upsampling leave stays where it is. Of a large image the middle counts, up to 1024 pixels a
-    side, under a Hann window.
+    The rings go from 0 to 0.5 cycles a pixel at the original resolution, so that traces of
+    resampling keep their frequency. Images are cropped centrally to at most 1024 pixels a side and
+    weighted by a Hann window.
     """
     luma = np.asarray(image.convert("L"), np.float64)
     height, width = (min(side, LARGEST) for side in luma.shape)

@@ -1,4 +1,4 @@
-"""Draw what the audit found, and the copies that were dropped."""
+"""Figures of the audit: accuracies, and images excluded as copies."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,19 +39,19 @@ def shortcuts_figure(found: Mapping[str, Mapping[str, Any]]) -> "Figure":
         for row, one in zip(rows, values, strict=True):
             axes.plot([one["chance_high"]] * 2, [row - 0.16, row + 0.16], color="black", lw=2)
     axes.set_yticks(np.arange(len(names))[::-1], names)
-    axes.set(xlim=(0, 1), xlabel="accuracy on val; black: 19 of 20 trials of chance stay below")
+    axes.set(xlim=(0, 1), xlabel="accuracy on val; black: 95th percentile of chance")
     axes.legend(frameon=False, loc="lower right")
     return figure
 
 
 def leaks_picture(pairs: Sequence[tuple[Image.Image, Image.Image, str, str]]) -> Image.Image:
-    """Draw each image that was dropped beside the copy it was dropped for.
+    """Draw each excluded image next to its copy.
 
     Args:
-        pairs: the dropped image, its copy, and a line for each.
+        pairs: the excluded image, its copy, and a line for each.
     """
     if not pairs:
-        return text_picture("No image was left out as a copy.")
+        return text_picture("No image was excluded as a copy.")
     width = 2 * TILE + 3 * GAP + 520
     picture = Image.new("RGB", (width, len(pairs) * (TILE + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""What a file says of itself, without a look at its pixels."""
+"""Metadata of an image file, read without decoding its pixels."""
 
 import hashlib
 from pathlib import Path
@@ -28,7 +28,7 @@ COMMON = 20
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Return what the header of an image file says; numbers are 0 where a format lacks them."""
+    """Return the metadata in an image file's header; numbers that a format lacks are 0."""
     with Image.open(path, formats=FORMATS) as image:
         tables = getattr(image, "quantization", None) or {}
         width, height = image.size
@@ -51,7 +51,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def jpeg_quality(table: Any) -> float:
-    """Estimate the quality, 1 to 100, of the scale that libjpeg uses from its luminance table.
+    """Estimate libjpeg's quality, 1 to 100, from the luminance table.
 
     The mean over entries of ``table / LUMINANCE`` gives the scaling s in percent; s = 200 - 2 q for
     q of at least 50, else 5000 / q.
@@ -61,7 +61,7 @@ def jpeg_quality(table: Any) -> float:
 
 
 def table_name(tables: dict[int, Any]) -> str:
-    """Return a short name of a file's quantization tables: encoders differ in them."""
+    """Return a short name for a file's quantization tables, which differ between encoders."""
     text = repr([list(tables[key]) for key in sorted(tables)])
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -74,7 +74,7 @@ def subsampling(image: Image.Image) -> str:
 
 
 def exif_tags(image: Image.Image) -> int:
-    """Return how many EXIF tags a file has; a malformed block counts as none."""
+    """Return how many EXIF tags a file has; a malformed block counts as 0."""
     try:
         return len(image.getexif())
     except Exception:  # malformed EXIF can make Pillow raise almost anything
@@ -82,9 +82,9 @@ def exif_tags(image: Image.Image) -> int:
 
 
 def as_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` as numbers: each of the `COMMON` most frequent words of a column is one.
+    """Return ``table`` as numbers; the `COMMON` most frequent words of a column are one-hot encoded.
 
-    The columns of words become ``<column> = <word>``, 0 or 1.
+    Text columns become ``<column> = <word>``, 0 or 1.
     """
     words = table.select_dtypes(exclude="number")
     common = {name: words[name].value_counts().index[:COMMON] for name in words}

@@ -1,4 +1,4 @@
-"""Fit models on descriptors, score them on other images, and against chance."""
+"""Fit models on descriptors, score them on held-out images, and estimate chance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from twincam.statistics.estimates import share
 from twincam.statistics.ranking import mean_auc
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
-"""Inverse strengths of the logistic regressions' L2 penalty, chosen by folds of train."""
+"""Inverse strengths of the logistic regressions' L2 penalty, cross-validated on train."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Scored:
-    """What one model found: its figures, and for each scored image the probabilities ``[M,K]``."""
+    """The figures of one model and its probabilities ``[M,K]`` for the scored images."""
 
     figures: dict[str, Any]
     probabilities: np.ndarray
@@ -52,12 +52,12 @@ def logistic(penalty: float) -> Any:
 
 
 def tree(depth: int) -> Any:
-    """Return a decision tree; of depth 1 it is a stump, which looks at one feature."""
+    """Return a decision tree; at depth 1 it is a stump, which uses one feature."""
     return DecisionTreeClassifier(max_depth=depth, random_state=0)
 
 
 def best_logistic(data: Data, split: StratifiedGroupKFold) -> Any:
-    """Return the logistic regression with the penalty of least loss over folds of ``data``."""
+    """Return the logistic regression with the penalty of lowest cross-validated loss on ``data``."""
     search = GridSearchCV(
         logistic(1.0),
         {"logisticregression__C": PENALTIES},
@@ -76,7 +76,7 @@ def candidates(data: Data, split: StratifiedGroupKFold, *, trees: bool) -> dict[
 
 
 def best_of(models: Mapping[str, Any], data: Data, split: StratifiedGroupKFold) -> str:
-    """Return the name of the model most often right over folds of ``data``, the first if equal."""
+    """Return the name of the model with the best cross-validated accuracy, the first of equals."""
     accuracy = {
         name: cross_val_score(
             model, data.features.to_numpy(), data.labels, groups=data.groups, cv=split
@@ -115,6 +115,6 @@ def chance(
 
 
 def used_feature(model: Any, names: Sequence[str]) -> str | None:
-    """Return the feature that a fitted stump looks at; None if it looks at none."""
+    """Return the feature that a fitted stump uses, None if it uses none."""
     first = int(model.tree_.feature[0])
     return names[first] if first >= 0 else None

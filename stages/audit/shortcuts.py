@@ -1,4 +1,4 @@
-"""How well the classes can be told apart without looking at what the images show."""
+"""How well the classes can be classified without the image content."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from twincam.files.messages import INDEPENDENT
 from twincam.files.metrics import Estimate
 
 FEWEST_SCORED, FEWEST_TRAINED = 12, 5
-"""With fewer images in val, or of a class in train, one image decides: nothing is said."""
+"""Fewest images in val, and of a class in train, for a meaningful result."""
 
 
 def too_few(split: pd.DataFrame) -> str | None:
@@ -29,9 +29,9 @@ def too_few(split: pd.DataFrame) -> str | None:
     groups = train.groupby("label")["group"].nunique()
     least = int(groups.reindex(split["label"].unique(), fill_value=0).min())
     if len(val) < FEWEST_SCORED:
-        return f"{len(val)} images in val; {FEWEST_SCORED} are the fewest that say much"
+        return f"{len(val)} images in val; at least {FEWEST_SCORED} are needed"
     if least < FEWEST_TRAINED:
-        return f"{least} {INDEPENDENT} of a class; {FEWEST_TRAINED} are the fewest"
+        return f"{least} {INDEPENDENT} of a class; at least {FEWEST_TRAINED} are needed"
     return None
 
 
@@ -43,19 +43,19 @@ def audit(
     seed: int,
     name: str,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Fit on train what one descriptor allows, and score it on val.
+    """Fit models on one descriptor of train and score them on val.
 
     Args:
         split: ``id, label, split, group`` of N images.
         features: the descriptor of the same images ``[N,F]``.
         classes: the labels, sorted.
-        permutations: fits on shuffled labels that chance is measured by.
+        permutations: fits on shuffled labels that estimate chance.
         seed: of folds and permutations.
-        name: of the descriptor; that of metadata is tried with trees, too.
+        name: of the descriptor; for metadata, trees are tried, too.
 
     Returns:
         ``model, accuracy, auc, n, chance, chance_high, p`` (the share of shuffled fits
-        at least as accurate, those counted with this one) and for metadata each model's figures;
+        at least as accurate, this fit included) and for metadata each model's figures;
         and for every image of val and test its ``id, split, predicted`` and ``p_<class>``.
     """
     train, val = ((split["split"] == part).to_numpy() for part in ("train", "val"))
@@ -92,32 +92,32 @@ def audit(
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the accuracy of the strongest shortcut into the harmonised images."""
+    """Return the accuracy of the strongest shortcut in the harmonised images."""
     found = [one["accuracy"] for one in details.get("harmonised", {}).values()]
     return {"shortcut_accuracy": max(found)} if found else {}
 
 
 def in_words(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
-    """Return what the figures of `audit` by descriptor mean, a sentence each."""
+    """Return the significant results of `audit` as sentences."""
     sentences = []
-    for place, found in (("the files as they are", raw), ("the harmonised images", harmonised)):
-        telling = {
+    for place, found in (("the original files", raw), ("the harmonised images", harmonised)):
+        significant = {
             name: one
             for name, one in found.items()
             if one["p"] < 0.05 and one["accuracy"].low > one["chance"]
         }
-        for name, one in sorted(telling.items(), key=lambda item: -item[1]["accuracy"].value):
+        for name, one in sorted(significant.items(), key=lambda item: -item[1]["accuracy"].value):
             feature = one.get("stump", {}).get("feature") if one["model"] == "stump" else None
             by = f"{name} ({feature})" if feature else name
             sentences.append(
-                f"{by[0].upper()}{by[1:]} of {place} tells the classes apart in "
+                f"{by[0].upper()}{by[1:]} of {place} correctly classifies "
                 f"{100 * one['accuracy'].value:.1f} % of {one['n']} images "
                 f"({100 * one['accuracy'].low:.1f} to {100 * one['accuracy'].high:.1f}); "
-                f"chance gives {100 * one['chance']:.1f} %, at most "
-                f"{100 * one['chance_high']:.1f} % in 19 of 20 trials."
+                f"chance is {100 * one['chance']:.1f} % "
+                f"(95th percentile {100 * one['chance_high']:.1f} %)."
             )
-        if not telling:
+        if not significant:
             sentences.append(
-                f"Nothing tried tells the classes of {place} apart better than chance at this n."
+                f"No model of {place} classifies significantly better than chance at this n."
             )
     return sentences

@@ -1,4 +1,4 @@
-"""Measure what re-compression, blur, scaling, cropping, noise and light cost the classifier."""
+"""Measure the classifier under re-compression, blur, scaling, cropping, noise and brightness."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +47,7 @@ def draw_flips(
     Args:
         split: rows of ``data/split.csv``.
         squares: their images, bytes ``[N,S,S,3]``.
-        logits: theirs as they are ``[N,K]`` and under each condition ``[C,N,K]``.
+        logits: of the unmodified images ``[N,K]`` and under each condition ``[C,N,K]``.
         classes: the K labels.
         seed: of the noise.
     """
@@ -64,7 +64,7 @@ def draw_flips(
 
 
 def main(argv: list[str]) -> None:
-    """Run the stage; the pictures show ``test`` where there is one, else ``val``."""
+    """Run the stage; the figures show ``test`` if it exists, else ``val``."""
     args = parse_flags(
         argv,
         __doc__,
@@ -83,15 +83,15 @@ def main(argv: list[str]) -> None:
     tables = []
     with atomic_folder(args.figures) as folder:
         for name, rows in chosen.items():
-            tried = split.iloc[rows]
-            labels = tried["label"].map(classes.index).to_numpy()
-            logits = logits_by_condition(network, images, rows, tried["id"].to_numpy(), seed)
+            sampled = split.iloc[rows]
+            labels = sampled["label"].map(classes.index).to_numpy()
+            logits = logits_by_condition(network, images, rows, sampled["id"].to_numpy(), seed)
             clean = figures(labels, logits[0], seed, name)
             table = curve(labels, *logits, classes, seed)
             details[name] = {"clean": clean, **by_corruption(table)}
             tables.append(table.assign(split=name, condition=f"{name}: " + table["condition"]))
             save_figure(folder / "robustness.png", curves_figure(table, clean, name))
-            first = draw_flips(tried, images[rows], logits, classes, seed)
+            first = draw_flips(sampled, images[rows], logits, classes, seed)
             save_picture(folder / "flips.png", first)
         if not tables:
             for picture in ("robustness.png", "flips.png"):

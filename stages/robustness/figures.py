@@ -1,4 +1,4 @@
-"""Draw what the corruptions cost, and the images that flip first."""
+"""Draw the accuracy under corruption, and the images that flip first."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +29,7 @@ NAME = 124
 
 
 class Card(NamedTuple):
-    """An image, bytes ``[S,S,3]``, as it is and corrupted, with what was done and predicted."""
+    """An image, bytes ``[S,S,3]``, clean and corrupted, with the corruption and predictions."""
 
     path: str
     clean: np.ndarray
@@ -44,7 +44,7 @@ def curves_figure(table: pd.DataFrame, clean: Mapping[str, Any], split: str) -> 
 
     Args:
         table: `curve` of one split.
-        clean: `figures` of the same images as they are.
+        clean: `figures` of the same unmodified images.
         split: its name.
     """
     figure = new_figure(9.6, 5.4)
@@ -53,14 +53,14 @@ def curves_figure(table: pd.DataFrame, clean: Mapping[str, Any], split: str) -> 
         rows = table[table["corruption"] == name].sort_values("severity")
         for key, colour, label in (
             ("accuracy", AGAINST / 255, "accuracy"),
-            ("flip_rate", FOR / 255, "predictions flipped"),
+            ("flip_rate", FOR / 255, "flip rate"),
         ):
             axes.plot(rows["severity"], rows[key], "o-", color=colour, label=label)
             axes.fill_between(
                 rows["severity"], rows[f"{key}_low"], rows[f"{key}_high"], color=colour, alpha=0.18
             )
         axes.axhline(
-            clean["accuracy"].value, color="0.4", lw=1, ls="--", label="accuracy, as they are"
+            clean["accuracy"].value, color="0.4", lw=1, ls="--", label="accuracy, unmodified"
         )
         axes.set(xlabel=ladder.axis, ylim=(0, 1.02), xticks=sorted(ladder.severities))
         if name in ("jpeg", "rescale", "crop"):
@@ -71,9 +71,9 @@ def curves_figure(table: pd.DataFrame, clean: Mapping[str, Any], split: str) -> 
 
 
 def flips_picture(cards: Sequence[Card]) -> Image.Image:
-    """Draw the images whose prediction flips first, as they are beside corrupted."""
+    """Draw the images whose prediction flips first, unmodified next to corrupted."""
     if not cards:
-        return text_picture("No prediction flipped under any corruption tried.")
+        return text_picture("No prediction flipped under any corruption.")
     columns = min(COLUMNS, len(cards))
     step = (2 * TILE + 2 * GAP, TILE + TEXT + GAP)
     size = (columns * step[0] + GAP, -(-len(cards) // columns) * step[1] + GAP)
@@ -85,7 +85,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
         write_bold_line(draw, (left, top), card.path, width=2 * TILE, size=12)
         below = top + 20 + TILE + 4
         for shift, image, lines in (
-            (0, card.clean, ("as it is", card.before)),
+            (0, card.clean, ("unmodified", card.before)),
             (TILE + 4, card.corrupted, (card.done, card.after)),
         ):
             square = Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS)
@@ -96,7 +96,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
 
 
 def in_words(logits: np.ndarray, classes: Sequence[str]) -> str:
-    """Return the predicted class, as long as a tile allows, and its probability, of ``[K]``."""
+    """Return the predicted class, shortened to fit a tile, and its probability, from ``[K]``."""
     p = softmax(logits.astype(np.float64))
     shown = fitted(classes, NAME, 12)[classes[int(p.argmax())]]
     return f"{shown}, {100 * p.max():.0f} %"

@@ -1,4 +1,4 @@
-"""Which images are tried, and the classifier's logits for them under every condition."""
+"""Sample images, and run the classifier on them under every condition."""
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,19 @@ from twincam.models.forward import BATCH, batches, logits_of
 from twincam.models.network import Network
 
 FEWEST = 12
-"""In a split of fewer images one of them decides: nothing is said."""
+"""Fewest images in a split for a meaningful result."""
 
 
 def choose(split: pd.DataFrame, most: int, seed: int) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Draw the images that are tried.
+    """Sample the images to corrupt.
 
     Args:
         split: ``data/split.csv``.
         most: images of each evaluated split; 0 takes none.
-        seed: of the draw.
+        seed: of the sampling.
 
     Returns:
-        The rows to try of each split that has enough, and why others are skipped.
+        The sampled rows of each split that has enough, and why others are skipped.
     """
     if not most:
         return {}, ["robustness.images is 0"]
@@ -35,14 +35,14 @@ def choose(split: pd.DataFrame, most: int, seed: int) -> tuple[dict[str, np.ndar
             order = generator(seed, "robustness", name).permutation(len(rows))
             chosen[name] = rows[np.sort(order[:most])]
         elif len(rows):
-            reasons.append(f"{len(rows)} images in {name}; {FEWEST} are the fewest that say much")
+            reasons.append(f"{len(rows)} images in {name}; at least {FEWEST} are needed")
     return chosen, reasons
 
 
 def logits_by_condition(
     network: Network, images: np.ndarray, rows: np.ndarray, ids: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run ``images[rows]`` through ``network`` as they are and under each of `CONDITIONS`.
+    """Run ``images[rows]`` through ``network`` unmodified and under each of `CONDITIONS`.
 
     Args:
         network: in evaluation mode.
@@ -52,7 +52,7 @@ def logits_by_condition(
         seed: of the noise.
 
     Returns:
-        Logits ``[N,K]`` of the images as they are and ``[C,N,K]`` of the corrupted.
+        Logits ``[N,K]`` of the unmodified and ``[C,N,K]`` of the corrupted images.
     """
     clean, corrupted = [], []
     for indices in tqdm(list(batches(len(rows), BATCH)), "robustness", disable=None):
@@ -72,8 +72,8 @@ def corrupted_squares(
 ) -> np.ndarray:
     """Return bytes ``[B,S,S,3]`` under ``condition``.
 
-    The noise of an image depends on its id and on ``seed`` alone: it is the same at every severity,
-    only stronger.
+    The noise of an image depends only on its id and on ``seed``: it is the same at every severity,
+    only scaled.
     """
     changed = [
         condition.apply(Image.fromarray(square), generator(seed, "noise", name))

@@ -1,4 +1,4 @@
-"""Each corruption turned up step by step, the mildest first."""
+"""Each corruption at rising severities, the mildest first."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ Corruption = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 
 
 class Ladder(NamedTuple):
-    """A corruption and its severities, whole numbers so that they can be keys of metrics.
+    """A corruption and its severities, integers, so that they can be keys of metrics.
 
     ``words`` names one severity and ``axis`` all of them.
     """
@@ -49,8 +49,8 @@ LADDERS = {
     "crop": Ladder(
         _of_percent(corruptions.crop),
         (90, 80, 70, 60),
-        "middle {} % cut out",
-        "middle % cut out",
+        "cropped to the middle {} %",
+        "cropped to the middle %",
     ),
     "noise": Ladder(
         corruptions.noise,
@@ -65,11 +65,11 @@ LADDERS = {
         "brightness, %",
     ),
 }
-"""Brightness by the size of its logarithm: a quarter more is a smaller step than a quarter less."""
+"""Brightness is ordered by its absolute logarithm: 125 % is a smaller change than 75 %."""
 
 
 class Condition(NamedTuple):
-    """One corruption at one severity; ``step`` counts up its ladder from 0."""
+    """One corruption at one severity; ``step`` is its index in the ladder."""
 
     corruption: str
     severity: int
@@ -80,7 +80,7 @@ class Condition(NamedTuple):
         return LADDERS[self.corruption].apply(image, self.severity, rng)
 
     def in_words(self) -> str:
-        """Return what is done, for people."""
+        """Return a readable description."""
         return LADDERS[self.corruption].words.format(self.severity)
 
 

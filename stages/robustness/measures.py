@@ -1,4 +1,4 @@
-"""What a corruption costs: accuracy, recall, confidence, and predictions that flip."""
+"""Metrics under corruption: accuracy, recall, confidence and flip rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ def figures(
         labels: indices of the classes ``[N]``.
         logits: ``[N,K]`` of the same images.
         seed: of the bootstrap of the confidence.
-        names: of what was done to the images.
+        names: of the corruption, for the seed.
     """
     confidence = softmax(logits.astype(np.float64), axis=1).max(axis=1)
     return {
@@ -52,19 +52,19 @@ def figures(
 def costs(
     labels: np.ndarray, clean: np.ndarray, corrupted: np.ndarray, seed: int, *names: object
 ) -> dict[str, Estimate]:
-    """Return what a corruption changes against the same images as they are.
+    """Return the effect of a corruption relative to the same unmodified images.
 
     Args:
         labels: indices of the classes ``[N]``.
-        clean: logits ``[N,K]`` of the images as they are.
+        clean: logits ``[N,K]`` of the unmodified images.
         corrupted: logits ``[N,K]`` of the same images corrupted.
         seed: of the bootstrap.
-        names: of what was done to the images.
+        names: of the corruption, for the seed.
 
     Returns:
         ``flip_rate``, the share of predictions that change, with its Wilson interval, and
-        ``accuracy_drop``, with a bootstrap interval paired by image. The latter has no width where
-        no image turns right or wrong; the interval of the flip rate then says what N allows.
+        ``accuracy_drop``, with a bootstrap interval paired by image. The latter has no width if
+        no image becomes correct or wrong; use the interval of the flip rate then.
     """
     before, after = clean.argmax(axis=1), corrupted.argmax(axis=1)
     drop = (before == labels).astype(float) - (after == labels)
@@ -92,7 +92,7 @@ def curve(
 
     Args:
         labels: indices of the classes ``[N]``.
-        clean: logits ``[N,K]`` of the images as they are.
+        clean: logits ``[N,K]`` of the unmodified images.
         corrupted: logits ``[C,N,K]`` of the same images.
         classes: the K labels.
         seed: of the bootstraps.
@@ -122,7 +122,7 @@ def by_corruption(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, float]:
-    """Return the lowest accuracy under any corruption, of test where there is one, else of val."""
+    """Return the lowest accuracy under any corruption, of test if it exists, else of val."""
     split = headline_split(details)
     if split is None:
         return {}
@@ -131,13 +131,13 @@ def headlines(details: Mapping[str, Any]) -> dict[str, float]:
 
 
 def first_flips(clean: np.ndarray, corrupted: np.ndarray) -> list[Flip]:
-    """Return each image that flips with the mildest step that does it, the most fragile first.
+    """Return each image that flips with its mildest flipping condition, the least robust first.
 
-    Among equal steps, of one image or of several, the wider margin of the new prediction over the
+    Among equal steps, of one image or several, the larger margin of the new prediction over the
     old one comes first.
 
     Args:
-        clean: logits ``[N,K]`` of the images as they are.
+        clean: logits ``[N,K]`` of the unmodified images.
         corrupted: logits ``[C,N,K]`` of the same images under `CONDITIONS`.
     """
     before = clean.argmax(axis=1)

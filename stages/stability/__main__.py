@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.stability.external import find_external, loose_external
-from stages.stability.judging import judge
+from stages.stability.judging import classify
 from stages.stability.params import Params
 from stages.stability.pictures import Picture, deliver
 from stages.stability.summary import headlines, summarise, tabulate
@@ -25,7 +25,7 @@ from twincam.near_duplicates.copies import copies_of
 
 
 def evaluated_pictures(split: pd.DataFrame, root: Path) -> list[Picture]:
-    """Return the images of ``split`` that are evaluated, with their files below ``root``."""
+    """Return the evaluated images of ``split`` with their files in ``root``."""
     rows = split[split["split"].isin(EVALUATED_SPLITS)]
     columns = [rows[name] for name in ("id", "path", "split", "source", "label")]
     files = [root / path for path in rows["path"]]
@@ -60,20 +60,20 @@ def main(argv: list[str]) -> None:
     network.module.to(device())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
-        warn("stability", f"{loose} files of {args.external} lie in no class folder; ignored")
+        warn("stability", f"{loose} files in {args.external} are not in a class folder; ignored")
 
-    known = dict(zip(split["sha256"], split["path"], strict=True))
+    by_sha256 = dict(zip(split["sha256"], split["path"], strict=True))
     files = [picture.file for picture in external if not picture.fault]
     copies = copies_of(args.root, split, files, args.near_duplicate_distance, args.max_pixels)
-    send = partial(deliver, params.prepare, args.max_pixels, known, copies)
+    send = partial(deliver, params.prepare, args.max_pixels, by_sha256, copies)
     pictures = [*evaluated_pictures(split, args.root), *external]
     arrivals = zip(pictures, in_order(send, pictures, "stability"), strict=True)
-    judged, logits, left_out = judge(network, arrivals)
-    warn("stability", *(f"left out {one.path}: {one.reason}" for one in left_out))
+    classified, logits, skipped = classify(network, arrivals)
+    warn("stability", *(f"skipped {one.path}: {one.reason}" for one in skipped))
 
-    table = tabulate(judged, logits, network.classes)
-    leaks = [{"path": one.path, "because_of": one.because_of} for one in left_out if one.because_of]
-    bad = [{"path": one.path, "reason": one.reason} for one in left_out if not one.because_of]
+    table = tabulate(classified, logits, network.classes)
+    leaks = [{"path": one.path, "because_of": one.because_of} for one in skipped if one.because_of]
+    bad = [{"path": one.path, "reason": one.reason} for one in skipped if not one.because_of]
     write_table(args.deliveries, table)
     details = {**summarise(table, network.classes), "bad": bad, "leaks": leaks}
     write_metrics(args.details, details)

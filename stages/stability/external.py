@@ -1,4 +1,4 @@
-"""Find the images of other sources, which take no part in training."""
+"""Find the images of other sources, which are not used in training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,37 +13,37 @@ from twincam.images.decoding import image_id
 def find_external(folder: Path, classes: Sequence[str]) -> list[Picture]:
     """List the files ``<source>/<class>/…`` in ``folder``, by source and path; none if empty.
 
-    Hidden files and captions are ignored. A folder that cannot be entered is an entry
+    Hidden files and captions are ignored. A folder that cannot be opened is returned
     with a fault. Paths are relative to ``folder``.
 
     Raises:
-        UserError: no such folder, a class that is none of ``classes``, or a source, or a whole
-            folder, without a file that lies as deep as it should.
+        UserError: no such folder, a class that is not in ``classes``, or a source or a whole folder
+            without a file in a class folder.
     """
     if not folder.is_dir():
-        came = "it is a file" if folder.exists() else "it is not there"
-        raise UserError(f"{folder}: expected {_LAYOUT}, but {came}; {_CURE}")
+        found = "it is a file" if folder.exists() else "it does not exist"
+        raise UserError(f"{folder}: expected {_LAYOUT}, but {found}; {_FIX}")
     sources = subfolders(folder)
     if not sources and visible(folder):
-        raise UserError(f"{folder}: expected {_LAYOUT}, but found no folder; {_CURE}")
+        raise UserError(f"{folder}: expected {_LAYOUT}, but found no folder; {_FIX}")
     return [picture for source in sources for picture in _pictures(folder, source, classes)]
 
 
 def loose_external(folder: Path) -> int:
-    """Count the files that lie beside the sources, or beside their classes: they belong to none."""
+    """Count the files outside of a class folder: next to the sources, or next to their classes."""
     folders = [folder, *(folder / source for source in subfolders(folder))]
     return sum(not path.is_dir() for place in folders for path in visible(place))
 
 
 _LAYOUT = "a folder of <source>/<class>/ with images"
-_CURE = "correct data.external in params.yaml (data/none: no other sources)"
+_FIX = "correct data.external in params.yaml (data/none: no other sources)"
 
 
 def _pictures(folder: Path, source: str, classes: Sequence[str]) -> list[Picture]:
     labels = subfolders(folder / source)
     if unknown := [label for label in labels if label not in classes]:
         raise UserError(
-            f"{folder / source}: {listed(unknown)} is no class of the model, which knows "
+            f"{folder / source}: {listed(unknown)} is not a class of the model, which has "
             f"{listed(list(classes))}; rename the folder to one of these, or move it elsewhere"
         )
     found = [

@@ -1,23 +1,23 @@
-"""Judge the deliveries as they arrive, a few images at a time, so that memory stays small."""
+"""Classify the deliveries as they arrive, a few images at a time, to limit memory."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 
-from stages.stability.pictures import LeftOut, Picture
+from stages.stability.pictures import Skipped, Picture
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
 
 AT_ONCE = 4
-"""Images classified together, each with all its deliveries."""
+"""Images per batch, each with all its deliveries."""
 
-Arrival = tuple[Picture, np.ndarray | LeftOut]
+Arrival = tuple[Picture, np.ndarray | Skipped]
 
 
-def judge(
+def classify(
     network: Network, arrivals: Iterable[Arrival]
-) -> tuple[list[Picture], np.ndarray, list[LeftOut]]:
+) -> tuple[list[Picture], np.ndarray, list[Skipped]]:
     """Classify every delivery of every picture that arrives.
 
     Args:
@@ -25,22 +25,22 @@ def judge(
         arrivals: each picture with its deliveries, bytes ``[D,S,S,3]``, or why there are none.
 
     Returns:
-        The N pictures that were judged, their logits ``[N*D,K]``, and those skipped.
+        The N pictures that were classified, their logits ``[N*D,K]``, and those skipped.
     """
-    judged: list[Picture] = []
-    left_out: list[LeftOut] = []
+    classified: list[Picture] = []
+    skipped: list[Skipped] = []
     logits = [np.zeros((0, len(network.classes)), np.float32)]
     for chunk in _chunks(iter(arrivals)):
         good = []
         for picture, found in chunk:
-            if isinstance(found, LeftOut):
-                left_out.append(found)
+            if isinstance(found, Skipped):
+                skipped.append(found)
             else:
-                judged.append(picture)
+                classified.append(picture)
                 good.append(found)
         if good:
             logits.append(logits_of(network, np.concatenate(good)))
-    return judged, np.concatenate(logits), left_out
+    return classified, np.concatenate(logits), skipped
 
 
 def _chunks(arrivals: Iterator[Arrival]) -> Iterator[list[Arrival]]:

@@ -1,4 +1,4 @@
-"""The parameters of ``deliver``."""
+"""The parameters of ``stability``."""
 
 from twincam.determinism import Run
 from twincam.files.params import Block
@@ -6,7 +6,7 @@ from twincam.images.params import Prepare
 
 
 class Params(Block):
-    """What ``deliver`` reads of ``params.yaml``."""
+    """What ``stability`` reads from ``params.yaml``."""
 
     run: Run
     prepare: Prepare

@@ -1,4 +1,4 @@
-"""Send a picture on the ways that pictures take to their readers, and prepare what arrives."""
+"""Process a picture as sharing platforms do, and prepare the results for the classifier."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,7 +16,7 @@ from twincam.images.harmonising import harmonise
 from twincam.images.params import Prepare
 
 LONGEST = 2048
-"""Pixels of the longer side that platforms leave a picture."""
+"""Largest side in pixels that platforms keep."""
 
 WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
     **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (95, 75, 60, 40)},
@@ -25,14 +25,14 @@ WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "letterbox": partial(letterbox, share=0.75),
 }
 DELIVERIES = (AS_IS, *WAYS)
-"""D names, in the order of what `deliver` returns."""
+"""D names, in the order in which `deliver` returns them."""
 
 
 class Picture(NamedTuple):
-    """An image to deliver: what its rows in the table say, and its file.
+    """An image to deliver: its columns in the table, and its file.
 
-    ``sha256`` is what the file held when it was split, "" for an image of another source.
-    ``fault`` says why a file of another source cannot be read at all, if so.
+    ``sha256`` is the file's hash when it was split, "" for an image of another source.
+    ``fault`` is why a file of another source cannot be read, "" if it can.
     """
 
     id: str
@@ -45,8 +45,8 @@ class Picture(NamedTuple):
     fault: str = ""
 
 
-class LeftOut(NamedTuple):
-    """Why an image of another source is not judged; ``because_of``: the image it is a copy of."""
+class Skipped(NamedTuple):
+    """Why an image of another source is skipped; ``because_of``: the image it is a copy of."""
 
     path: str
     reason: str
@@ -57,7 +57,7 @@ def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str
     """Read one image file and return its sha256 and its deliveries, bytes ``[D,S,S,3]``.
 
     The first is the image as `prepare` reads it. For the others the image is decoded in full,
-    scaled to at most `LONGEST` pixels, sent on its way and then prepared as any image.
+    scaled to at most `LONGEST` pixels, processed and then prepared like any image.
 
     Args:
         file: an image file of any kind that `decode` reads.
@@ -83,22 +83,22 @@ def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str
 def deliver(
     settings: Prepare,
     max_pixels: int,
-    known: Mapping[str, str],
+    by_sha256: Mapping[str, str],
     copies: Mapping[Path, str],
     picture: Picture,
-) -> np.ndarray | LeftOut:
+) -> np.ndarray | Skipped:
     """Return the deliveries of ``picture``, bytes ``[D,S,S,3]``, or why there are none.
 
     Args:
         settings: as for `read_deliveries`.
         max_pixels: as for `read_deliveries`.
-        known: the path of an image of the data set for each sha256 in it: an image of another
-            source must be none of them.
+        by_sha256: the path of an image of the data set for each sha256 in it; images of other
+            sources with one of these are skipped.
         copies: the same for each file of another source that is a scaled or re-saved copy.
         picture: what to deliver.
 
     Raises:
-        UserError: an image of the data set is not the one of split.csv any more.
+        UserError: an image of the data set differs from the one in split.csv.
     """
     try:
         if picture.fault:
@@ -108,14 +108,14 @@ def deliver(
     except BadImageError as error:
         if picture.sha256:
             raise UserError(_changed(picture, str(error))) from None
-        return LeftOut(printable(picture.path), printable(str(error)))
+        return Skipped(printable(picture.path), printable(str(error)))
     if picture.sha256:
         if sha256 != picture.sha256:
             raise UserError(_changed(picture, "other content"))
-    elif twin := known.get(sha256) or copies.get(picture.file):
-        return LeftOut(picture.path, f"a copy of {twin} of the data set", twin)
+    elif twin := by_sha256.get(sha256) or copies.get(picture.file):
+        return Skipped(picture.path, f"a copy of {twin} in the data set", twin)
     return squares
 
 
 def _changed(picture: Picture, reason: str) -> str:
-    return f"{picture.file}: changed since it was split ({reason}); run `dvc repro` to split anew"
+    return f"{picture.file}: changed since it was split ({reason}); run `dvc repro` to split again"

@@ -1,4 +1,4 @@
-"""The table of all deliveries, and how many predictions are right and flip in each."""
+"""The table of all deliveries, with accuracy and flip rate of each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ from twincam.statistics.estimates import share
 def tabulate(
     pictures: Sequence[Picture], logits: np.ndarray, classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Return a row for each image and delivery: what it is and its logits.
+    """Return a row for each image and delivery: its columns and its logits.
 
     Args:
-        pictures: the N judged ones.
+        pictures: the N classified ones.
         logits: ``[N*D,K]``, the D `DELIVERIES` of an image one after the other.
         classes: the K labels.
     """
@@ -33,17 +33,17 @@ def tabulate(
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the ``flip_rate`` over all deliveries, of test where there is one, else of val."""
+    """Return the ``flip_rate`` over all deliveries, of test if it exists, else of val."""
     split = headline_split(details)
     return {"flip_rate": details[split]["flip_rate"]} if split else {}
 
 
 def summarise(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Return how many predictions are right and how many flip, by split and by other source.
+    """Return accuracy and flip rate, by split and by other source.
 
     For each split, and each source under ``external``: ``n``; ``flip_rate``, the share of images
     whose prediction flips in at least one delivery; and for each of the ``deliveries`` the
-    ``accuracy`` and, other than as is, the ``flip_rate`` against as is.
+    ``accuracy`` and, except for as is, the ``flip_rate`` against as is.
 
     Args:
         table: from `tabulate`.

@@ -1,4 +1,4 @@
-"""Descriptors say what they are named for, and metadata what a header holds."""
+"""Descriptors measure what their names state, and metadata match the header."""
 
 import io
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_metadata_of_a_jpeg_and_a_png(tmp_path: Path) -> None:
     assert png["aspect"] == pytest.approx(64 / 48)
 
 
-def test_words_become_flags_of_the_most_frequent() -> None:
+def test_the_most_frequent_words_are_one_hot_encoded() -> None:
     table = pd.DataFrame({"bytes": [1, 2, 3], "format": ["PNG", "JPEG", "PNG"]})
     features = as_features(table)
     assert list(features.columns) == ["bytes", "format = JPEG", "format = PNG"]
@@ -61,7 +61,7 @@ def test_colour_is_mean_deviation_and_skewness() -> None:
 
 
 @pytest.mark.parametrize("size", [(200, 150), (1500, 1100)])
-def test_a_wave_stands_in_its_ring_whatever_the_size(size: tuple[int, int]) -> None:
+def test_a_wave_falls_into_its_ring_at_any_size(size: tuple[int, int]) -> None:
     cycles = 0.25
     row = 128 + 100 * np.sin(2 * np.pi * cycles * np.arange(size[0]))
     image = Image.fromarray(np.tile(row, (size[1], 1)).astype(np.uint8)).convert("RGB")

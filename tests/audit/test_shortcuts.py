@@ -1,4 +1,4 @@
-"""A planted shortcut is found and named, chance is not, and too little data says nothing."""
+"""A planted shortcut is found and named, chance is not, and small data sets are skipped."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def measured(split: pd.DataFrame, features: pd.DataFrame, name: str) -> dict[str
     return audit(split, features, CLASSES, 40, 0, name)[0]
 
 
-def test_one_telling_feature_among_many_is_found_and_named() -> None:
+def test_one_predictive_feature_among_many_is_found_and_named() -> None:
     split = images()
     noise = np.random.default_rng(1).normal(size=(len(split), 12))
     features = pd.DataFrame(noise, columns=[f"noise {k}" for k in range(12)])
@@ -49,7 +49,7 @@ def test_noise_is_no_shortcut() -> None:
     assert found["accuracy"].low < 0.5 < found["accuracy"].high
     assert found["p"] > 0.05
     assert 0.4 < found["chance"] < 0.6
-    assert all("Nothing tried" in words for words in in_words({"colour": found}, {"colour": found}))
+    assert all("No model" in words for words in in_words({"colour": found}, {"colour": found}))
 
 
 def test_scores_are_of_images_that_the_model_was_not_fitted_on() -> None:
@@ -61,7 +61,7 @@ def test_scores_are_of_images_that_the_model_was_not_fitted_on() -> None:
     assert table[["p_fake", "p_real"]].sum(axis=1).to_numpy() == pytest.approx(1)
 
 
-def test_labels_of_val_play_no_part_in_the_fit() -> None:
+def test_labels_of_val_are_not_used_in_the_fit() -> None:
     split = images()
     features = pd.DataFrame({"bytes": (split["label"] == "fake").astype(float)})
     other = split["label"].map({"fake": "real", "real": "fake"})
@@ -69,7 +69,7 @@ def test_labels_of_val_play_no_part_in_the_fit() -> None:
     assert measured(turned, features, "metadata")["accuracy"].value == 0
 
 
-def test_too_few_images_are_said() -> None:
+def test_too_few_images_are_reported() -> None:
     split = images()
     assert too_few(split) is None
     some = split.groupby("split").head(8)
@@ -88,12 +88,12 @@ DETAILS = {
 }
 
 
-def test_the_headline_is_the_strongest_shortcut_into_the_harmonised_images() -> None:
+def test_the_headline_is_the_strongest_shortcut_in_the_harmonised_images() -> None:
     assert headlines(DETAILS) == {"shortcut_accuracy": accuracy(0.81)["accuracy"]}
     assert headlines({"skipped": "8 images in val"}) == {}
 
 
-def test_a_limit_ends_the_stage() -> None:
+def test_exceeding_the_limit_fails_the_stage() -> None:
     require_below(None, DETAILS)
     require_below(0.9, DETAILS)
     with pytest.raises(UserError, match=r"colour of the harmon.*81\.0 %.*raise the limit"):

@@ -1,4 +1,4 @@
-"""No verdict says more than the evidence carries."""
+"""No verdict claims more than the evidence supports."""
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ def words_of(
     return in_words(pd.DataFrame([row]), real_class)[0]
 
 
-def test_the_authentic_class_is_never_affirmed() -> None:
+def test_no_image_is_called_real() -> None:
     assert words_of("real", "real", "", "real") == "no trace of the generators seen in training"
     assert "real" not in words_of("real", "real", "", "real")
     assert words_of("fake", "fake", "", "fake") == "looks like the fake images seen in training"
@@ -35,7 +35,7 @@ def test_the_authentic_class_is_never_affirmed() -> None:
     )
 
 
-def test_unsure_says_why() -> None:
+def test_unsure_gives_its_reasons() -> None:
     assert words_of("real", "fake|real", "", "unsure") == "unsure (could be fake or real)"
     both = words_of("real", "fake|real", "JPEG 40|half size", "unsure")
     assert both == "unsure (could be fake or real; classified differently after JPEG 40, half size)"
@@ -47,7 +47,7 @@ def test_unsure_says_why() -> None:
     assert words_of("real", "real", "letterbox", "unsure").endswith("after letterbox)")
 
 
-def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured() -> None:
+def test_scope_names_training_generators_and_measured_recalls() -> None:
     nothing = scope_of(TRAIN, "real", {"skipped": "off"}, {})
     assert "gan, sd15" in nothing
     assert "camera" not in nothing
@@ -61,7 +61,7 @@ def test_what_was_seen_is_named_and_a_recall_of_the_unseen_given_where_measured(
     assert "not measured" not in measured
 
 
-def test_other_sources_count_by_their_generated_images_alone() -> None:
+def test_scope_counts_only_generated_images_of_other_sources() -> None:
     one = {"n": 50, "recall": 0.02, "recall_low": 0.0, "recall_high": 0.1}
     external = {
         "openjourney": {"per_class": {"fake": one}},
@@ -73,7 +73,7 @@ def test_other_sources_count_by_their_generated_images_alone() -> None:
     assert "phone" not in sentence
 
 
-def test_without_sources_the_class_is_named_and_without_an_authentic_class_all_are() -> None:
-    assert "behind the class fake" in scope_of(TRAIN.assign(source=""), "real", {}, {})
+def test_scope_without_sources_or_real_class_names_classes() -> None:
+    assert "those of the class fake" in scope_of(TRAIN.assign(source=""), "real", {}, {})
     plain = scope_of(TRAIN, None, {}, {})
     assert plain.startswith("The model distinguishes only the classes fake, real")

@@ -1,4 +1,4 @@
-"""The figures given a shortcut: where it fails, and among images that it cannot tell apart."""
+"""The figures given a shortcut: where it fails, and among images of equal shortcut score."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def table(score: np.ndarray, label: np.ndarray) -> pd.DataFrame:
     )
 
 
-def drawn(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sampled(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return truth, a shortcut's score and an independent detector's score."""
     rng = np.random.default_rng(0)
     truth = rng.random(n) < 0.5
@@ -32,8 +32,8 @@ def drawn(n: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.where(truth, "real", "fake"), shortcut, detector
 
 
-def test_a_copy_of_the_shortcut_tells_nothing_where_it_fails() -> None:
-    label, shortcut, detector = drawn()
+def test_a_copy_of_the_shortcut_is_no_better_where_it_fails() -> None:
+    label, shortcut, detector = sampled()
     copy = spelled(given_shortcut(table(shortcut, label), table(shortcut, label), CLASSES, 0))
     assert copy["accuracy_where_wrong"] == 0
     assert copy["auc_given"] < 0.6
@@ -44,21 +44,21 @@ def test_a_copy_of_the_shortcut_tells_nothing_where_it_fails() -> None:
 
 
 def test_rows_are_matched_by_image() -> None:
-    label, shortcut, detector = drawn()
+    label, shortcut, detector = sampled()
     ordered = given_shortcut(table(detector, label), table(shortcut, label), CLASSES, 0)
     mixed = table(shortcut, label).sample(frac=1, random_state=0)
     assert given_shortcut(table(detector, label), mixed, CLASSES, 0) == ordered
 
 
-def test_a_perfect_shortcut_leaves_nothing_to_say() -> None:
-    label, _, detector = drawn()
+def test_a_perfect_shortcut_leaves_nothing_to_measure() -> None:
+    label, _, detector = sampled()
     perfect = table((label == "real").astype(float), label)
     found = given_shortcut(table(detector, label), perfect, CLASSES, 0)
     assert found["n_wrong"] == found["pairs"] == 0
     assert found["accuracy_where_wrong"] == found["auc_given"] == NOTHING
 
 
-def test_conditional_auc_counts_pairs_within_strata_alone() -> None:
+def test_conditional_auc_counts_only_pairs_within_strata() -> None:
     positive = np.array([True, False, True, False])
     score = np.array([0.2, 0.1, 0.8, 0.9])
     assert conditional_auc(positive, score, np.array([0, 0, 1, 1])) == (0.5, 2)
@@ -67,7 +67,7 @@ def test_conditional_auc_counts_pairs_within_strata_alone() -> None:
 
 
 def test_one_stratum_gives_the_plain_auc_with_ties() -> None:
-    label, shortcut, _ = drawn()
+    label, shortcut, _ = sampled()
     positive, score = label == "real", np.round(shortcut, 1)
     value, pairs = conditional_auc(positive, score, np.zeros(len(score), int))
     assert value == auc(positive, score)
@@ -82,7 +82,7 @@ def test_equal_scores_share_a_stratum() -> None:
 
 
 def test_without_an_audit_nothing_is_added() -> None:
-    label, _, detector = drawn()
+    label, _, detector = sampled()
     empty = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
     assert given_shortcuts(table(detector, label), empty, CLASSES, 0) == {}
     both = table(detector, label).assign(images="raw", descriptor="colour")

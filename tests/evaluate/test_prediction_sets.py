@@ -1,4 +1,4 @@
-"""Sets cover what they promise, and doubt has the causes it names."""
+"""Sets have their nominal coverage, and abstentions state their causes."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from twincam.files.metrics import spelled
 CLASSES = ["fake", "real"]
 
 
-def drawn(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def sampled(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return logits and class indices; the second class is much harder than the first."""
     truth = rng.integers(0, 2, n)
     logits = rng.normal(size=(n, 2))
@@ -31,13 +31,13 @@ def scored(logits: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_each_class_is_covered_as_often_as_nominal_on_average(alpha: float) -> None:
-    """Of exchangeable images, and not much more often: the sets are no wider than they must be."""
+    """Of exchangeable images, and not much more often: the sets are no larger than necessary."""
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(150):
-        limits, _ = thresholds(scored(*drawn(120, rng)), CLASSES, alpha)
+        limits, _ = thresholds(scored(*sampled(120, rng)), CLASSES, alpha)
         assert limits is not None
-        logits, truth = drawn(400, rng)
+        logits, truth = sampled(400, rng)
         held = prediction_sets(logits, limits, CLASSES)[np.arange(400), truth]
         covered.append([held[truth == k].mean() for k in (0, 1)])
     means = np.mean(covered, axis=0)
@@ -72,7 +72,7 @@ def test_too_few_images_of_a_class_are_named() -> None:
 
 def test_repeats_of_an_image_count_once_by_their_mean() -> None:
     rng = np.random.default_rng(0)
-    logits, truth = drawn(60, rng)
+    logits, truth = sampled(60, rng)
     table = scored(logits, truth)
     once, _ = thresholds(table, CLASSES, 0.1)
     twice, _ = thresholds(pd.concat([table, table]), CLASSES, 0.1)
@@ -94,7 +94,7 @@ def delivered(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
     return table.assign(logit_fake=0.0)
 
 
-def judged(
+def decided(
     p_real: list[float], labels: list[str], limits: dict[str, float], deliveries: pd.DataFrame
 ) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
     p = np.array(p_real)
@@ -122,18 +122,18 @@ def measured(*arguments: Any) -> dict[str, Any]:
     return spelled(unsure_figures(*arguments))
 
 
-def test_a_set_of_one_none_or_both_and_one_that_contradicts() -> None:
+def test_a_set_of_one_none_or_both_and_a_contradicting_one() -> None:
     limits = {"fake": -np.log(0.30), "real": -np.log(0.60)}
-    table, sets, _ = judged([0.9, 0.65, 0.55, 0.2], ["real"] * 4, limits, NOTHING)
+    table, sets, _ = decided([0.9, 0.65, 0.55, 0.2], ["real"] * 4, limits, NOTHING)
     assert table["set"].tolist() == ["real", "fake|real", "fake", "fake"]
     assert table["verdict"].tolist() == ["real", "unsure", "unsure", "fake"]
-    empty, _, _ = judged([0.65], ["real"], {"fake": 0.01, "real": 0.01}, NOTHING)
+    empty, _, _ = decided([0.65], ["real"], {"fake": 0.01, "real": 0.01}, NOTHING)
     assert (empty["set"][0], empty["verdict"][0]) == ("", "unsure")
     assert sets.sum(axis=1).tolist() == [1, 2, 1, 1]
     assert table["flips"].tolist() == [""] * 4
 
 
-def test_a_delivery_that_flips_makes_unsure_whatever_the_score() -> None:
+def test_a_flipping_delivery_makes_unsure_at_any_score() -> None:
     deliveries = delivered(
         [
             ("1", "as is", 9.0),
@@ -145,7 +145,7 @@ def test_a_delivery_that_flips_makes_unsure_whatever_the_score() -> None:
         ]
     )
     limits = dict.fromkeys(CLASSES, 0.5)
-    table, sets, flips = judged([0.999, 0.999, 0.99], ["real"] * 3, limits, deliveries)
+    table, sets, flips = decided([0.999, 0.999, 0.99], ["real"] * 3, limits, deliveries)
     assert list(flips) == ["JPEG 40", "half size"]
     assert table["flips"].tolist() == ["", "JPEG 40|half size", ""]
     assert table["verdict"].tolist() == ["real", "unsure", "real"]
@@ -158,8 +158,8 @@ def test_a_delivery_that_flips_makes_unsure_whatever_the_score() -> None:
     assert found["abstention_rate"] == pytest.approx(1 / 3)
 
 
-def test_traces_make_unsure_and_are_counted_where_they_were_looked_for() -> None:
-    table, sets, flips = judged([0.999, 0.999], ["real"] * 2, dict.fromkeys(CLASSES, 0.5), NOTHING)
+def test_traces_make_unsure_and_are_counted_where_measured() -> None:
+    table, sets, flips = decided([0.999, 0.999], ["real"] * 2, dict.fromkeys(CLASSES, 0.5), NOTHING)
     assert "by_traces" not in measured(table, sets, flips, CLASSES, 0.05, "")
     bare = table[["id", "label", "predicted"]]
     doubted = with_verdicts(bare, None, sets, flips, np.array([True, False]), CLASSES)
@@ -172,7 +172,7 @@ def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
     limits = dict.fromkeys(CLASSES, -np.log(0.3))
     p_real = [0.9, 0.9, 0.6, 0.1, 0.6]
     labels = ["real", "fake", "fake", "fake", "real"]
-    table, sets, flips = judged(p_real, labels, limits, NOTHING)
+    table, sets, flips = decided(p_real, labels, limits, NOTHING)
     found = measured(table, sets, flips, CLASSES, 0.05, "")
     assert (found["coverage"], found["nominal"]) == (0.8, 0.95)
     assert found["per_class"]["fake"]["coverage"] == pytest.approx(2 / 3)
@@ -185,7 +185,7 @@ def test_coverage_and_accuracy_of_the_sure_are_counted() -> None:
 
 def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() -> None:
     deliveries = delivered([("0", "as is", 1.0), ("0", "JPEG 40", -1.0), ("1", "JPEG 40", 1.0)])
-    table, _, flips = judged([0.9, 0.9], ["real", "fake"], dict.fromkeys(CLASSES, 9.0), deliveries)
+    table, _, flips = decided([0.9, 0.9], ["real", "fake"], dict.fromkeys(CLASSES, 9.0), deliveries)
     bare = with_verdicts(table[["id", "label", "predicted"]], None, None, flips, None, CLASSES)
     assert bare["verdict"].tolist() == ["unsure", "real"]
     assert bare["set"].tolist() == ["", ""]
@@ -197,7 +197,7 @@ def test_without_sets_deliveries_decide_and_without_both_nothing_is_claimed() ->
     assert "abstention_rate" not in measured(bare, None, none, CLASSES, 0.05, "too few")
 
 
-def test_other_sources_are_read_from_what_was_delivered_as_is() -> None:
+def test_other_sources_are_read_from_unmodified_deliveries() -> None:
     rows = [
         ("e", "external", "as is", 3.0),
         ("e", "external", "JPEG 40", -3.0),

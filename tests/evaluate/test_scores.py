@@ -1,4 +1,4 @@
-"""Figures of merit on predictions whose truth can be counted by hand."""
+"""Metrics of predictions, counted by hand."""
 
 from collections.abc import Sequence
 
@@ -94,7 +94,7 @@ def test_roc_runs_from_corner_to_corner() -> None:
         assert points[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
 
 
-def test_every_figure_has_an_interval_that_holds_it() -> None:
+def test_every_figure_lies_in_its_interval() -> None:
     rng = np.random.default_rng(0)
     classes = ["f1_macro", "b", "roc_auc"]
     labels = rng.choice(classes, 90).tolist()

@@ -1,4 +1,4 @@
-"""The risk-coverage curve against counts by hand, chance and the best there could be."""
+"""The risk-coverage curve against counts by hand, chance and the oracle."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The stage on tables made here: what it writes, what it leaves out, and that it repeats."""
+"""The stage on tables made here: what it writes, what it skips, and that it is reproducible."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def make_inputs(
     others: dict[str, float],
     classes: tuple[str, str] = CLASSES,
 ) -> None:
-    """Write the inputs: ``counts`` of each split, ``others`` how well each source is told apart."""
+    """Write the inputs: ``counts`` of each split, ``others`` how well each source is separated."""
     rng = np.random.default_rng(0)
     scores = [f"logit_{name}" for name in classes]
 
@@ -110,7 +110,7 @@ def results(inputs: Path) -> Results:
     return run(inputs)
 
 
-def test_tables_and_figures_say_the_same(results: Results) -> None:
+def test_tables_and_figures_agree(results: Results) -> None:
     metrics, own, others = results
     assert list(own)[:9] == [
         *("id", "path", "split", "source", "label", "predicted", "confidence"),
@@ -188,10 +188,10 @@ def test_other_sources_get_rows_of_their_own(results: Results) -> None:
 
 def test_no_image_is_ever_called_real(results: Results) -> None:
     metrics, own, others = results
-    said = pd.concat([own, others]).groupby("verdict")["in_words"]
-    assert said.get_group("real").unique() == ["no trace of the generators seen in training"]
-    assert said.get_group("fake").unique() == ["looks like the fake images seen in training"]
-    assert said.get_group("unsure").str.startswith("unsure (").all()
+    words = pd.concat([own, others]).groupby("verdict")["in_words"]
+    assert words.get_group("real").unique() == ["no trace of the generators seen in training"]
+    assert words.get_group("fake").unique() == ["looks like the fake images seen in training"]
+    assert words.get_group("unsure").str.startswith("unsure (").all()
     traced = others[others["id"] == "external-unknown-000"].iloc[0]
     assert (traced["predicted"], traced["verdict"]) == ("real", "unsure")
     assert "finest detail" in traced["in_words"]
@@ -217,7 +217,7 @@ def test_no_image_is_ever_called_real(results: Results) -> None:
         ("\r", "<b>"),
     ],
 )
-def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
+def test_a_class_of_any_name_is_evaluated_like_an_ordinary_one(
     classes: tuple[str, str], inputs: Path, results: Results, tmp_path: Path
 ) -> None:
     counts = {"train": 120, "val": 60, "test": 40}
@@ -242,7 +242,7 @@ def test_a_class_of_any_name_is_judged_as_if_it_had_an_ordinary_one(
     assert set(curves["class"]) == set(classes)
 
 
-def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
+def test_without_an_authentic_class_labels_are_plain_and_only_null_does_not_warn(
     inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {}, ("1_fake", "Real"))
@@ -250,8 +250,8 @@ def test_without_an_authentic_class_labels_are_plain_and_only_null_says_nothing(
         params = (inputs / "params.yaml").read_text().replace(": real", f": {real_class}")
         (tmp_path / "params.yaml").write_text(params)
         _, own, _ = run(tmp_path)
-        said = capsys.readouterr().err.splitlines()
-        assert sum("real_class is 'real'" in line for line in said) == lines
+        lines_out = capsys.readouterr().err.splitlines()
+        assert sum("real_class is 'real'" in line for line in lines_out) == lines
         plain = own["in_words"].str.contains("looks like the Real images").any()
         assert plain == (real_class != "Real")
 
@@ -269,7 +269,7 @@ def test_two_runs_write_the_same_bytes(inputs: Path, results: Results) -> None:
         assert (inputs / "out" / name).read_bytes() == (inputs / "again" / name).read_bytes(), name
 
 
-def test_few_images_are_left_out_by_name_and_nothing_fails(
+def test_small_splits_are_skipped_by_name_and_nothing_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {})
@@ -282,9 +282,9 @@ def test_few_images_are_left_out_by_name_and_nothing_fails(
     assert "19 are needed" in metrics["val"]["unsure"]["skipped"]
     assert metrics["val"]["unsure"]["abstention_rate"] is not None
     assert (own["set"] == "").all()
-    said = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("evaluate: prediction sets skipped: ") for line in said)
-    assert any(line.startswith("evaluate: calibration of val skipped: ") for line in said)
+    warnings = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("evaluate: prediction sets skipped: ") for line in warnings)
+    assert any(line.startswith("evaluate: calibration of val skipped: ") for line in warnings)
 
 
 def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path) -> None:
@@ -301,14 +301,14 @@ def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("block", "said"),
+    ("block", "expected"),
     [
         ("{alpha: 0.05, alfa: 1}", "evaluate.alfa is not a known parameter"),
         ("{alpha: 1.5}", "evaluate.alpha is 1.5"),
         ("{}", "evaluate.alpha is missing"),
     ],
 )
-def test_wrong_parameters_are_named(tmp_path: Path, block: str, said: str) -> None:
+def test_wrong_parameters_are_named(tmp_path: Path, block: str, expected: str) -> None:
     (tmp_path / "params.yaml").write_text(f"seed: 0\nreal_class: real\nevaluate: {block}\n")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=expected):
         run(tmp_path)

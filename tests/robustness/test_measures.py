@@ -1,4 +1,4 @@
-"""What a corruption costs, on logits whose answers are known."""
+"""The effect of a corruption, on logits with known results."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def logits(predicted: list[int], classes: int = 2, margin: float = 2.0) -> np.nd
     return margin * np.eye(classes)[predicted]
 
 
-def test_figures_of_three_right_in_four() -> None:
+def test_figures_of_three_correct_in_four() -> None:
     found = spelled(figures(np.array([0, 1, 1, 0]), logits([0, 1, 1, 1]), 0))
     assert found["n"] == 4
     assert found["accuracy"] == 0.75
@@ -35,7 +35,7 @@ def test_figures_of_three_right_in_four() -> None:
     assert (found["confidence_low"], found["confidence_high"]) == pytest.approx((sure, sure))
 
 
-def test_flips_count_both_ways_and_the_loss_is_their_balance() -> None:
+def test_flips_count_both_ways_and_the_drop_is_their_difference() -> None:
     labels = np.array([0] * 10)
     clean, after = logits([0] * 7 + [1] * 3), logits([0] * 4 + [1] * 3 + [0, 1, 1])
     found = spelled(costs(labels, clean, after, 0))
@@ -109,7 +109,7 @@ def condition(corruption: str, step: int) -> int:
     return next(n for n, c in enumerate(CONDITIONS) if (c.corruption, c.step) == (corruption, step))
 
 
-def test_flips_come_by_step_then_by_margin_each_image_once() -> None:
+def test_flips_are_sorted_by_step_then_margin_each_image_once() -> None:
     clean = logits([0, 0, 0, 0])
     corrupted = np.stack([clean] * len(CONDITIONS))
 

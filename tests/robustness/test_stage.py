@@ -1,4 +1,4 @@
-"""The stage on a few images and a classifier that sees nothing but brightness."""
+"""The stage on a few images and a classifier of brightness only."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def run(folder: Path) -> dict[str, Any]:
     return read_metrics(folder / "d.json")
 
 
-def test_a_classifier_of_brightness_loses_the_bright_where_it_gets_dark(
+def test_a_brightness_classifier_fails_on_darkened_bright_images(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "logits_of", brightness_only)
@@ -86,7 +86,7 @@ def test_a_classifier_of_brightness_loses_the_bright_where_it_gets_dark(
     assert Image.open(folder / "figures/flips.png").height > 1000
 
 
-def test_pictures_say_so_where_nothing_flips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_state_that_nothing_flips(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "logits_of", lambda _network, x: np.tile([1.0, 0], (len(x), 1)))
     assert run(folder)["val"]["brightness"]["50"]["flip_rate"] == 0
     assert Image.open(folder / "figures/flips.png").size == flips_picture([]).size
@@ -101,14 +101,14 @@ def test_two_runs_write_the_same_bytes(folder: Path) -> None:
     assert [(folder / name).read_bytes() for name in names] == before
 
 
-def test_a_split_of_few_images_is_left_out_and_the_other_measured(
+def test_a_small_split_is_skipped_and_the_other_measured(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(inference, "logits_of", brightness_only)
     prepare(folder, listing(train=4, val=10, test=12))
     metrics = run(folder)
     assert set(metrics) == {"skipped", "test"}
-    assert metrics["skipped"] == "10 images in val; 12 are the fewest that say much"
+    assert metrics["skipped"] == "10 images in val; at least 12 are needed"
     assert capsys.readouterr().err == f"robustness: skipped: {metrics['skipped']}\n"
     assert set(read_table(folder / "m.csv")["n"]) == {12}
 
@@ -126,7 +126,7 @@ def test_nothing_measured_still_writes_every_output(
     assert Image.open(folder / "figures/robustness.png").size == flips_picture([]).size
 
 
-def test_the_draw_stays_in_its_split_and_repeats() -> None:
+def test_sampling_stays_in_its_split_and_is_reproducible() -> None:
     split = listing(train=10, val=40, test=20)
     chosen, reasons = choose(split, 15, 0)
     assert reasons == []
@@ -140,7 +140,7 @@ def test_the_draw_stays_in_its_split_and_repeats() -> None:
     assert {name: len(rows) for name, rows in whole.items()} == {"val": 40, "test": 20}
 
 
-def test_noise_hangs_on_the_id_alone() -> None:
+def test_noise_depends_only_on_the_id() -> None:
     images = np.full((3, 16, 16, 3), 100, np.uint8)
     ids = np.array(["a", "b", "c"])
     noise = [one for one in CONDITIONS if one.corruption == "noise"]
@@ -152,7 +152,7 @@ def test_noise_hangs_on_the_id_alone() -> None:
     assert np.abs(stronger - 2 * first).max() <= 2
 
 
-def test_logits_stand_in_the_order_of_images_and_conditions(
+def test_logits_are_in_the_order_of_images_and_conditions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(inference, "logits_of", brightness_only)

@@ -1,4 +1,4 @@
-"""What becomes of a verdict on a picture's way, and what other sources are told."""
+"""Predictions under common processing, and on other sources."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from stages.embed.__main__ import main as embed
 from stages.prepare.__main__ import main as prepare
 from stages.stability import judging, pictures
 from stages.stability.__main__ import main
-from stages.stability.judging import judge
-from stages.stability.pictures import DELIVERIES, LONGEST, LeftOut, Picture, read_deliveries
+from stages.stability.judging import classify
+from stages.stability.pictures import DELIVERIES, LONGEST, Skipped, Picture, read_deliveries
 from tests.conftest import user_error
 from twincam.files.params import write_settings
 from twincam.files.tables import class_names, read_split, read_table, write_table
@@ -37,7 +37,7 @@ LEVELS = {"bright": 0.8, "dark": 0.2, "mid": 0.5}
 
 
 def brightness_network() -> Network:
-    """Return a network that tells the nearest of `LEVELS` to an image's mean."""
+    """Return a network that predicts the level in `LEVELS` nearest to an image's mean."""
     head = nn.Linear(3, len(LEVELS))
     levels = torch.tensor(list(LEVELS.values()))
     with torch.no_grad():
@@ -53,7 +53,7 @@ def grey(share: float, size: tuple[int, int] = (100, 100)) -> Image.Image:
 
 
 def framed(inner: float, outer: float) -> Image.Image:
-    """Return a square whose middle 60 % differ from what is around them."""
+    """Return a square whose middle 60 % differ from its border."""
     picture = grey(outer)
     picture.paste(grey(inner, (60, 60)), (20, 20))
     return picture
@@ -65,7 +65,7 @@ def noise(seed: int, width: int = 90, height: int = 70) -> Image.Image:
 
 
 class Run:
-    """A place with images, their split.csv, other sources, and the stage's outputs."""
+    """A folder with images, their split.csv, other sources, and the stage's outputs."""
 
     def __init__(self, folder: Path) -> None:
         self.root, self.external = folder / "images", folder / "ext"
@@ -80,7 +80,7 @@ class Run:
         self.prepared(SETTINGS)
 
     def prepared(self, settings: Prepare) -> None:
-        """Say how the images are prepared."""
+        """Write how the images are prepared."""
         write_settings(self.preprocessing, settings.model_dump())
         params = {"run": {"threads": 1}, "prepare": settings.model_dump()}
         self.params.write_text(json.dumps(params))
@@ -115,8 +115,8 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def judged_by_brightness(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a place with an image that no delivery flips, and no other source."""
+def with_brightness(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a run with an image that no delivery flips, and no other source."""
     monkeypatch.setattr("stages.stability.__main__.read_classifier", lambda _: brightness_network())
     monkeypatch.setattr("stages.stability.__main__.check_preprocessing", lambda *_: None)
     run.add("bright/train.png", "train", grey(0.9))
@@ -189,10 +189,10 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     assert (np.abs(others.first() - expected).max(axis=1) > 1e-4).all()
 
 
-def test_verdicts_flip_where_the_way_takes_away_what_they_live_on(
-    judged_by_brightness: Run,
+def test_predictions_flip_where_processing_removes_their_evidence(
+    with_brightness: Run,
 ) -> None:
-    run = judged_by_brightness
+    run = with_brightness
     run.add("bright/frame.png", "val", framed(0.9, 0.0))
     run.add("bright/plain.png", "val", grey(0.75))
     run.add("mid/plain.jpg", "test", grey(0.5))
@@ -243,7 +243,7 @@ def test_verdicts_flip_where_the_way_takes_away_what_they_live_on(
     assert headlines == {name: metrics["test"][name] for name in names}
 
 
-def test_each_way_does_what_its_name_says() -> None:
+def test_each_processing_does_what_its_name_states() -> None:
     picture = framed(0.9, 0.1)
     ways = pictures.WAYS
     arrived = {name: send(picture) for name, send in ways.items()}
@@ -267,7 +267,7 @@ def test_each_way_does_what_its_name_says() -> None:
     ("size", "sent"),
     [((3000, 1500), (LONGEST, 1024)), ((20, 4096), (10, LONGEST)), ((30, 20), (30, 20))],
 )
-def test_large_pictures_are_sent_as_platforms_send_them(
+def test_large_pictures_are_scaled_like_platforms_do(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     size: tuple[int, int],
@@ -288,8 +288,8 @@ def test_large_pictures_are_sent_as_platforms_send_them(
     assert (squares.shape, sha256) == ((2, 64, 64, 3), as_prepared.sha256)
 
 
-def test_another_source_gets_rows_and_figures_of_its_own(judged_by_brightness: Run) -> None:
-    run = judged_by_brightness
+def test_another_source_gets_rows_and_figures_of_its_own(with_brightness: Run) -> None:
+    run = with_brightness
     for name in ("b.JPG", "a.png"):
         run.save(run.external / "ox ford/bright" / name, grey(0.75, (90, 60)))
     run.save(run.external / "ox ford/bright/deeper/c.bmp", grey(0.5))
@@ -312,7 +312,7 @@ def test_another_source_gets_rows_and_figures_of_its_own(judged_by_brightness: R
     assert metrics["external"]["zoo"]["flip_rate"] == 0.5
 
 
-def test_pictures_are_sent_upright(tmp_path: Path) -> None:
+def test_pictures_are_processed_upright(tmp_path: Path) -> None:
     picture = noise(0, 120, 90)
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -328,8 +328,8 @@ def test_pictures_are_sent_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".gitkeep", None])
-def test_an_empty_folder_is_no_other_source(judged_by_brightness: Run, name: str | None) -> None:
-    run = judged_by_brightness
+def test_an_empty_folder_is_not_a_source(with_brightness: Run, name: str | None) -> None:
+    run = with_brightness
     if name:
         (run.external / name).touch()
     table, metrics = run()
@@ -337,10 +337,10 @@ def test_an_empty_folder_is_no_other_source(judged_by_brightness: Run, name: str
     assert metrics["external"] == {}
 
 
-def test_bad_files_and_copies_are_named_and_left_out(
-    judged_by_brightness: Run, capsys: pytest.CaptureFixture
+def test_bad_files_and_copies_are_named_and_skipped(
+    with_brightness: Run, capsys: pytest.CaptureFixture
 ) -> None:
-    run = judged_by_brightness
+    run = with_brightness
     run.max_pixels = 20_000
     bright = run.external / "s/bright"
     run.save(bright / "good.png", grey(0.8))
@@ -383,14 +383,14 @@ def test_bad_files_and_copies_are_named_and_left_out(
     assert all(part in reasons[name] for name, part in said.items())
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11
-    assert f"stability: 2 files of {run.external} lie in no class folder; passed over" in lines
-    assert "stability: left out s/bright/empty.jpg: empty file" in lines
-    twin = "stability: left out s/bright/twin of val.png: a copy of dark/steady.png of the data set"
+    assert f"stability: 2 files in {run.external} are not in a class folder; ignored" in lines
+    assert "stability: skipped s/bright/empty.jpg: empty file" in lines
+    twin = "stability: skipped s/bright/twin of val.png: a copy of dark/steady.png in the data set"
     assert twin in lines
 
 
-def test_scaled_and_saved_again_copies_are_no_other_source(judged_by_brightness: Run) -> None:
-    run = judged_by_brightness
+def test_scaled_and_re_saved_copies_are_not_another_source(with_brightness: Run) -> None:
+    run = with_brightness
     run.add("dark/photo.png", "train", noise(5, 200, 160))
     run.add("mid/other.jpg", "val", noise(6, 200, 160))
     run.save(run.external / "s/dark/new.png", noise(7))
@@ -439,27 +439,29 @@ def _unknown(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "expected"),
     [
-        (_missing, ["<source>/<class>/", "it is not there", "data.external"]),
+        (_missing, ["<source>/<class>/", "it does not exist", "data.external"]),
         (_file, ["<source>/<class>/", "it is a file", "data.external"]),
         (_loose, ["<source>/<class>/", "found no folder", "data.external"]),
         (_no_class, ["ext/bright: no file in a class folder", "<source>/<class>/"]),
         (_empty_class, ["ext/zoo: no file in a class folder"]),
         (_linked, ["ext/zoo/bright: is a link to a folder"]),
-        (_unknown, ["ext/zoo: 'Dark' is no class of the model", "'bright', 'dark', 'mid'"]),
+        (_unknown, ["ext/zoo: 'Dark' is not a class of the model", "'bright', 'dark', 'mid'"]),
     ],
 )
-def test_what_is_no_folder_of_sources(judged_by_brightness: Run, make: object, said: list) -> None:
+def test_invalid_folders_of_sources_are_rejected(
+    with_brightness: Run, make: object, expected: list
+) -> None:
     assert callable(make)
-    make(judged_by_brightness)
-    message = user_error(judged_by_brightness)
-    assert all(part in message for part in said), message
-    assert not judged_by_brightness.deliveries.exists()
+    make(with_brightness)
+    message = user_error(with_brightness)
+    assert all(part in message for part in expected), message
+    assert not with_brightness.deliveries.exists()
 
 
-def test_an_image_that_changed_or_vanished(judged_by_brightness: Run) -> None:
-    run = judged_by_brightness
+def test_an_image_that_changed_or_vanished(with_brightness: Run) -> None:
+    run = with_brightness
     file = run.root / "dark/steady.png"
     grey(0.2).save(file)
     assert f"{file}: changed since it was split (other content)" in user_error(run)
@@ -467,15 +469,15 @@ def test_an_image_that_changed_or_vanished(judged_by_brightness: Run) -> None:
     assert f"{file}: changed since it was split (not found)" in user_error(run)
 
 
-def test_training_images_are_not_even_opened(judged_by_brightness: Run) -> None:
-    (judged_by_brightness.root / "bright/train.png").unlink()
-    assert judged_by_brightness()[0]["split"].unique().tolist() == ["val"]
+def test_training_images_are_not_even_opened(with_brightness: Run) -> None:
+    (with_brightness.root / "bright/train.png").unlink()
+    assert with_brightness()[0]["split"].unique().tolist() == ["val"]
 
 
 def test_twice_the_same_bytes_whatever_the_threads(
-    judged_by_brightness: Run, monkeypatch: pytest.MonkeyPatch
+    with_brightness: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = judged_by_brightness
+    run = with_brightness
     for n in range(9):
         run.add(f"dark/{n}.jpg", "val", noise(n))
         run.save(run.external / f"s/mid/{n}.png", noise(20 + n))
@@ -486,38 +488,38 @@ def test_twice_the_same_bytes_whatever_the_threads(
     assert (run.deliveries.read_bytes(), run.metrics.read_bytes()) == before
 
 
-def test_only_a_few_images_wait_to_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_are_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory must not grow with the number of images."""
     waiting, most = 0, 0
     network = brightness_network()
 
-    def arrivals() -> Iterator[tuple[Picture, np.ndarray | LeftOut]]:
+    def arrivals() -> Iterator[tuple[Picture, np.ndarray | Skipped]]:
         nonlocal waiting, most
         for n in range(30):
             picture = Picture(str(n), str(n), "val", "", "dark", Path())
             if n % 3 == 0:
-                yield picture, LeftOut(str(n), "bad")
+                yield picture, Skipped(str(n), "bad")
                 continue
             waiting += 1
             most = max(most, waiting)
             yield picture, np.full((len(DELIVERIES), 4, 4, 3), n, np.uint8)
 
-    def judged(network: Network, squares: np.ndarray) -> np.ndarray:
+    def noting(network: Network, squares: np.ndarray) -> np.ndarray:
         nonlocal waiting
         waiting -= len(squares) // len(DELIVERIES)
         return squares[:, 0, 0].astype(np.float32)
 
-    monkeypatch.setattr(judging, "logits_of", judged)
-    kept, logits, left_out = judge(network, arrivals())
+    monkeypatch.setattr(judging, "logits_of", noting)
+    kept, logits, skipped = classify(network, arrivals())
     assert most <= judging.AT_ONCE
     assert waiting == 0
-    assert [one.path for one in left_out] == [str(n) for n in range(0, 30, 3)]
+    assert [one.path for one in skipped] == [str(n) for n in range(0, 30, 3)]
     assert [int(one.path) for one in kept] == logits[:: len(DELIVERIES), 0].astype(int).tolist()
     assert len(logits) == 20 * len(DELIVERIES)
 
 
-def test_nothing_that_can_be_judged(judged_by_brightness: Run) -> None:
-    run = judged_by_brightness
+def test_no_image_to_classify(with_brightness: Run) -> None:
+    run = with_brightness
     run.add("mid/other.png", "train", grey(0.5))
     run.rows = [row for row in run.rows if row["split"] == "train"]
     write_table(run.split, pd.DataFrame(run.rows))
