@@ -82,7 +82,7 @@ def exif_tags(image: Image.Image) -> int:
 
 
 def as_features(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` as numbers; the `COMMON` most frequent words of a column are one-hot encoded.
+    """Return ``table`` as numbers, one-hot encoding the `COMMON` most frequent words of a column.
 
     Text columns become ``<column> = <word>``, 0 or 1.
     """

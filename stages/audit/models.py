@@ -57,7 +57,7 @@ def tree(depth: int) -> Any:
 
 
 def best_logistic(data: Data, split: StratifiedGroupKFold) -> Any:
-    """Return the logistic regression with the penalty of lowest cross-validated loss on ``data``."""
+    """Return the logistic regression of lowest cross-validated loss on ``data``."""
     search = GridSearchCV(
         logistic(1.0),
         {"logisticregression__C": PENALTIES},

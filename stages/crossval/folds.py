@@ -1,4 +1,4 @@
-"""Divide the training images into folds: classes evenly, groups whole."""
+"""Divide the training images into folds, stratified by class, with groups kept together."""
 
 from collections.abc import Iterator
 
@@ -13,14 +13,14 @@ from twincam.training.refits import Refit
 
 
 def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
-    """Return why ``train`` is not cross-validated, or None."""
+    """Return why cross-validation is skipped, or None."""
     if not crossval.folds:
         return "crossval.folds is 0"
     groups = train.groupby("label")["group"].nunique()
     if groups.min() < crossval.folds:
         return (
             f"class {groups.idxmin()!r} has {groups.min()} {INDEPENDENT}, "
-            f"crossval.folds={crossval.folds} needs as many"
+            f"crossval.folds={crossval.folds} needs at least as many"
         )
     return None
 
@@ -31,7 +31,7 @@ def divide(train: pd.DataFrame, crossval: Crossval, seed: int) -> pd.DataFrame:
     Args:
         train: ``id, label, group`` of the training images, indexed by their row of the images.
         crossval: how many folds and repeats.
-        seed: of the draws.
+        seed: of the folds.
 
     Returns:
         ``row, id, repeat, fold, label``; repeats and folds count from 1. No group is in two folds
@@ -49,8 +49,8 @@ def divide(train: pd.DataFrame, crossval: Crossval, seed: int) -> pd.DataFrame:
 
 
 def refits(divided: pd.DataFrame) -> Iterator[Refit]:
-    """Yield what to learn from and to score for every fold of `divide`, in its order."""
+    """Yield what to train on and what to score for every fold of `divide`, in its order."""
     for _, repeat in divided.groupby("repeat"):
         for _, held_out in repeat.groupby("fold"):
-            learn = np.setdiff1d(repeat["row"], held_out["row"])
-            yield Refit(learn, held_out["row"].to_numpy())
+            train = np.setdiff1d(repeat["row"], held_out["row"])
+            yield Refit(train, held_out["row"].to_numpy())

@@ -7,7 +7,7 @@ from twincam.training.params import ClassifierParams
 
 
 class Crossval(Block):
-    """Block ``crossval``: how often the training images are divided, and into how many parts."""
+    """Block ``crossval``: the number of folds and of repeats."""
 
     folds: int = Field(ge=0, le=100)
     repeats: int = Field(ge=1, le=100)
@@ -21,6 +21,6 @@ class Crossval(Block):
 
 
 class Params(ClassifierParams):
-    """What ``crossval`` reads of ``params.yaml``."""
+    """What ``crossval`` reads from ``params.yaml``."""
 
     crossval: Crossval

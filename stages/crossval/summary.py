@@ -1,4 +1,4 @@
-"""What the out-of-fold scores say: how accurate, how stable, and which labels they contradict."""
+"""Figures of the out-of-fold scores: accuracy, spread, and labels that they contradict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,8 +30,8 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[s
     """Return the accuracy and its spread, the AUC and the recalls, out of fold.
 
     Intervals count each image once, however often it was scored: Wilson's, of the mean over
-    repeats. They say how far the figure may be off on other images of these sources; the spread
-    over folds and repeats says how far training and chance move it.
+    repeats. They cover other images of the same sources; the spread over folds and repeats shows
+    the variation due to training and chance.
 
     Args:
         scored: ``id, repeat, fold, label, logit_<class>…``.
@@ -88,9 +88,9 @@ def roc_auc(
         found = [mean_auc(labels[pick], one[pick], classes) for one in by_repeat]
         return float(np.mean([auc for auc in found if auc is not None]))
 
-    drawn = np.array([value(pick) for pick in stratified_resamples(labels, seed, "crossval")])
+    resampled = np.array([value(pick) for pick in stratified_resamples(labels, seed, "crossval")])
     auc = value(np.arange(images))
-    low, high = logit_interval(auc, drawn, int(np.minimum(counts, images - counts).min()))
+    low, high = logit_interval(auc, resampled, int(np.minimum(counts, images - counts).min()))
     return {"roc_auc": Estimate(auc, low, high, images)}
 
 
@@ -104,9 +104,9 @@ def _spread(accuracies: pd.Series) -> dict[str, float]:
 
 
 def contradicted(scored: pd.DataFrame, paths: pd.Series, classes: Sequence[str]) -> pd.DataFrame:
-    """Return the training images whose label the models that did not see them contradict.
+    """Return the training images whose label is contradicted by models not trained on them.
 
-    A label error shows up here, and so does an image that is like the other class.
+    They include label errors, and images that resemble the other class.
 
     Args:
         scored: as in `summarise`.

@@ -1,4 +1,4 @@
-"""How far the neighbours of held-out images follow the model's predictions, space by space."""
+"""Fidelity of the neighbours of held-out images to the model's predictions, by space."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,8 +18,8 @@ def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarra
     """Return the logits of the images to score, and `fidelity` by space as ``space.column``.
 
     Args:
-        network: has learned from ``part.train``.
-        part: what was learned from, what is scored.
+        network: trained on ``part.train``.
+        part: the training rows and the rows to score.
         images: bytes ``[N,S,S,3]``.
         labels: class indices ``[N]``.
     """

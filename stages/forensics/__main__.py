@@ -1,8 +1,7 @@
-"""Look for traces of remaking in the finest detail; learned from photographs, without generators.
+"""Detect generator-like traces in the finest detail, trained on photographs without generators.
 
-What a photograph's detail looks like is learned from the training photographs and from the same
-photographs made again in generator-like ways. No generated image takes part, so that all are
-unknown alike.
+The model is trained on the training photographs and on their reconstructions by generator-like
+processing. No generated image is used, so all generators are equally unseen.
 """
 
 import argparse
@@ -40,7 +39,7 @@ ELSEWHERE = "photographs"
 def images_of(
     args: argparse.Namespace, split: pd.DataFrame, real_class: str | None
 ) -> pd.DataFrame:
-    """Return every image to judge, with its ``file``: photographs of training, then all others."""
+    """Return every image to score, with its ``file``: training photographs first."""
     own = split[
         ((split["split"] == "train") & (split["label"] == real_class))
         | split["split"].isin(EVALUATED_SPLITS)
@@ -60,23 +59,23 @@ def images_of(
 
 
 def photograph_files(args: argparse.Namespace, split: pd.DataFrame) -> list[Path]:
-    """List ``forensics.photographs`` without captions and copies of the data set's images."""
+    """List ``forensics.photographs``, excluding captions and copies of the data set's images."""
     found = [path for path, fault in walk(args.photographs) if not (fault or is_sidecar(path.name))]
     copies = copies_of(args.root, split, found, args.near_duplicate_distance, args.max_pixels)
-    warn("forensics", *(f"left out {path}: a copy of {copies[path]}" for path in sorted(copies)))
+    warn("forensics", *(f"skipped {path}: a copy of {copies[path]}" for path in sorted(copies)))
     return sorted(path for path in found if path not in copies)
 
 
-def learn_and_judge(
+def fit_and_score(
     table: pd.DataFrame, rate: float, max_pixels: int, seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return ``table`` with ``score`` and ``traced``, and the threshold with what set it."""
+    """Return ``table`` with ``score`` and ``traced``, and the threshold with its sources."""
     sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
     trained = (table["split"] == "train").to_numpy()
     count = int(trained.sum())
     networks = fit_networks(photographs(sources[:count], max_pixels), seed)
-    judged, learned = described(sources[:count], networks, max_pixels, seed)
-    scores, models = cross_fit(learned, judged, table.loc[trained, "group"].tolist(), seed)
+    scoring, training = described(sources[:count], networks, max_pixels, seed)
+    scores, models = cross_fit(training, scoring, table.loc[trained, "group"].tolist(), seed)
     if count < len(table):
         others, _ = described(sources[count:], None, max_pixels, seed)
         scores = np.concatenate([scores, mean_score(models, others)])
@@ -117,7 +116,7 @@ def main(argv: Sequence[str]) -> None:
         else:
             make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
             images = images_of(args, split, params.real_class)
-            table, found = learn_and_judge(images, rate, args.max_pixels, params.seed)
+            table, found = fit_and_score(images, rate, args.max_pixels, params.seed)
             details = {**found, **summarise(table)}
             save_figure(picture, scores_figure(table, found["threshold"], params.real_class))
     write_table(args.traces, table[COLUMNS])

@@ -1,4 +1,4 @@
-"""From image files to the described views that are learned from and judged."""
+"""Describe the views of image files, for training and for scoring."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,12 +17,12 @@ from twincam.images.decoding import BadImageError, decode
 from twincam.images.parallel import in_order
 
 SCORE_VIEWS = 3
-LEARNED = ("", "", *REMAKES)
-"""What the views to learn from show, "" for the photograph as it is."""
+TRAINING_VIEWS = ("", "", *REMAKES)
+"""The training views of a photograph: "" is the unmodified photograph."""
 
 
 class Source(NamedTuple):
-    """An image file and the id that its views are drawn by."""
+    """An image file, and the id that seeds its views."""
 
     id: str
     file: Path
@@ -38,7 +38,7 @@ def open_image(source: Source, max_pixels: int) -> Image.Image:
         return decode(source.file, max_pixels).image
     except BadImageError as error:
         raise UserError(
-            f"{source.file}: expected a readable image ({error}); restore it or take it out"
+            f"{source.file}: expected a readable image ({error}); restore it or remove it"
         ) from None
 
 
@@ -48,8 +48,8 @@ def photographs(sources: Sequence[Source], max_pixels: int) -> Iterator[Image.Im
         yield open_image(source, max_pixels)
 
 
-def to_judge(image: Image.Image, name: str, seed: int) -> np.ndarray:
-    """Describe the views that an image is judged by: ``[SCORE_VIEWS,F]``."""
+def scoring_views(image: Image.Image, name: str, seed: int) -> np.ndarray:
+    """Describe the views by which an image is scored: ``[SCORE_VIEWS,F]``."""
 
     def view(number: int) -> np.ndarray:
         rng = generator(seed, "traces", name, "judge", number)
@@ -58,8 +58,8 @@ def to_judge(image: Image.Image, name: str, seed: int) -> np.ndarray:
     return np.stack([view(number) for number in range(SCORE_VIEWS)])
 
 
-def to_learn(image: Image.Image, name: str, networks: Networks, seed: int) -> np.ndarray:
-    """Describe what a photograph teaches, views of itself and remakes: ``[len(LEARNED),F]``."""
+def training_views(image: Image.Image, name: str, networks: Networks, seed: int) -> np.ndarray:
+    """Describe training views of a photograph and its remakes: ``[len(TRAINING_VIEWS),F]``."""
 
     def view(number: int, made: str) -> np.ndarray:
         rng = generator(seed, "traces", name, "learn", number)
@@ -68,34 +68,34 @@ def to_learn(image: Image.Image, name: str, networks: Networks, seed: int) -> np
             square = remake(made, square, networks, rng)
         return describe(finish(square, TRAINING, rng))
 
-    return np.stack([view(number, made) for number, made in enumerate(LEARNED)])
+    return np.stack([view(number, made) for number, made in enumerate(TRAINING_VIEWS)])
 
 
 def described(
     sources: Sequence[Source], networks: Networks | None, max_pixels: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Describe images, a few at a time so that memory stays small.
+    """Describe images, a few at a time to limit memory.
 
     Args:
         sources: N files.
-        networks: that make photographs again; None where nothing is learned from the images.
+        networks: that reconstruct photographs; None if the images are not used for training.
         max_pixels: larger images are bad.
         seed: of the views.
 
     Returns:
-        What to judge ``[N,SCORE_VIEWS,F]`` and what to learn from ``[N,len(LEARNED),F]`` (or
+        Scoring views ``[N,SCORE_VIEWS,F]`` and training views ``[N,len(TRAINING_VIEWS),F]`` (or
         ``[N,0,F]``).
     """
     found = list(in_order(partial(_both, networks, max_pixels, seed), sources, "forensics"))
-    judged, learned = zip(*found, strict=True)
-    return np.stack(judged), np.stack(learned)
+    scoring, training = zip(*found, strict=True)
+    return np.stack(scoring), np.stack(training)
 
 
 def _both(
     networks: Networks | None, max_pixels: int, seed: int, source: Source
 ) -> tuple[np.ndarray, np.ndarray]:
     image = open_image(source, max_pixels)
-    judged = to_judge(image, source.id, seed)
+    scoring = scoring_views(image, source.id, seed)
     if networks is None:
-        return judged, judged[:0]
-    return judged, to_learn(image, source.id, networks, seed)
+        return scoring, scoring[:0]
+    return scoring, training_views(image, source.id, networks, seed)

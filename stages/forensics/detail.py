@@ -1,4 +1,4 @@
-"""How the finest detail of a view hangs together: what cameras leave alike and remaking changes."""
+"""Correlations in the finest detail of a view, which remaking changes."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -18,13 +18,13 @@ def luma_of(rgb: np.ndarray) -> np.ndarray:
 
 
 def halved(rgb: np.ndarray) -> np.ndarray:
-    """Return RGB ``[H,W,3]`` at half size, means of 2 by 2 pixels: JPEG keeps no finer colour."""
+    """Return RGB ``[H,W,3]`` at half size, by means of 2 by 2 pixels, JPEG's colour resolution."""
     height, width = (side // 2 * 2 for side in rgb.shape[:2])
     return rgb[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
 
 
 def correlations(luma: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Return how the finest detail hangs together: a few numbers with a plain meaning each.
+    """Return interpretable statistics of the finest detail, ``[46]``.
 
     Autocorrelation of the residual (luma minus its 3 by 3 mean) up to 4 pixels, its kurtosis (of
     values and of local energy), the sizes of differences of order 1 to 3 relative to each other,

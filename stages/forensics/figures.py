@@ -1,4 +1,4 @@
-"""Draw the scores of every class and source beside the threshold."""
+"""Draw the scores of every class and source with the threshold."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS = 120
-"""More rows would be taller than a page shows."""
+"""Most rows that fit on a page."""
 
 
 def scores_figure(table: pd.DataFrame, threshold: float, real_class: str | None) -> "Figure":
@@ -20,7 +20,7 @@ def scores_figure(table: pd.DataFrame, threshold: float, real_class: str | None)
 
     Args:
         table: of `stages.forensics.summary.summarise`.
-        threshold: above it traces are said to be found.
+        threshold: scores above it count as traces.
         real_class: the class of genuine images, drawn in another colour.
     """
     external = table["split"] == EXTERNAL
@@ -39,5 +39,5 @@ def scores_figure(table: pd.DataFrame, threshold: float, real_class: str | None)
     axes.set_yticks(
         [-place for place in range(len(rows))], [f"{title} (n = {len(own)})" for title, own in rows]
     )
-    axes.set(xlabel="score; right of the line: finest detail unlike that of photographs")
+    axes.set(xlabel="score; right of the line: traces found")
     return figure

@@ -1,4 +1,4 @@
-"""A linear discriminant between photographs and photographs made again; it sees no generator."""
+"""A linear discriminant between photographs and their remakes, trained without generators."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
-from stages.forensics.describing import LEARNED
+from stages.forensics.describing import TRAINING_VIEWS
 from stages.forensics.remakes import REMAKES
 from twincam.determinism import derived_seed
 
@@ -22,25 +22,25 @@ class Discriminant(NamedTuple):
     ridge: Ridge
 
     def score(self, described: np.ndarray) -> np.ndarray:
-        """Return the mean score ``[N]`` of described views ``[N,V,F]``; larger: made again."""
+        """Return the mean score ``[N]`` of described views ``[N,V,F]``; larger: a remake."""
         flat = described.reshape(-1, described.shape[-1])
         scores = self.ridge.predict((flat - self.centre) / self.spread)
         return scores.reshape(described.shape[:2]).mean(axis=1)
 
 
-def fit(learned: np.ndarray) -> Discriminant:
-    """Fit ridge regression on -1 (photograph) and 1 (made again), with a stiff penalty.
+def fit(training: np.ndarray) -> Discriminant:
+    """Fit ridge regression to -1 (photograph) and 1 (remake), with a strong penalty.
 
-    Photographs weigh as much as all remakes, and each way of remaking as much as every other.
+    Photographs have the same total weight as remakes, and each kind of remake the same.
 
     Args:
-        learned: described views ``[N,len(LEARNED),F]``.
+        training: described views ``[N,len(TRAINING_VIEWS),F]``.
     """
-    made = np.array(LEARNED)
-    photographs = learned[:, made == ""].reshape(-1, learned.shape[-1])
+    made = np.array(TRAINING_VIEWS)
+    photographs = training[:, made == ""].reshape(-1, training.shape[-1])
     centre, spread = photographs.mean(axis=0), photographs.std(axis=0) + 1e-6
-    views = learned.reshape(-1, learned.shape[-1])
-    kinds = np.tile(made, len(learned))
+    views = training.reshape(-1, training.shape[-1])
+    kinds = np.tile(made, len(training))
     remade = kinds != ""
     weights = np.where(remade, 0.5 / len(REMAKES), 0.5 / (made == "").sum()) * len(made)
     ridge = Ridge(alpha=PENALTY * len(views), solver="cholesky")
@@ -49,27 +49,27 @@ def fit(learned: np.ndarray) -> Discriminant:
 
 
 def cross_fit(
-    learned: np.ndarray, judged: np.ndarray, groups: Sequence[object], seed: int
+    training: np.ndarray, scoring: np.ndarray, groups: Sequence[object], seed: int
 ) -> tuple[np.ndarray, list[Discriminant]]:
     """Score every photograph by a model that was not fitted on it or its copies.
 
     Args:
-        learned: of N photographs ``[N,len(LEARNED),F]``.
-        judged: of the same ``[N,V,F]``.
-        groups: ``[N]``, equal for copies; at least `FOLDS` different ones.
+        training: of N photographs ``[N,len(TRAINING_VIEWS),F]``.
+        scoring: of the same ``[N,V,F]``.
+        groups: ``[N]``, equal for copies; at least `FOLDS` distinct ones.
         seed: of the folds.
 
     Returns:
         Scores ``[N]`` and the `FOLDS` models.
     """
     folds = GroupKFold(FOLDS, shuffle=True, random_state=derived_seed(seed, "traces") % 2**32)
-    scores, models = np.zeros(len(learned)), []
-    for fitted, held_out in folds.split(learned, groups=groups):
-        models.append(fit(learned[fitted]))
-        scores[held_out] = models[-1].score(judged[held_out])
+    scores, models = np.zeros(len(training)), []
+    for fitted, held_out in folds.split(training, groups=groups):
+        models.append(fit(training[fitted]))
+        scores[held_out] = models[-1].score(scoring[held_out])
     return scores, models
 
 
-def mean_score(models: Sequence[Discriminant], judged: np.ndarray) -> np.ndarray:
+def mean_score(models: Sequence[Discriminant], scoring: np.ndarray) -> np.ndarray:
     """Return the mean ``[N]`` over ``models`` of the scores of images that none was fitted on."""
-    return np.mean([model.score(judged) for model in models], axis=0)
+    return np.mean([model.score(scoring) for model in models], axis=0)

@@ -9,14 +9,14 @@ from twincam.files.params import Block
 
 
 class Forensics(Block):
-    """Block ``forensics``: the rate of false alarms, and further photographs that bear on it."""
+    """Block ``forensics``: the false positive rate, and photographs to set the threshold."""
 
     target_fpr: Annotated[float, Field(ge=0, le=0.5)]
     photographs: str
 
 
 class Params(Block):
-    """What this stage reads of ``params.yaml``."""
+    """What this stage reads from ``params.yaml``."""
 
     seed: int
     run: Run

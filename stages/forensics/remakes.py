@@ -1,8 +1,8 @@
-"""Photographs made again by something generator-like: fakes of families that nobody trained on.
+"""Photographs reconstructed by generator-like processing, as substitutes for generated images.
 
-Pairs of a photograph and its reconstruction teach a detector traces instead of contents (Rajan et
+Pairs of a photograph and its reconstruction train a detector on traces, not content (Rajan et
 al., On the Effectiveness of Dataset Alignment for Fake Image Detection, 2024). Here no generator's
-weights are at hand: the networks are small and learn from the training photographs alone.
+weights are available: the networks are small and trained on the training photographs only.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ NOISE = 0.35
 
 
 def resampled(square: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Shrink to 25-67 % and enlarge again with random kernels, then sharpen at random."""
+    """Shrink to 25-67 % and enlarge again with random kernels, then randomly sharpen."""
     share = rng.uniform(0.25, 0.67)
     small = square.resize((round(square.width * share), round(square.height * share)), _kernel(rng))
     return _sharpened(small.resize(square.size, _kernel(rng, smooth=True)), rng)
@@ -72,7 +72,7 @@ def _up(inputs: int, outputs: int, transposed: bool) -> nn.Module:
 
 
 class Autoencoder(nn.Module):
-    """Squeezes images to a quarter of the side and 12 channels, three of them the mean colour."""
+    """Compresses images to a quarter of the side and 12 channels, three of them the mean colour."""
 
     def __init__(self, transposed: bool) -> None:
         """Build it with random weights; enlarge by transposed convolution or nearest neighbour."""
@@ -89,7 +89,7 @@ class Autoencoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the images ``[N,3,H,W]`` made again."""
+        """Return the reconstructed images ``[N,3,H,W]``."""
         colour = nn.functional.avg_pool2d(images, 4)
         code = torch.cat([colour, self.shrink(images)], dim=1)
         coarse = nn.functional.interpolate(colour, scale_factor=4, mode="bilinear")
@@ -131,7 +131,7 @@ class Networks(nn.Module):
 
 
 def fit_networks(photographs: Iterable[Image.Image], seed: int) -> Networks:
-    """Train the networks on random crops of photographs, brought to 256-320 px before."""
+    """Train the networks on random crops of photographs, first resized to 256-320 px."""
     torch.manual_seed(derived_seed(seed, "remakes"))
     networks = Networks()
     rng = generator(seed, "remakes")
@@ -172,7 +172,7 @@ def _to_tensor(pixels: np.ndarray) -> Tensor:
 
 
 def _detail_loss(made: Tensor, wanted: Tensor) -> Tensor:
-    """Return mean absolute errors of pixels and of their differences, which keeps detail."""
+    """Return the mean absolute error of pixels and of their differences, to preserve detail."""
     error = made - wanted
     rows, columns = error.diff(dim=2), error.diff(dim=3)
     return error.abs().mean() + rows.abs().mean() + columns.abs().mean()
@@ -202,7 +202,7 @@ def through_network(
 def remake(
     name: str, square: Image.Image, networks: Networks, rng: np.random.Generator
 ) -> Image.Image:
-    """Make a patch again in the way of the family ``name``, one of `REMAKES`."""
+    """Reconstruct a patch by the method ``name``, one of `REMAKES`."""
     if name == "resampled":
         return resampled(square, rng)
     if name == "filtered":

@@ -35,8 +35,8 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 def headlines(table: pd.DataFrame, real_class: str | None) -> dict[str, float]:
     """Return how often traces are found in genuine and in generated images.
 
-    ``false_positive_rate`` and ``detection_rate``, of test where there is one, else of val; without
-    such images none.
+    ``false_positive_rate`` and ``detection_rate``, of test if it exists, else of val; omitted
+    without such images.
 
     Args:
         table: with `COLUMNS`; ``traced`` is bool.
@@ -56,19 +56,19 @@ def _by_class(rows: pd.DataFrame) -> dict[str, dict[str, int | Estimate]]:
 
 
 def why_skipped(photographs: pd.DataFrame, rate: float, fewest_groups: int) -> str:
-    """Return why nothing is learned, or "".
+    """Return why the stage is skipped, or "".
 
     Args:
         photographs: the training images of the real_class class, with ``group``.
-        rate: of false alarms.
-        fewest_groups: that there are folds for.
+        rate: the target false positive rate.
+        fewest_groups: the number of folds.
     """
     if not rate:
         return "forensics.target_fpr is 0"
     fewest = max(int(np.ceil(1 / rate)) - 1, fewest_groups)
     groups = photographs["group"].nunique()
     if not groups:
-        return "no training image is of the class that real_class names"
+        return "no training image belongs to real_class"
     if groups < fewest:
         return (
             f"{groups} {INDEPENDENT} of the real_class class, {fewest} are needed "

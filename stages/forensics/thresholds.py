@@ -1,13 +1,13 @@
-"""Thresholds that several sources of photographs set together, the worst counting."""
+"""Conformal thresholds over several sources of photographs: the largest is used."""
 
 import numpy as np
 
 
 def conformal(scores: np.ndarray, rate: float) -> float:
-    """Return what at most ``rate`` of new photographs like these exceed, in expectation.
+    """Return the score that at most ``rate`` of new photographs exceed, in expectation.
 
     The k-th largest of n scores with ``k = floor(rate · (n + 1))`` (Vovk et al., Algorithmic
-    Learning in a Random World, 2005); infinite where n is too small for any.
+    Learning in a Random World, 2005); infinite if n is too small.
     """
     k = int(np.floor(rate * (len(scores) + 1)))
     return float(np.sort(scores)[-k]) if k else float("inf")

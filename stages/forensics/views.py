@@ -1,4 +1,4 @@
-"""What is cut from an image before it is described: native, or with an equalised history."""
+"""Cut views from an image before it is described, at native scale or equalised."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from PIL import Image
 from twincam.corruptions import jpeg
 
 SIDE, PATCH, QUALITY = 160, 224, 85
-"""Pixels of a view and of the patch it is cut from; JPEG quality that every view ends with."""
+"""Pixels of a view and of the patch it is cut from; final JPEG quality of every view."""
 
 FITTED = 256
 KERNELS = (
@@ -21,14 +21,14 @@ KERNELS = (
 
 
 class Plan(NamedTuple):
-    """How a view comes about: ``scale`` native, fitted or random; ``recompress`` at random."""
+    """How a view is made: ``scale`` native, fitted or random; ``recompress`` at random."""
 
     scale: str
     recompress: bool
 
 
 TRAINING, SCORING = Plan("random fitted", True), Plan("fitted", False)
-"""Of the stage: whatever the history of an image, its views are small, scaled down and encoded."""
+"""Used by the stage: whatever an image's history, its views are small, downscaled and encoded."""
 
 
 def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Image:
@@ -55,8 +55,8 @@ def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Ima
 def finish(square: Image.Image, plan: Plan, rng: np.random.Generator) -> np.ndarray:
     """Re-encode a patch once or twice and cut the view out of it: bytes ``[SIDE,SIDE,3]``.
 
-    Where planned, a first JPEG of quality 60-95 comes before the cut in one half of the cases, so
-    that its grid is not that of the last one. All views end as JPEG of quality `QUALITY`.
+    Where planned, a first JPEG of quality 60-95 comes before the cut in half of the cases, so
+    that its grid differs from that of the last one. All views end as JPEG of quality `QUALITY`.
     """
     if plan.recompress and rng.random() < 0.5:
         square = jpeg(square, int(rng.integers(60, 96)))

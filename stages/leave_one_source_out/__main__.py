@@ -1,4 +1,4 @@
-"""Train without each source in turn and score what was left out."""
+"""Train without one source at a time and score the excluded source."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
     details: dict[str, Any] = {
         "by": settings.by,
         "skipped_sources": {
-            name: "a class would be left without training images"
+            name: "a class would have no training images left"
             for name, one in found.items()
             if one is None
         },
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
             "leave_one_source_out",
             "leave_one_source_out.max_sources is 0"
             if not settings.max_sources
-            else f"no {settings.by} is named that the classes could spare",
+            else f"no {settings.by} is named that can be excluded without emptying a class",
         )
     write_table(args.predictions, pd.concat(tables, ignore_index=True))
     write_metrics(args.details, details)

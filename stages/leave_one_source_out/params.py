@@ -9,14 +9,14 @@ from twincam.training.params import ClassifierParams
 
 
 class LeaveOneSourceOut(Block):
-    """Block ``leave_one_source_out``: what is left out of training in turn."""
+    """Block ``leave_one_source_out``: what is excluded from training, one at a time."""
 
     by: Literal["source", "family"]
     max_sources: int = Field(ge=0, le=1000)
 
 
 class Params(ClassifierParams):
-    """What ``leave_one_source_out`` reads of ``params.yaml``."""
+    """What ``leave_one_source_out`` reads from ``params.yaml``."""
 
     real_class: str | None
     leave_one_source_out: LeaveOneSourceOut

@@ -1,4 +1,4 @@
-"""Which images are left out of training together, and what remains to learn from."""
+"""Which images are excluded from training together, and which remain."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from twincam.training.refits import Refit
 
 
 class LeftOut(NamedTuple):
-    """One source: what to learn from, what to score, and which of the scored are the source's."""
+    """One source: what to train on, what to score, and which scored images are the source's."""
 
     name: str
     refit: Refit
@@ -19,7 +19,7 @@ class LeftOut(NamedTuple):
 
 
 def names(split: pd.DataFrame, leave_one_source_out: LeaveOneSourceOut) -> list[str]:
-    """Return what to leave out in turn: the sources (or families) with most images first."""
+    """Return what to exclude, one at a time: the sources (or families) with most images first."""
     column = split[leave_one_source_out.by]
     counts = column[column != ""].value_counts()
     return sorted(counts.index, key=lambda name: (-counts[name], name))[
@@ -28,16 +28,16 @@ def names(split: pd.DataFrame, leave_one_source_out: LeaveOneSourceOut) -> list[
 
 
 def leave_out(split: pd.DataFrame, by: str, name: str) -> LeftOut | None:
-    """Return how to train without one source; None if a class would be left without images.
+    """Return how to train without one source; None if a class would have no images left.
 
-    Neither its images nor any image of their groups (copies, partners) train. All its images are
-    scored, whatever their split, and besides them the evaluated ones of the other sources.
+    Its images and all images in their groups (copies, partners) are excluded. All its images are
+    scored, whatever their split, and also the evaluated images of the other sources.
     """
     own = (split[by] == name).to_numpy()
     touched = split["group"].isin(split.loc[own, "group"]).to_numpy()
-    learn = (split["split"] == "train").to_numpy() & ~touched
-    if split.loc[learn, "label"].nunique() < split["label"].nunique():
+    train = (split["split"] == "train").to_numpy() & ~touched
+    if split.loc[train, "label"].nunique() < split["label"].nunique():
         return None
     score = own | split["split"].isin(EVALUATED_SPLITS).to_numpy()
     rows = np.flatnonzero(score)
-    return LeftOut(name, Refit(np.flatnonzero(learn), rows), own[rows])
+    return LeftOut(name, Refit(np.flatnonzero(train), rows), own[rows])

@@ -1,4 +1,4 @@
-"""How a source is judged by a classifier that was trained without it."""
+"""Figures of a source, from a classifier trained without it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from twincam.statistics.intervals import majority_share
 
 
 def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the figures of one source left out.
+    """Return the figures of one excluded source.
 
     Args:
         table: of the scored images: ``label, predicted, own`` (whether it is the source's).
@@ -21,7 +21,7 @@ def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     Returns:
         ``per_class.<label>`` of the source: ``recall`` with its interval and ``n``; and
         ``others``: ``accuracy`` with its interval, ``majority_share`` and ``n`` of the evaluated
-        images of the rest.
+        images of the other sources.
     """
     right = (table["label"] == table["predicted"]).to_numpy()
     own = table["own"].to_numpy(bool)
@@ -40,10 +40,10 @@ def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def macro_recall(scored: pd.DataFrame) -> dict[str, Any]:
-    """Return by class the mean of the recalls of its sources, each when left out.
+    """Return by class the mean recall over its sources, each when excluded.
 
     Args:
-        scored: of the images of every source, by the model that left it out: ``left_out, label,
+        scored: of the images of every source, by the model trained without it: ``left_out, label,
             predicted``.
     """
     found = {}
@@ -58,9 +58,9 @@ def macro_recall(scored: pd.DataFrame) -> dict[str, Any]:
 
 
 def detection_rate(scored: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
-    """Return ``detection_rate``, the mean recall of generated images over sources left out.
+    """Return ``detection_rate``, the mean recall of generated images over excluded sources.
 
-    Empty where no source has any; where there is no ``real_class``, all images count as such.
+    Empty if no source has any; without a ``real_class``, all images count as generated.
 
     Args:
         scored: as in `macro_recall`.
@@ -72,7 +72,7 @@ def detection_rate(scored: pd.DataFrame, real_class: str | None) -> dict[str, Es
 
 
 def hits_by_source(rows: pd.DataFrame) -> list[np.ndarray]:
-    """Return for each source of ``rows`` which of its images are classified right, bool."""
+    """Return for each source of ``rows`` whether its images are classified correctly, bool."""
     return [
         (own["predicted"] == own["label"]).to_numpy()
         for _, own in rows.groupby("left_out", sort=True)
@@ -80,5 +80,5 @@ def hits_by_source(rows: pd.DataFrame) -> list[np.ndarray]:
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the ``detection_rate`` where it was measured."""
+    """Return the ``detection_rate`` if it was measured."""
     return {name: details[name] for name in ("detection_rate",) if name in details}

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from stages.stability.pictures import Skipped, Picture
+from stages.stability.pictures import Picture, Skipped
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
 

@@ -5,6 +5,6 @@ from twincam.training.params import ClassifierParams
 
 
 class Params(ClassifierParams):
-    """What ``train`` reads of ``params.yaml``."""
+    """What ``train`` reads from ``params.yaml``."""
 
     prepare: Prepare

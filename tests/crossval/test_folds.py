@@ -1,4 +1,4 @@
-"""Folds keep groups whole and classes even, and every image is scored once a repeat."""
+"""Folds keep groups together and classes balanced, and every image is scored once a repeat."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ def images(groups: int = 30, copies: int = 2) -> pd.DataFrame:
     return pd.DataFrame(table, index=np.arange(100, 100 + count))
 
 
-def test_each_repeat_scores_every_image_once_and_by_no_model_that_saw_its_group() -> None:
+def test_each_repeat_scores_every_image_once_and_by_no_model_trained_on_its_group() -> None:
     train = images()
     divided = divide(train, Crossval(folds=4, repeats=3), 0)
     for _, rows in divided.groupby("repeat"):
@@ -42,7 +42,7 @@ def test_folds_have_both_classes_in_proportion() -> None:
     assert shares.between(0.25, 0.42).all()
 
 
-def test_repeats_and_seeds_divide_differently_and_the_same_seed_alike() -> None:
+def test_repeats_and_seeds_divide_differently_and_the_same_seed_equally() -> None:
     train, settings = images(), Crossval(folds=3, repeats=2)
     divided = divide(train, settings, 0)
     first, second = (
@@ -56,13 +56,13 @@ def test_repeats_and_seeds_divide_differently_and_the_same_seed_alike() -> None:
 @pytest.mark.parametrize(
     ("folds", "words"), [(0, "crossval.folds is 0"), (11, "class 'fake' has 10 independent")]
 )
-def test_what_cannot_be_divided_is_said(folds: int, words: str) -> None:
+def test_too_few_groups_are_reported(folds: int, words: str) -> None:
     reason = too_few(images(), Crossval(folds=folds, repeats=1))
     assert reason
     assert words in reason
     assert too_few(images(), Crossval(folds=10, repeats=1)) is None
 
 
-def test_one_fold_is_no_cross_validation() -> None:
+def test_one_fold_is_rejected() -> None:
     with pytest.raises(ValueError, match="2 and more"):
         Crossval(folds=1, repeats=1)

@@ -1,4 +1,4 @@
-"""Out-of-fold figures by hand."""
+"""Out-of-fold figures, computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def test_auc_is_the_mean_over_repeats_and_its_interval_counts_images() -> None:
     assert one["roc_auc_low"] < one["roc_auc"] < one["roc_auc_high"]
 
 
-def test_contradicted_labels_come_least_probable_first() -> None:
+def test_contradicted_labels_are_sorted_by_probability() -> None:
     paths = pd.Series({name: f"{name}.png" for name in LABELS})
     table = contradicted(TABLE, paths, CLASSES)
     assert table["id"].tolist() == ["d", "b"]

@@ -1,4 +1,4 @@
-"""What a run wrote of an image comes together in its panel."""
+"""A run's results for an image are combined in its panel."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> CaseFiles:
     return files
 
 
-def test_a_case_holds_what_belongs_to_its_image(run: CaseFiles) -> None:
+def test_a_case_contains_the_results_of_its_image(run: CaseFiles) -> None:
     explained = read_explained(run)
     assert explained.queries["id"].tolist() == ["v0", "v1"]
     assert explained.queries["predicted"].tolist() == ["a", "b"]
@@ -67,6 +67,6 @@ def test_one_image_in_ten_exceeds_the_scale(run: CaseFiles) -> None:
     assert read_explained(run).heat_scale == pytest.approx(np.quantile([3, 1], 0.9))
 
 
-def test_a_table_without_words_is_refused(run: CaseFiles) -> None:
+def test_a_table_without_words_is_rejected(run: CaseFiles) -> None:
     write_table(run.predictions, pd.DataFrame({"id": ["v0", "v1"]}))
     assert "dvc repro evaluate" in user_error(read_explained, run=run)

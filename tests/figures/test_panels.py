@@ -1,4 +1,4 @@
-"""Panels show what they were given, whatever the names and the number of neighbours."""
+"""Panels show their case, for any names and any number of neighbours."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_evidence_for_is_orange_against_is_blue_and_none_is_grey() -> None:
     assert len(set(pixels[32, 60])) == 1
 
 
-def test_the_known_truth_is_outlined() -> None:
+def test_the_ground_truth_is_outlined() -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[20:40, 20:40] = 255
     plain = np.asarray(draw_panel(case(1, np.zeros((7, 7)))))

@@ -1,4 +1,4 @@
-"""Traces of remaking: learned without any generated image, found in images of unknown makers."""
+"""Traces of remaking: trained without any generated image, found for unseen generators."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from stages.forensics import remakes
 from stages.forensics.__main__ import main
-from stages.forensics.describing import LEARNED
+from stages.forensics.describing import TRAINING_VIEWS
 from stages.forensics.detail import describe
 from stages.forensics.model import PENALTY, cross_fit, fit
 from stages.forensics.summary import headlines
@@ -99,7 +99,7 @@ def quick() -> None:
     pytest.MonkeyPatch().setattr(remakes, "STEPS", 6)
 
 
-def test_unknown_makers_are_found_and_photographs_are_not(inputs: Path) -> None:
+def test_unseen_generators_are_detected_and_photographs_are_not(inputs: Path) -> None:
     out = run(inputs)
     table, found = read(out), read_metrics(out / "details.json")
     assert set(table["split"]) == {"train", "photographs", "val", "external"}
@@ -143,7 +143,7 @@ def test_two_runs_write_the_same_bytes(inputs: Path) -> None:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_no_generated_image_takes_part(inputs: Path, tmp_path: Path) -> None:
+def test_no_generated_image_is_used(inputs: Path, tmp_path: Path) -> None:
     before = read(run(inputs))
     other = tmp_path / "other"
     make_inputs(other, 21, 0.1)
@@ -170,7 +170,7 @@ def test_too_few_photographs_or_switched_off(
     assert read_metrics(out / "forensics.json") == {}
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     make_inputs(tmp_path, 12, 0.1)
     (tmp_path / "more" / "notes.jpg").write_text("no image")
     with pytest.raises(UserError, match=r"notes\.jpg: expected a readable image"):
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
 def weighted_ridge(
     views: np.ndarray, target: np.ndarray, weights: np.ndarray, new: np.ndarray, penalty: float
 ) -> np.ndarray:
-    """Predict for ``new`` by the normal equations, the offset free of the penalty."""
+    """Predict for ``new`` by the normal equations, with an unpenalised intercept."""
     share = weights / weights.sum()
     centre, offset = share @ views, share @ target
     moved = views - centre
@@ -191,34 +191,36 @@ def weighted_ridge(
 
 def test_the_discriminant_is_the_weighted_ridge_of_the_protocol() -> None:
     rng = np.random.default_rng(0)
-    learned = rng.normal(size=(20, len(LEARNED), 5)) + np.arange(len(LEARNED))[:, None]
-    judged = rng.normal(size=(7, 1, 5))
-    model = fit(learned)
-    views = (learned.reshape(-1, 5) - model.centre) / model.spread
-    new = (judged[:, 0] - model.centre) / model.spread
-    kinds = np.tile(LEARNED, 20)
+    training = (
+        rng.normal(size=(20, len(TRAINING_VIEWS), 5)) + np.arange(len(TRAINING_VIEWS))[:, None]
+    )
+    scoring = rng.normal(size=(7, 1, 5))
+    model = fit(training)
+    views = (training.reshape(-1, 5) - model.centre) / model.spread
+    new = (scoring[:, 0] - model.centre) / model.spread
+    kinds = np.tile(TRAINING_VIEWS, 20)
     shares = {"": 0.5} | dict.fromkeys(remakes.REMAKES, 0.5 / len(remakes.REMAKES))
     assert set(kinds) == set(shares)
     weights = np.array([shares[kind] / (kinds == kind).sum() for kind in kinds]) * len(kinds)
     target = np.where(kinds == "", -1.0, 1.0)
     expected = weighted_ridge(views, target, weights, new, PENALTY * len(kinds))
-    assert model.score(judged) == pytest.approx(expected)
+    assert model.score(scoring) == pytest.approx(expected)
 
 
-def test_photographs_are_scored_by_models_that_have_not_seen_their_group() -> None:
+def test_photographs_are_scored_by_models_not_fitted_on_their_group() -> None:
     rng = np.random.default_rng(1)
-    learned, judged = rng.normal(size=(12, len(LEARNED), 4)), rng.normal(size=(12, 3, 4))
+    training, scoring = rng.normal(size=(12, len(TRAINING_VIEWS), 4)), rng.normal(size=(12, 3, 4))
     groups = np.repeat(np.arange(6), 2)
-    scores, models = cross_fit(learned, judged, groups.tolist(), 0)
-    changed = learned.copy()
+    scores, models = cross_fit(training, scoring, groups.tolist(), 0)
+    changed = training.copy()
     changed[0] += 5
-    again, _ = cross_fit(changed, judged, groups.tolist(), 0)
+    again, _ = cross_fit(changed, scoring, groups.tolist(), 0)
     assert (scores[:2] == again[:2]).all()
     assert (scores[2:] != again[2:]).any()
     assert len(models) == 3
 
 
-def test_thresholds_are_conformal_and_the_strictest_source_holds() -> None:
+def test_thresholds_are_conformal_and_the_strictest_is_used() -> None:
     scores = np.arange(1.0, 40.0)
     assert conformal(scores, 0.05) == 38
     assert conformal(scores[:10], 0.05) == np.inf

@@ -1,4 +1,4 @@
-"""A source left out is really left out, and what is said of it can be counted by hand."""
+"""An excluded source is not trained on, and its figures match counts by hand."""
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,14 @@ SPLIT = pd.DataFrame(
 ).assign(family="")
 
 
-def test_sources_come_largest_first_and_images_without_one_are_none() -> None:
+def test_sources_are_sorted_by_size_and_unnamed_ones_ignored() -> None:
     more = pd.concat([SPLIT, SPLIT[SPLIT["source"] == "sd"]])
     assert names(more, LeaveOneSourceOut(by="source", max_sources=9)) == ["sd", "gan", "camera"]
     assert names(more, LeaveOneSourceOut(by="source", max_sources=1)) == ["sd"]
     assert names(more, LeaveOneSourceOut(by="family", max_sources=9)) == []
 
 
-def test_neither_the_source_nor_its_groups_train_and_all_of_it_is_scored() -> None:
+def test_the_source_and_its_groups_are_excluded_and_all_of_it_scored() -> None:
     one = leave_out(SPLIT, "source", "sd")
     assert one is not None
     assert one.refit.train.tolist() == [1, 3, 7]
@@ -39,7 +39,7 @@ def test_neither_the_source_nor_its_groups_train_and_all_of_it_is_scored() -> No
     assert one.own.tolist() == [True, True, False, False]
 
 
-def test_a_source_that_is_all_there_is_of_a_class_cannot_be_left_out() -> None:
+def test_the_only_source_of_a_class_cannot_be_excluded() -> None:
     alone = SPLIT.assign(source=SPLIT["source"].replace({"gan": "sd"}))
     assert leave_out(alone, "source", "sd") is None
 
@@ -61,7 +61,7 @@ def test_figures_of_the_source_and_of_the_others() -> None:
     assert "others" not in figures(table[table["own"]], ["fake", "real"])
 
 
-def test_macro_recall_weighs_sources_alike_and_has_a_width_where_all_are_right() -> None:
+def test_macro_recall_weights_sources_equally_with_an_interval() -> None:
     table = pd.DataFrame(
         {
             "left_out": ["a"] * 90 + ["b"] * 10,
@@ -78,7 +78,7 @@ def test_macro_recall_weighs_sources_alike_and_has_a_width_where_all_are_right()
     assert np.isclose(right["recall_high"], 1)
 
 
-def test_the_detection_rate_is_the_macro_recall_of_generated_images_alone() -> None:
+def test_the_detection_rate_is_the_macro_recall_of_generated_images() -> None:
     table = pd.DataFrame(
         {
             "left_out": ["a"] * 4 + ["b"] * 2 + ["camera"] * 3,

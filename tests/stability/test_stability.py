@@ -18,7 +18,7 @@ from stages.prepare.__main__ import main as prepare
 from stages.stability import judging, pictures
 from stages.stability.__main__ import main
 from stages.stability.judging import classify
-from stages.stability.pictures import DELIVERIES, LONGEST, Skipped, Picture, read_deliveries
+from stages.stability.pictures import DELIVERIES, LONGEST, Picture, Skipped, read_deliveries
 from tests.conftest import user_error
 from twincam.files.params import write_settings
 from twincam.files.tables import class_names, read_split, read_table, write_table

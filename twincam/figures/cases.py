@@ -1,4 +1,4 @@
-"""Read what a run found of each evaluated image, and put together what its panel shows."""
+"""Read a run's results for each evaluated image, and assemble the content of its panel."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual
 
 
 class CaseFiles(NamedTuple):
-    """The files of a run that its panels are made of; ``explained`` names the method shown."""
+    """The files of a run from which panels are drawn; ``explained`` names the method shown."""
 
     split: Path
     images: Path
@@ -35,12 +35,12 @@ class CaseFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Explained:
-    """The evaluated images (``queries``, Q rows) and what explains them.
+    """The evaluated images (``queries``, Q rows) and their explanations.
 
     ``ids`` are those of all images, ``images`` ``[M,S,S,3]`` their pictures, ``neighbours`` the
     rows of ``reports/twins.csv``; ``rows`` ``[Q]`` are the queries' in ``images``; ``heat``,
     ``shared`` ``[Q,h,w]``; ``swapped``, bool ``[Q,h,w]``, the cells of the counterfactual;
-    ``masks`` ``[Q,S,S]``, zero where no truth is known; ``scope`` names what the model was trained
+    ``masks`` ``[Q,S,S]``, zero without ground truth; ``scope`` names what the model was trained
     on.
     """
 
@@ -57,15 +57,15 @@ class Explained:
 
     @property
     def heat_scale(self) -> float:
-        """The evidence that is drawn at full strength: one image in ten exceeds it."""
+        """The evidence drawn at full intensity, exceeded by one image in ten."""
         return max(float(np.quantile(np.abs(self.heat).max(axis=(1, 2)), 0.9)), 1e-12)
 
 
 def read_explained(run: CaseFiles) -> Explained:
-    """Read what a run wrote of its evaluated images, with the heat maps of its first method.
+    """Read a run's results for its evaluated images, with the heat maps of its first method.
 
     Raises:
-        UserError: a file is not what the pipeline writes.
+        UserError: a file does not have the pipeline's format.
     """
     split, images = read_split(run.split), read_array(run.images)
     rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
@@ -85,16 +85,16 @@ def read_explained(run: CaseFiles) -> Explained:
 
 
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return the rows of ``split`` with what the run says of them: class, margin and verdict."""
+    """Return the rows of ``split`` with their predicted class, margin and verdict."""
     table = read_table(run.predictions).set_index("id")
     if "in_words" not in table:
         raise UserError(
             f"{run.predictions}: expected a column 'in_words', found an older version's table; "
             "run `dvc repro evaluate` there"
         )
-    said = table.loc[split["id"], ["predicted", "confidence", "in_words"]].reset_index(drop=True)
+    shown = table.loc[split["id"], ["predicted", "confidence", "in_words"]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
-    return split.reset_index(drop=True).join(said).assign(margin=margins(logits))
+    return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
 
 
 def case_of(explained: Explained, index: int) -> Case:

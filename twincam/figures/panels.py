@@ -24,7 +24,7 @@ RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 @dataclass(frozen=True)
 class Tile:
-    """One training image with what is said under it."""
+    """One training image with its caption."""
 
     image: np.ndarray
     similarity: float
@@ -38,9 +38,9 @@ class Case:
 
     ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
     ``scope`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
-    ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full strength. ``shared``
-    ``[h,w]`` is what the first twin shares, all zero where its space has no such map; ``swapped``,
-    bool ``[h,w]``, the cells that the counterfactual replaces.
+    ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full intensity. ``shared``
+    ``[h,w]`` is the evidence shared with the first twin, all zero if its space has no such map;
+    ``swapped``, bool ``[h,w]``, the cells that the counterfactual replaces.
     """
 
     row: pd.Series
@@ -98,7 +98,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
     draw = ImageDraw.Draw(strip)
     evidence = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
     placed = shows_place(case.heat)
-    title = "Evidence for the prediction" if placed else "Evidence: one cell, no place"
+    title = "Evidence for the prediction" if placed else "Evidence: one cell, not localised"
     shown = [("Image", Image.fromarray(case.image)), (title, evidence)]
     if case.twins and case.shared.any() and shows_place(case.shared):
         most = float(np.abs(case.shared).max())
@@ -127,7 +127,7 @@ def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], heat: bool, truth: b
         write_line(draw, (x + 16, top), word, width=90, size=12)
     if truth:
         draw.rectangle((left + 130, top + 2, left + 141, top + 13), outline=INK, width=2)
-        write_line(draw, (left + 146, top), "known truth", width=80, size=12)
+        write_line(draw, (left + 146, top), "ground truth", width=80, size=12)
 
 
 def _rows(case: Case, width: int) -> Image.Image:
@@ -140,11 +140,11 @@ def _rows(case: Case, width: int) -> Image.Image:
             [
                 (f"Twins: nearest training images labelled {predicted}", case.twins),
                 (f"Nearest training images of any label: {of_any}", case.neighbourhood),
-                ("Because of these: training images that support it most", case.influential),
+                ("Influence: training images that support it most", case.influential),
             ],
             [
-                ("Nearest predicted otherwise", case.counterfactual),
-                (f"Even if: this near to that, still {predicted}", case.semifactual),
+                ("Nearest of another prediction", case.counterfactual),
+                (f"Semifactual: this close to it, still {predicted}", case.semifactual),
             ],
         )
     )
@@ -159,8 +159,8 @@ def _rows(case: Case, width: int) -> Image.Image:
             write_bold_line(draw, (start, top), title, width=end - start - GAP)
             for column, tile in enumerate(tiles):
                 place = (start + column * (TILE + 10), top + TITLE)
-                said = (labels[tile.label], errors[tile.predicted])
-                _tile(strip, draw, tile, place, said, tile.label == predicted)
+                caption = (labels[tile.label], errors[tile.predicted])
+                _tile(strip, draw, tile, place, caption, tile.label == predicted)
     return strip
 
 
@@ -179,11 +179,11 @@ def _tile(
     draw: ImageDraw.ImageDraw,
     tile: Tile,
     at: tuple[int, int],
-    said: tuple[str, str],
+    caption: tuple[str, str],
     agrees: bool,
 ) -> None:
     x, y = at
-    label, error = said
+    label, error = caption
     picture = Image.fromarray(tile.image).resize((TILE, TILE), Image.Resampling.LANCZOS)
     panel.paste(picture, at)
     colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
