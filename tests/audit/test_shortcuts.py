@@ -39,7 +39,7 @@ def test_one_predictive_feature_among_many_is_found_and_named() -> None:
     assert found["p"] == pytest.approx(1 / 41)
     assert found["n"] == (split["split"] == "val").sum()
     (sentence, _) = in_words({"metadata": found}, {})
-    assert sentence.startswith("Metadata (format = PNG) of the files as they are tells")
+    assert sentence.startswith("Metadata (format = PNG) of the original files tells")
 
 
 def test_noise_is_no_shortcut() -> None:
@@ -107,5 +107,5 @@ def test_a_file_format_for_one_class_is_named_and_gone_after_harmonising(project
     assert found["raw"]["metadata"]["accuracy"] == 1
     assert found["raw"]["metadata"]["stump"]["feature"].startswith(("format", "JPEG"))
     assert found["harmonised"]["metadata"]["accuracy_low"] < 0.6
-    assert any("of the files as they are tells" in words for words in found["in_words"])
+    assert any("of the original files tells" in words for words in found["in_words"])
     assert not any(words.startswith("Metadata of the harm") for words in found["in_words"])
