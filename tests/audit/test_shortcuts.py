@@ -39,7 +39,7 @@ def test_one_predictive_feature_among_many_is_found_and_named() -> None:
     assert found["p"] == pytest.approx(1 / 41)
     assert found["n"] == (split["split"] == "val").sum()
     (sentence, _) = in_words({"metadata": found}, {})
-    assert sentence.startswith("Metadata (format = PNG) of the original files tells")
+    assert sentence.startswith("Metadata (format = PNG) of the original files correctly")
 
 
 def test_noise_is_no_shortcut() -> None:
