@@ -98,7 +98,8 @@ def find_semifactuals(
 def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int) -> dict[str, Any]:
     """Return the effect of the swaps in the image, and their agreement with the known defects.
 
-    Regions and defects are evaluated on correctly predicted images only: for a fake predicted as real, the cells that support the prediction are not its defect.
+    Regions and defects are evaluated on correctly predicted images only: for a fake predicted as
+    real, the cells that support the prediction are not its defect.
 
     Args:
         run: what is explained.
@@ -140,7 +141,8 @@ def true_partners(table: pd.DataFrame) -> np.ndarray:
 def partner_retrieval(run: Run, space: str, seed: int) -> dict[str, Any]:
     """Return how well ``space`` finds the evaluated images' true partners; empty without any.
 
-    Candidates are all images of the other class. Comparing these cell by cell would take too long, so `DEFAULT` replaces a space that compares maps.
+    Candidates are all images of the other class. Comparing these cell by cell would take too long,
+    so `DEFAULT` replaces a space that compares maps.
     """
     target = true_partners(run.table)[run.evaluated]
     asked = target >= 0

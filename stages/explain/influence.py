@@ -69,7 +69,9 @@ def choose_estimate(
 ) -> Influential:
     """Choose the estimate on training images only, then apply it to the queries and evaluate it.
 
-    For the choice a seeded sample of the training images serves as queries, explained by the others; the actual queries are not used. Time grows with T C^2 for the second-order estimate, with ``refits`` T C for leaving images out, with Q T C for the estimates; memory with Q T.
+    For the choice a seeded sample of the training images serves as queries, explained by the
+    others; the actual queries are not used. Time grows with T C^2 for the second-order estimate,
+    with ``refits`` T C for leaving images out, with Q T C for the estimates; memory with Q T.
 
     Args:
         train: features ``[T,C]`` and class indices ``[T]`` of the training images; T at least 4.
@@ -118,7 +120,8 @@ def hub_hits(top: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return, bool ``[Q]``, whose top images include the most frequent one of their predicted
     class.
 
-    Frequency is counted over queries of the same predicted class: an image that supports one class seldom supports another, so a hub can reach at most the queries of one class.
+    Frequency is counted over queries of the same predicted class: an image that supports one class
+    seldom supports another, so a hub can reach at most the queries of one class.
 
     Args:
         top: indices of training images, ``[Q,k]``.
@@ -135,7 +138,8 @@ def hub_hits(top: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def hub_chance(labels: np.ndarray, predicted: np.ndarray, k: int) -> dict[str, float]:
     """Return the values of `hub_hits` and of the number of different images by chance.
 
-    Each query's ``k`` are sampled from the training images of its predicted class. The count of one image is then binomial; counts are treated as independent.
+    Each query's ``k`` are sampled from the training images of its predicted class. The count of one
+    image is then binomial; counts are treated as independent.
 
     Args:
         labels: of the training images, ``[T]``.

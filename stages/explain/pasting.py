@@ -25,7 +25,7 @@ ROLLS = ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
 
 
 class Pairs(NamedTuple):
-    """Rows of images ``[N]`` and of the partners they are changed with, and the predicted classes."""
+    """Rows of images ``[N]`` and of their partners, and the predicted classes."""
 
     queries: np.ndarray
     partners: np.ndarray
@@ -75,7 +75,7 @@ def flip_figures(
 def _flipped(
     classify: Classify, changed: Callable[[slice], np.ndarray], predicted: np.ndarray
 ) -> np.ndarray:
-    """Return, bool ``[N]``, whether the prediction of each changed image differs from ``predicted``."""
+    """Return, bool ``[N]``, whether each changed image's prediction differs from ``predicted``."""
     parts = [slice(start, start + PASTED) for start in range(0, len(predicted), PASTED)]
     return np.concatenate(
         [classify(changed(part)).argmax(axis=1) != predicted[part] for part in parts]

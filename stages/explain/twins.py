@@ -22,7 +22,8 @@ DEFAULT = "features_cosine"
 class Twins(NamedTuple):
     """The space chosen, similarities ``[Q,T]`` in it, and the explanation.
 
-    ``shared`` ``[Q,h,w]`` is the map shared by each image and its first twin, zero if the space has none.
+    ``shared`` ``[Q,h,w]`` is the map shared by each image and its first twin, zero if the space has
+    none.
     """
 
     space: str
@@ -114,15 +115,17 @@ def out_of_fold_figures(table: pd.DataFrame, seed: int) -> dict[str, Any]:
     }
 
 
-def choose_space(wanted: str, out_of_fold: Mapping[str, Any], measured: Sequence[str]) -> str:
+def choose_space(requested: str, out_of_fold: Mapping[str, Any], measured: Sequence[str]) -> str:
     """Return the space that twins are shown in.
 
-    ``auto`` is the one whose neighbours follow the model best out of fold, on training images, or the study's if nothing was cross-validated. A space not in ``measured`` is also replaced by the study's.
+    ``auto`` is the one whose neighbours follow the model best out of fold, on training images, or
+    the study's if nothing was cross-validated. A space not in ``measured`` is also replaced by the
+    study's.
     """
-    if wanted == "auto":
+    if requested == "auto":
         can = {name: found for name, found in out_of_fold.items() if name in measured}
         return most_faithful(can) if can else DEFAULT
-    return wanted if wanted in measured else DEFAULT
+    return requested if requested in measured else DEFAULT
 
 
 def space_figures(
@@ -130,7 +133,8 @@ def space_figures(
 ) -> dict[str, Any]:
     """Return the quality of a space: `fidelity_figures`, and what neighbours have in common.
 
-    ``disagreement_auroc`` is out of fold, pooled over the folds, if that was measured: the evaluated images alone contain too few errors.
+    ``disagreement_auroc`` is out of fold, pooled over the folds, if that was measured: the
+    evaluated images alone contain too few errors.
 
     Args:
         run: what is explained.

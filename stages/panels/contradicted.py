@@ -21,9 +21,7 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
     """
     shown = table.head(SHOWN)
     if shown.empty:
-        return text_picture(
-            "No label is contradicted by the models that were not trained on the image."
-        )
+        return text_picture("No label is contradicted by models that were not trained on it.")
     height = TILE + 58
     lines = -(-len(shown) // COLUMNS)
     across = min(COLUMNS, len(shown))

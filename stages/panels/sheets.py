@@ -37,7 +37,8 @@ def peak_crops(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
 def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> Image.Image:
     """Return the image parts where the heat peaks, class by class, the hottest first.
 
-    A patch that recurs in many images, and is not part of what defines the class, is a shortcut that the model has learned.
+    A patch that recurs in many images, and is not part of what defines the class, is a shortcut
+    that the model has learned.
 
     Args:
         queries: ``predicted`` of the images.
