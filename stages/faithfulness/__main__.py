@@ -34,7 +34,7 @@ def why_skipped(count: int, most: int, heat: Mapping[str, np.ndarray]) -> str:
     if most == 0:
         return "faithfulness.images is 0"
     if count < FEWEST:
-        return f"{count} images; at least {FEWEST} are needed"
+        return f"{count} images; {FEWEST} are needed"
     return "" if heat else "the heat maps have one cell and cannot localise"
 
 

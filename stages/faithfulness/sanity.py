@@ -103,7 +103,7 @@ def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.n
 
 
 def noisy(squares: Squares, ids: np.ndarray, draw: int, seed: int) -> Squares:
-    """Return the same images under Gaussian noise of `GREY_LEVELS`; the noise depends on an image's id."""
+    """Return the same images under Gaussian noise of `GREY_LEVELS` that depends on their ids."""
 
     def shown(part: np.ndarray) -> np.ndarray:
         rngs = [generator(seed, "faithfulness", "noisy", draw, name) for name in ids[part]]

@@ -142,7 +142,7 @@ def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
     found = dict(_sets(_content(path), ""))
     if not found:
         raise UserError(
-            f"{path}: expected a state dict, but it holds no named tensors; save `model.state_dict()`"
+            f"{path}: expected a state dict, holds no named tensors; save `model.state_dict()`"
         )
     return found
 
