@@ -39,7 +39,7 @@ def initial_net(
 
 @torch.no_grad()
 def place(net: PrototypeNet, examples: Examples, seed: int) -> None:
-    """Initialise the add-on as a whitening, prototypes as k-means centres of distinctive patches."""
+    """Initialise the add-on as a whitening, prototypes as centres of distinctive patches."""
     rows = examples.train[sample_images(examples.train_labels, seed)]
     labels = examples.labels[rows]
     maps = np.concatenate(
