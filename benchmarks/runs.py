@@ -96,8 +96,8 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
         share(prototypes, "accuracy"),
         f"{prototypes['lowest_class_recall']:.3f}",
         f"{prototypes['classifier_gap_p']:.2f}",
-        judged["prototypes"]["distinct_images"],
-        "; ".join(judged["guards_broken"]) or "none",
+        prototyped["prototypes"]["distinct_images"],
+        "; ".join(prototyped["guards_broken"]) or "none",
         f"{seconds:.0f}",
     ]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
