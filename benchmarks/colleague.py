@@ -1,4 +1,4 @@
-"""What a colleague's clone brings from a remote, and how long it takes.
+"""What a colleague's clone downloads from a remote, and how long it takes.
 
 Used as ``python -m benchmarks.colleague`` where the committed run is in the cache.
 """
@@ -30,7 +30,7 @@ WAYS = {
 
 def main() -> None:
     """Print a Markdown table."""
-    print("| a fresh clone wants | MB brought | files | stages run | seconds |")
+    print("| a fresh clone requests | MB downloaded | files | stages run | seconds |")
     print("|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch, Repo(str(ROOT)) as repo:
         place, remote = Path(scratch), Path(scratch) / "remote"

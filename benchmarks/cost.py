@@ -1,4 +1,5 @@
-"""What heat maps cost: the closed form beside the forward pass, and memory over a thousand images.
+"""What heat maps cost: the closed form relative to the forward pass, and memory over a thousand
+images.
 
 Used as ``python -m benchmarks.cost``, with the model and the images of the working tree's run.
 """

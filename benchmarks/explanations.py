@@ -1,7 +1,7 @@
-"""What explanations are worth on photographs, and whether they find a planted mark.
+"""How good explanations are on photographs, and whether they find a planted mark.
 
 Used as ``python -m benchmarks.explanations path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
-`oxford-cats` (whose masks of the cats are the truth there).
+`oxford-cats` (whose masks of the cats are the ground truth).
 """
 
 import argparse
@@ -44,7 +44,7 @@ def print_faithfulness(name: str, folder: Path) -> None:
 
 
 def print_cases(name: str, folder: Path) -> None:
-    """Print what twins, influence and counterfactuals of a run are worth."""
+    """Print the figures of a run's twins, influence and counterfactuals."""
     (found,) = results(folder, "explain")
     print(f"\n{name}: twins in {found['space']}\n")
     print("| space | agreement | margin error (all training images) | disagreement AUROC |")
@@ -67,7 +67,7 @@ def print_cases(name: str, folder: Path) -> None:
 
 
 def planted_mark(folder: Path, methods: Sequence[str]) -> None:
-    """Print whether heat and twins find the local shortcut, and what it does to recall."""
+    """Print whether heat and twins find the local shortcut, and its effect on recall."""
     experiment(
         folder, {"synthesize.shortcut": "local", "explain.methods": list(methods)}, "explain"
     )
@@ -84,7 +84,7 @@ def planted_mark(folder: Path, methods: Sequence[str]) -> None:
 
 
 def across_seeds(folder: Path, seeds: Sequence[int]) -> None:
-    """Print how alike the Grad-CAM maps of models are that differ in their seed alone."""
+    """Print how similar the Grad-CAM maps of models are that differ only in their seed."""
     maps, seen = [], []
     for seed in seeds:
         experiment(folder, {"seed": seed, "crossval.folds": 0}, "explain")
@@ -132,7 +132,7 @@ def heat_on_cats(data: Path, folder: Path, methods: Sequence[str]) -> None:
 
 
 def photographs(folder: Path, name: str, methods: Sequence[str], images: int) -> None:
-    """Print what maps, twins and counterfactuals of a set of photographs are worth."""
+    """Print the figures of maps, twins and counterfactuals for a set of photographs."""
     changes = {
         "data.root": f"data/{name}",
         "data.info": "data/none",

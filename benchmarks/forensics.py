@@ -1,8 +1,8 @@
 """How often the `forensics` preset finds traces, with photographs of each set in training.
 
 Used as ``python -m benchmarks.forensics path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
-`oxford-cats`. The threshold rests on the training photographs and on `oxford-cats`; the set that is
-not in training is another source, its generators one each.
+`oxford-cats`. The threshold is set on the training photographs and on `oxford-cats`; the set that
+is not in training is another source, its generators one each.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Are prototypes the same when they are learned again from another seed?
+"""Are prototypes the same when trained again with another seed?
 
 Used as ``python -m benchmarks.prototype_seeds``: one classifier of the built-in cats, a prototype
 network for each seed, compared pair by pair on the evaluated images. Prototypes have no common
@@ -44,7 +44,7 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
-    """Learn prototypes of the classifier in ``folder`` from ``seed``; return what they come to."""
+    """Train prototypes of the classifier in ``folder`` with ``seed``; return run and fit."""
     params = read_params(folder / "params.yaml", Params)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     split = read_split(folder / "data" / "split.csv")
@@ -67,10 +67,10 @@ def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
 
 
 def compare(first: tuple[Run, Fit], second: tuple[Run, Fit], seed: int) -> dict[str, float]:
-    """Return how alike two networks decide, by name.
+    """Return how similarly two networks decide, by name.
 
-    ``likeness`` is the mean correlation, from -1 to 1, of paired live prototypes, beside that of
-    all pairs of their class; the other figures are shares.
+    ``likeness`` is the mean correlation, from -1 to 1, of paired live prototypes, with that of all
+    pairs of their class; the other figures are shares.
     """
     measured, layers = (
         [run.measured for run, _ in (first, second)],

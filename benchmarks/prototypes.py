@@ -1,8 +1,8 @@
-"""Does the prototype network hold? Out of fold, over seeds, beside the classifier it comes from.
+"""Is the prototype network sound? Out of fold, over seeds, compared with its classifier.
 
 Used as ``python -m benchmarks.prototypes path/to/data``, a folder with `cats-ddpm` and `cats-sd`.
-Every image of `cats-ddpm` that is not a duplicate is judged once for each seed, by networks that
-learned from two thirds of the others; folds and everything that learns change with the seed.
+Every image of `cats-ddpm` that is not a duplicate is evaluated once for each seed, by networks
+trained on two thirds of the others; folds and all training change with the seed.
 """
 
 import argparse
@@ -58,7 +58,7 @@ NOWHERE = Path("data/none")
 
 
 class Settings(NamedTuple):
-    """How prototypes are learned, and their last layer fitted."""
+    """How prototypes are trained, and their last layer fitted."""
 
     protopnet: ProtoPNet
     prototypes: Prototypes
@@ -74,7 +74,7 @@ def fit_both(
         labels: class indices ``[N]``.
         settings: blocks ``protopnet`` and ``prototypes``.
         seed: of the prototype network.
-        baselines: whether k-means prototypes are fitted, too.
+        baselines: whether k-means prototypes are also fitted.
     """
 
     def measure(network: Network, part: Refit) -> Results:
@@ -132,7 +132,7 @@ def out_of_fold(
     measure: Callable[[np.ndarray, int], Evaluate],
     checkpoints: Path,
 ) -> Iterator[tuple[Refit, Results]]:
-    """Yield what each fold scored and what was found there; the classifier learns anew for each.
+    """Yield each fold and its results; the classifier is retrained for each.
 
     Args:
         split: ``data/split.csv``.
@@ -166,12 +166,12 @@ def gap_by_class(labels: np.ndarray, gaps: np.ndarray) -> tuple[float, float, fl
     """Return a difference of balanced accuracies and its 95 % interval, clustered by image.
 
     Each seed's is balanced on its own before the mean over seeds: where classes are unequal, and
-    another one is the smaller from seed to seed, pooling would count the small class for little.
+    another one is the smaller from seed to seed, pooling would give the small class little weight.
 
     Args:
         labels: class indices of the images, ``[N]``.
         gaps: by seed and image, one model right minus the other right, ``[S,N]``; NaN where it was
-            not judged.
+            not evaluated.
     """
     judged = ~np.isnan(gaps).all(axis=0)
     labels, gaps = labels[judged], gaps[:, judged]
@@ -279,7 +279,7 @@ def print_cuts(
 
 
 def print_generators(folder: Path, data: Path) -> None:
-    """Print what a class for each generator of `cats-sd`, beside the photographs, comes to."""
+    """Print the figures with one class per generator of `cats-sd`, and the photographs."""
     own = folder / "data" / "generators"
     for path in sorted(path for path in (data / "cats-sd").rglob("*") if path.is_file()):
         label = "real" if path.parent.name == "real" else path.name.split("_")[0]
@@ -305,10 +305,10 @@ def print_generators(folder: Path, data: Path) -> None:
 
 
 def print_cure(folder: Path) -> None:
-    """Print what taking out the prototypes that show the planted mark does, and others instead.
+    """Print the effect of removing the prototypes that show the planted mark, or others instead.
 
-    Which ones is read in the sheets, so from training images alone: the mark lies in their patch,
-    or is what resembles them most in at least half of the marked images.
+    They are identified in the sheets, so from training images only: the mark lies in their patch,
+    or is their best match in at least half of the marked images.
     """
     changes: dict[str, object] = {
         "synthesize.shortcut": "local",
@@ -322,7 +322,7 @@ def print_cure(folder: Path) -> None:
     named = table.loc[shows, "prototype"].tolist()
     others = table.loc[~shows & (table["class"] == "fake"), "prototype"].to_numpy()
     drawn = sorted(generator(0, "others").permutation(others)[: len(named)].tolist())
-    print("\n| removed | images | n | right before | right after | change (95 %) |")
+    print("\n| removed | images | n | correct before | correct after | change (95 %) |")
     print("|---|---|---|---|---|---|")
     for what, ids in (("shows the mark", named), ("as many others", drawn)):
         removals = [{"id": number, "reason": what} for number in ids]
@@ -341,7 +341,7 @@ def print_cure(folder: Path) -> None:
 
 
 def print_seconds(folder: Path) -> None:
-    """Print what the stages take on `cats-ddpm`, and whether a second run writes the same bytes."""
+    """Print the stages' run time on `cats-ddpm`, and whether a second run writes the same bytes."""
     experiment(folder, PHOTOGRAPHS, "embed")
     seconds, locks = [], []
     for _ in range(2):

@@ -13,13 +13,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HEADING = (
-    "| {} | n | left out | accuracy (95 %) | AUC | pointing game | ProtoPNet (95 %) "
+    "| {} | n | excluded | accuracy (95 %) | AUC | pointing game | ProtoPNet (95 %) "
     "| lowest recall | McNemar p | distinct images | guards broken | seconds |"
 )
 
 
 def run(folder: Path, *command: str) -> None:
-    """Run a command in ``folder``; end with what it printed if it fails."""
+    """Run a command in ``folder``; exit with its output if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
@@ -84,8 +84,8 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
     """
     seconds = experiment(folder, {**changes, "prototypes.on_collapse": "warn"}, "report")
     found = results(folder, "split", "evaluate", "explain", "prototypes")
-    split, evaluated, explained, judged = found
-    val, prototypes = evaluated["val"], judged["val"]
+    split, evaluated, explained, prototyped = found
+    val, prototypes = evaluated["val"], prototyped["val"]
     cells = [
         name,
         val["n"],
@@ -96,8 +96,8 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
         share(prototypes, "accuracy"),
         f"{prototypes['lowest_class_recall']:.3f}",
         f"{prototypes['classifier_gap_p']:.2f}",
-        judged["prototypes"]["distinct_images"],
-        "; ".join(judged["guards_broken"]) or "none",
+        prototyped["prototypes"]["distinct_images"],
+        "; ".join(prototyped["guards_broken"]) or "none",
         f"{seconds:.0f}",
     ]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)

@@ -1,4 +1,4 @@
-"""What the robust preset buys and costs, on photographs: plain training beside it.
+"""Benefit and cost of the robust preset on photographs, compared with plain training.
 
 Used as ``python -m benchmarks.trust path/to/data``, a folder with `cats-ddpm`, `cats-sd` and
 `oxford-cats`. Trained on the first; the others are other sources, one for each generator.

@@ -1,7 +1,8 @@
-"""Heat maps and counterfactuals against the truth, on rendered pairs that nothing was chosen on.
+"""Heat maps and counterfactuals against the ground truth, on rendered pairs not used for tuning.
 
 Used as ``python -m benchmarks.truth``, with the model, the images and the embeddings of the working
-tree's run (`dvc repro` first). Every method of `explain` is asked, at the last block and before.
+tree's run (`dvc repro` first). Every method of `explain` is evaluated, at the last block and
+before.
 """
 
 import argparse
@@ -28,7 +29,6 @@ from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.explanations.localisation import coverage, localisation
 from twincam.explanations.twins.neighbours import nearest
-from twincam.explanations.twins.spaces import unit
 from twincam.files.arrays import read_array
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.params_file import read_params
@@ -38,17 +38,18 @@ from twincam.models.classifier import read_classifier
 from twincam.models.embedded import at
 from twincam.models.forward import embed, logits_of
 from twincam.statistics.intervals import bootstrap_mean
+from twincam.statistics.vectors import unit
 
 SIZE = 224
 PARTS = ("tail", "ears", "eyes", "nose", "whiskers", "legs", "mouth")
 SLOW = {"integrated_gradients": 100, "occlusion": 100}
-"""Methods that take seconds an image are asked of the first so many."""
+"""Images for methods that take seconds per image."""
 ALONE = {*SLOW, "fused"}
-"""Methods that no layer is chosen for."""
+"""Methods without a choice of layer."""
 
 
 class Rendered(NamedTuple):
-    """A fresh pair, brought to the classifier's square: bytes ``[S,S,3]``, mask and parts."""
+    """A fresh pair, scaled to the classifier's square: bytes ``[S,S,3]``, mask and parts."""
 
     real: np.ndarray
     fake: np.ndarray
@@ -80,7 +81,7 @@ def rendered(
 
 
 def heat_table(run: Run, masks: np.ndarray, families: np.ndarray) -> None:
-    """Print how every method fits the defects, at the last block and the two before."""
+    """Print how well every method matches the defects, at the last block and the two before."""
     print(
         "| method, after block | n | pointing game (95 %) | lowest family | energy inside (95 %) |"
         " IoU at half, best | ms an image |\n|---|---|---|---|---|---|---|"
@@ -121,7 +122,7 @@ def print_figures(title: str, found: dict[str, Any]) -> None:
 
 
 def counterfactuals(run: Run, partners: np.ndarray, masks: np.ndarray) -> None:
-    """Print what swaps and repairs do to fresh fakes that are recognised."""
+    """Print the effect of swaps and repairs on fresh, recognised fakes."""
 
     def classify(images: np.ndarray) -> np.ndarray:
         return logits_of(run.network, images)

@@ -46,10 +46,10 @@ def main(argv: list[str]) -> None:
 
 
 def headlines(details: dict[str, Any]) -> dict[str, Any]:
-    """Return what two runs are compared by.
+    """Return the figures that two runs are compared by.
 
-    ``pointing_game`` of the first method, where defects are known; ``margin_mae`` of the twins, how
-    far their mean margin is from the image's own, beside that of all training images.
+    ``pointing_game`` of the first method, if defects are known; ``margin_mae`` of the twins, the
+    distance of their mean margin from the image's own, with that of all training images.
     """
     heat, twins = details["heatmaps"][details["method"]], details["twins"][details["space"]]
     found = {"pointing_game": heat["pointing_game"]} if "pointing_game" in heat else {}

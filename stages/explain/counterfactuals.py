@@ -1,8 +1,8 @@
-"""What would have to change for each evaluated image to be predicted otherwise.
+"""What would have to change for each evaluated image to get another prediction.
 
-The nearest training image predicted otherwise, the fewest cells to swap with it, and the image that
-says "even if". A swap is exact in feature space alone, so the same squares are pasted into the
-image and judged again (`stages.explain.pasting`).
+The nearest training image with another predicted class, the fewest cells to swap with it, and the
+semifactual ("even if") image. A swap is exact in feature space only, so the same squares are pasted
+into the image, which is classified again (`stages.explain.pasting`).
 """
 
 from typing import Any
@@ -24,17 +24,17 @@ from twincam.models.forward import BATCH, batches, embed_batch, logits_of
 def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     """Find the counterfactual of each evaluated image, its smallest swap, and its semifactual.
 
-    The counterfactual is the nearest image that the model predicts otherwise (the nearest unlike
+    The counterfactual is the nearest image with another predicted class (the nearest unlike
     neighbour of Dasarathy 1995).
 
     Args:
         run: what is explained.
-        twins: say which space, and how near the training images are in it.
+        twins: the space, and the similarities of the training images in it.
         seed: of controls and bootstraps.
 
     Returns:
-        The cells ``swapped``, bool, none where no training image is predicted otherwise; the
-        neighbours; and as metrics ``counterfactual``.
+        The cells ``swapped``, bool, none if no training image has another predicted class; the
+        neighbours; and the metrics ``counterfactual``.
     """
     predicted = run.table["predicted"].to_numpy()
     alike = predicted[run.evaluated, None] == predicted[run.train]
@@ -52,7 +52,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
 
 
 def find_swaps(run: Run, partners: np.ndarray) -> tuple[np.ndarray, Swap]:
-    """Return which queries have a counterfactual, bool ``[Q]``, and the minimal swap of those.
+    """Return which queries have a counterfactual, bool ``[Q]``, and the minimal swap of these.
 
     Args:
         run: what is explained.
@@ -80,13 +80,13 @@ def cell_scores(run: Run, rows: np.ndarray) -> np.ndarray:
 def find_semifactuals(
     run: Run, twins: Twins, partners: np.ndarray, alike: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image ``[Q,1]`` that says "even if" for each query; see `semifactuals`.
+    """Return the semifactual ("even if") image ``[Q,1]`` of each query; see `semifactuals`.
 
     Args:
         run: what is explained.
         twins: the space and the similarities in it.
         partners: positions of the counterfactuals among the training images, ``[Q]``; -1: none.
-        alike: bool ``[Q,T]``, whether a training image is predicted as the query is.
+        alike: bool ``[Q,T]``, whether a training image has the query's predicted class.
     """
     references, (weight, _) = references_in(run, twins.space), head_of(run.network)
     similarity = SPACES[twins.space].similarity
@@ -96,10 +96,10 @@ def find_semifactuals(
 
 
 def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int) -> dict[str, Any]:
-    """Return what the swaps are worth, in the image and against the known defects.
+    """Return the effect of the swaps in the image, and their agreement with the known defects.
 
-    Regions and defects are asked of correctly predicted images alone: of a fake that passes, the
-    cells that speak for it are not its defect.
+    Regions and defects are evaluated on correctly predicted images only: for a fake predicted as
+    real, the cells that support the prediction are not its defect.
 
     Args:
         run: what is explained.
@@ -128,7 +128,7 @@ def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int
 def true_partners(table: pd.DataFrame) -> np.ndarray:
     """Return for each image ``[M]`` the row of the one image of its group with another label.
 
-    -1 where there is none or more than one: the group then is no pair.
+    -1 if there is none or more than one: the group is then not a pair.
     """
     found = np.full(len(table), -1)
     rows = pd.Series(np.arange(len(table)))
@@ -141,8 +141,8 @@ def true_partners(table: pd.DataFrame) -> np.ndarray:
 def partner_retrieval(run: Run, space: str, seed: int) -> dict[str, Any]:
     """Return how well ``space`` finds the evaluated images' true partners; empty without any.
 
-    Candidates are all images of the other class; cell by cell that would take too long, so that
-    `DEFAULT` stands in for a space that compares maps.
+    Candidates are all images of the other class. Comparing these cell by cell would take too long,
+    so `DEFAULT` replaces a space that compares maps.
     """
     target = true_partners(run.table)[run.evaluated]
     asked = target >= 0

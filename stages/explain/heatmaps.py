@@ -1,4 +1,4 @@
-"""Heat maps of every evaluated image by each method, and whether they lie where they should."""
+"""Heat maps of every evaluated image by each method, and how well they match the masks."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from twincam.statistics.estimates import share
 
 
 def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
-    """Compute the maps of each method of ``explain.methods``, and measure them against the masks.
+    """Compute the maps of each method of ``explain.methods``, and compare them with the masks.
 
     Args:
         run: what is explained.
@@ -22,7 +22,7 @@ def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
         cams: Grad-CAM of the last block, of the evaluated images, ``[Q,h,w]``.
 
     Returns:
-        The maps by method, and as metrics the first ``method``, ``heatmaps`` and ``marks``.
+        The maps by method, and the metrics: the first ``method``, ``heatmaps`` and ``marks``.
     """
     methods, seed = params.explain.methods, params.seed
     last = len(run.network.blocks) - 1
@@ -35,8 +35,8 @@ def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
         for method in methods
     }
     if flat := [method for method in methods if not shows_place(maps[method])]:
-        cure = "raise prepare.image_size, or choose an earlier explain.layer or other methods"
-        warn("explain", f"maps of {', '.join(flat)} have one cell and show no place; {cure}")
+        fix = "raise prepare.image_size, or choose an earlier explain.layer or other methods"
+        warn("explain", f"maps of {', '.join(flat)} have one cell and cannot localise; {fix}")
     families = run.table["family"].to_numpy()[run.evaluated]
     figures = {name: localisation(heat, run.masks, families, seed) for name, heat in maps.items()}
     marks = mark_figures(run, maps, seed)
@@ -44,10 +44,10 @@ def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
 
 
 def mark_figures(run: Run, maps: dict[str, np.ndarray], seed: int) -> dict[str, Any]:
-    """Return what a planted mark does: recall with and without it, and whether heat lies on it.
+    """Return the effect of a planted mark: recall with and without it, and the heat on it.
 
     Args:
-        run: its ``marks`` say which images carry one, and where.
+        run: its ``marks`` show which images carry one, and where.
         maps: ``[Q,h,w]`` by method.
         seed: of the bootstraps.
 

@@ -1,6 +1,6 @@
-"""The training images that support each prediction most, by the estimate that measures best.
+"""The training images that support each prediction most, by the most accurate estimate.
 
-Which estimate that is, is chosen on training images alone, by what leaving an image out really does
+The estimate is chosen on training images only, by the measured effect of leaving an image out
 (`twincam.explanations.influence`).
 """
 
@@ -20,17 +20,17 @@ from twincam.statistics.ranking import rank_correlations
 from twincam.statistics.sampling import sample_balanced
 
 SHOWN = 5
-"""Images of largest influence that hubs are looked for among."""
+"""Images of largest influence among which hubs are sought."""
 
 MOST_HUB_SHARE = 0.5
-"""An estimate whose hubs take more than this part of the way from chance to all is passed over."""
+"""An estimate whose hub share exceeds this part of the way from chance to 1 is skipped."""
 
 CHOICE_QUERIES = 100
-"""At most so many training images, and at most a fifth, are asked which estimate is best."""
+"""The most training images, and at most a fifth of them, that the estimate is chosen on."""
 
 
 class Influential(NamedTuple):
-    """The estimate chosen, its values ``[Q,T]``, and what was measured."""
+    """The estimate chosen, its values ``[Q,T]``, and the measurements."""
 
     chosen: str
     values: np.ndarray
@@ -38,16 +38,16 @@ class Influential(NamedTuple):
 
 
 def find_influential(run: Run, params: Params) -> Explanation:
-    """Find the training images of largest influence on each evaluated image, and judge them.
+    """Find the training images of largest influence on each evaluated image, and evaluate them.
 
-    Nothing where ``explain.influence_refits`` is 0.
+    Nothing if ``explain.influence_refits`` is 0.
 
     Args:
         run: what is explained.
         params: of the stage.
 
     Returns:
-        The neighbours ``influential``, and as metrics ``influence``, as `choose_estimate` says.
+        The neighbours ``influential``, and the metrics ``influence`` of `choose_estimate`.
     """
     refits, seed = params.explain.influence_refits, params.seed
     if not refits:
@@ -67,18 +67,18 @@ def choose_estimate(
     refits: int,
     seed: int,
 ) -> Influential:
-    """Choose the estimate on training images alone, then apply it to the queries and judge it.
+    """Choose the estimate on training images only, then apply it to the queries and evaluate it.
 
-    For the choice a seeded sample of the training images are the queries and the others are what
-    explains them; the queries proper take no part. Time grows with T C^2 for the second-order
-    estimate, with ``refits`` T C for leaving out, with Q T C for the estimates; memory with Q T.
+    For the choice a seeded sample of the training images serves as queries, explained by the
+    others; the actual queries are not used. Time grows with T C^2 for the second-order estimate,
+    with ``refits`` T C for leaving images out, with Q T C for the estimates; memory with Q T.
 
     Args:
         train: features ``[T,C]`` and class indices ``[T]`` of the training images; T at least 4.
         queries: features ``[Q,C]``, Q at least 1.
         weight: of the network's head, ``[K,C]``.
         bias: of the network's head, ``[K]``.
-        refits: training images left out in turn, at most; at least 1.
+        refits: the most training images left out, one at a time; at least 1.
         seed: of samples and bootstraps.
 
     Returns:
@@ -103,13 +103,13 @@ def choose_estimate(
 
 
 def within_labels(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return `rank_correlations` ``[Q]`` among the columns of one label, mean over the labels.
+    """Return `rank_correlations` ``[Q]`` within the columns of one label, mean over the labels.
 
     Args:
         first: ``[Q,R]``.
         second: ``[Q,R]``.
-        labels: of the columns, ``[R]``; those of fewer than three columns do not count, and where
-            none count the correlation is 0.
+        labels: of the columns, ``[R]``; labels of fewer than three columns do not count; if none
+            count the correlation is 0.
     """
     parts = [labels == label for label in np.unique(labels) if (labels == label).sum() > 2]
     correlations = [rank_correlations(first[:, part], second[:, part]) for part in parts]
@@ -117,10 +117,11 @@ def within_labels(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> 
 
 
 def hub_hits(top: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return, bool ``[Q]``, whose top images include the one most frequent among queries alike.
+    """Return, bool ``[Q]``, whose top images include the most frequent one of their predicted
+    class.
 
-    Alike is predicted alike: what supports one class seldom supports another, so a hub of one class
-    can at most take the queries of that class.
+    Frequency is counted over queries of the same predicted class: an image that supports one class
+    seldom supports another, so a hub can reach at most the queries of one class.
 
     Args:
         top: indices of training images, ``[Q,k]``.
@@ -135,15 +136,15 @@ def hub_hits(top: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def hub_chance(labels: np.ndarray, predicted: np.ndarray, k: int) -> dict[str, float]:
-    """Return what `hub_hits` and the number of different images come to by chance.
+    """Return the values of `hub_hits` and of the number of different images by chance.
 
-    Each query's ``k`` are drawn from the training images labelled as it is predicted. The count of
-    one image is then binomial; counts are taken as independent.
+    Each query's ``k`` are sampled from the training images of its predicted class. The count of one
+    image is then binomial; counts are treated as independent.
 
     Args:
         labels: of the training images, ``[T]``.
         predicted: of the queries, ``[Q]``.
-        k: images drawn for each query.
+        k: images sampled for each query.
     """
     most = distinct = 0.0
     for label in np.unique(predicted):
@@ -163,26 +164,26 @@ def influence_figures(
     seed: int,
     *names: object,
 ) -> dict[str, Any]:
-    """Return how well each estimate foretells the effect of leaving an image out, and its hubs.
+    """Return how well each estimate predicts the effect of leaving an image out, and its hubs.
 
     ``n`` queries, ``train`` images, ``refits``; ``refit_agreement``, the share of queries whose
     margin keeps its sign in the refitted head. For each estimate
 
     - ``loo_correlation``, Spearman's between estimate and effect over the images left out, mean
-      over the queries; ``loo_correlation_over_label``, the same less that of the control, which
-      is given an image's label alone (+1 predicted, -1 runner-up, else 0: ``label``);
+      over the queries; ``loo_correlation_over_label``, the same minus that of the control, which
+      uses an image's label only (+1 predicted, -1 runner-up, else 0: ``label``);
       ``loo_correlation_within_label``, among images of one label, where that control is 0.
     - ``hub_share``, the share of queries whose top five include the image most frequent among
-      queries predicted alike, beside ``hub_share_chance``; ``distinct``, the different images in
-      all top fives, beside ``distinct_chance``.
+    queries of the same predicted class, with ``hub_share_chance``; ``distinct``, the number of
+    different images in all top fives, with ``distinct_chance``.
 
-    Intervals of correlations are bootstraps over the queries, for the images left out.
+    Intervals of correlations are bootstraps over the queries, with the images left out fixed.
 
     Args:
         head: refitted.
         values: each estimate, ``[Q,T]``.
         removed: indices of the training images left out, ``[R]``.
-        changes: what `leave_one_out` found, ``[Q,R]``.
+        changes: of `leave_one_out`, ``[Q,R]``.
         seed: of the bootstraps.
         names: of the bootstraps.
     """
@@ -219,8 +220,8 @@ def influence_figures(
 def choose(figures: Mapping[str, Mapping[str, Any]], chance: float) -> str:
     """Return the estimate of highest ``loo_correlation`` that has no hub.
 
-    A hub is a ``hub_share`` more than `MOST_HUB_SHARE` of the way from ``chance`` to 1. Where all
-    have one, the lowest ``hub_share`` decides. Ties go to the first.
+    An estimate has a hub if its ``hub_share`` is more than `MOST_HUB_SHARE` of the way from
+    ``chance`` to 1. If all have one, the lowest ``hub_share`` is chosen. Ties go to the first.
 
     Args:
         figures: of each estimate.

@@ -24,7 +24,7 @@ class Explain(Block):
 
 
 class Params(Block):
-    """What ``explain`` reads of ``params.yaml``."""
+    """The parameters that ``explain`` reads from ``params.yaml``."""
 
     seed: int
     run: Run

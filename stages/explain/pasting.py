@@ -1,6 +1,6 @@
-"""What swaps and repairs are worth: pasted into the image and judged again, and held against masks.
+"""The effect of swaps and repairs pasted into the image, and their agreement with masks.
 
-Every figure stands beside a control that is blind to what was found.
+Every figure is reported with a control that does not use the explanation.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ Classify = Callable[[np.ndarray], np.ndarray]
 """The network: bytes ``[B,S,S,3]`` to logits ``[B,K]``."""
 
 PASTED, DRAWS = 32, 5
-"""Images pasted at a time; random draws that a control is the mean of."""
+"""Images pasted at a time; repetitions that a random control is averaged over."""
 
 ROLLS = ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
-"""Where a region's control lies, in sides of the image down and to the right."""
+"""Offsets of a region's control down and to the right, as shares of the image's side."""
 
 
 class Pairs(NamedTuple):
-    """Rows of images ``[N]``, of the partners they are changed by, and the classes predicted."""
+    """Rows of images ``[N]`` and of their partners, and the predicted classes."""
 
     queries: np.ndarray
     partners: np.ndarray
@@ -35,19 +35,19 @@ class Pairs(NamedTuple):
 def flip_figures(
     classify: Classify, images: np.ndarray, pairs: Pairs, swap: Swap, seed: int
 ) -> dict[str, Any]:
-    """Return how few cells are swapped, and whether the same squares turn the image itself.
+    """Return how few cells are swapped, and whether the same squares flip the image's prediction.
 
     ``n`` images; ``cells_median`` with the interval of its order statistics; ``image_flip_rate``,
-    the share whose prediction leaves its class once the squares are pasted; its control
-    ``image_flip_rate_random``, the same for as many random cells, mean of `DRAWS` draws; and
-    ``image_flip_rate_over_random``, their paired difference. Without images ``n`` alone. Costs
-    1 + `DRAWS` forward passes an image.
+    the share whose predicted class changes when the squares are pasted; its control
+    ``image_flip_rate_random``, the same for as many random cells, mean of `DRAWS` repetitions; and
+    ``image_flip_rate_over_random``, their paired difference. Without images, only ``n``. Takes 1 +
+    `DRAWS` forward passes per image.
 
     Args:
         classify: the network.
         images: bytes ``[M,S,S,3]``, read a batch at a time.
         pairs: N images and their counterfactuals.
-        swap: of the same.
+        swap: of the same images.
         seed: of the random cells and the bootstrap.
     """
     n = len(pairs.queries)
@@ -75,7 +75,7 @@ def flip_figures(
 def _flipped(
     classify: Classify, changed: Callable[[slice], np.ndarray], predicted: np.ndarray
 ) -> np.ndarray:
-    """Return, bool ``[N]``, whether the prediction of each changed image is not ``predicted``."""
+    """Return, bool ``[N]``, whether each changed image's prediction differs from ``predicted``."""
     parts = [slice(start, start + PASTED) for start in range(0, len(predicted), PASTED)]
     return np.concatenate(
         [classify(changed(part)).argmax(axis=1) != predicted[part] for part in parts]
@@ -83,18 +83,17 @@ def _flipped(
 
 
 def defect_figures(cells: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Any]:
-    """Return how often the swapped cells lie where the images are known to be defective.
+    """Return how often the swapped cells lie on known defects.
 
     A cell lies on the defect if its square holds a pixel within the pointing game's tolerance of
     the mask; an image counts if at least half of its swapped cells do. Controls, each with the
     paired difference: ``random``, as many random cells (in expectation); ``other_image``, the cells
-    chosen for another image (mean over all others), which tell where defects usually lie.
+    chosen for another image (mean over all others), which reflect where defects usually lie.
 
     Args:
         cells: those swapped, ``[N,h,w]``, at least one each.
-        masks: ``[N,S,S]``, empty where no defect is known; those images do not count, and with
-            fewer than two others, or a single cell to each image, only ``cells_on_defect_n`` is
-            given.
+        masks: ``[N,S,S]``, empty where no defect is known; those images do not count. With fewer
+            than two others, or a single cell per image, only ``cells_on_defect_n`` is given.
         seed: of the bootstrap.
     """
     masked = masks.any(axis=(1, 2))
@@ -121,12 +120,12 @@ def defect_figures(cells: np.ndarray, masks: np.ndarray, seed: int) -> dict[str,
 def region_figures(
     classify: Classify, images: np.ndarray, pairs: Pairs, masks: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return how often repairing the defect itself turns the prediction.
+    """Return how often repairing the defect itself flips the prediction.
 
     ``region_flip_rate`` pastes the defect's region from the partner that lacks it, and
-    ``region_flip_rate_rolled`` the same shape elsewhere, mean of `ROLLS` (a shape that leaves the
-    image comes in again on the other side): what pasting by itself does. ``region_n`` images;
-    without any that figure alone. Costs 1 + 3 forward passes an image.
+    ``region_flip_rate_rolled`` the same shape elsewhere, mean of `ROLLS` (wrapped around at the
+    border): the effect of pasting itself. ``region_n`` images; without any, only that figure. Takes
+    1 + 3 forward passes per image.
 
     Args:
         classify: the network.

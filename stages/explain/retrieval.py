@@ -1,7 +1,7 @@
 """Does a space find an image's true partner, the same scene in the other class, among all others?
 
-A space that does compares content; one that does no better than a thumbnail tells no more of an
-image than where it is light and dark.
+A space that does so compares content; one no better than a thumbnail captures only where an image
+is light and dark.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ THUMBNAIL = 16
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
-    """Return images, bytes ``[N,S,S,3]``, as 16-pixel ones less their mean: unit ``[N,768]``.
+    """Return images, bytes ``[N,S,S,3]``, as 16-pixel ones minus their mean: unit ``[N,768]``.
 
-    Their dot product is the correlation of the thumbnails' values; an even image is all zero.
+    Their dot product is the correlation of the thumbnails' values; a uniform image is all zero.
     """
     size = (THUMBNAIL, THUMBNAIL)
     small = [
@@ -29,11 +29,11 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
 
 
 def ranks(similarity: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the place ``[Q]``, from 1, of each query's target; ties count against it.
+    """Return the rank ``[Q]``, from 1, of each query's target; ties count against it.
 
     Args:
-        similarity: ``[Q,M]``; -inf where an image is no candidate, the query itself say.
-        target: index among the M of the image sought, ``[Q]``.
+        similarity: ``[Q,M]``; -inf where an image is not a candidate, such as the query itself.
+        target: index of the target among the M images, ``[Q]``.
     """
     own = np.take_along_axis(similarity, target[:, None], axis=1)
     return np.asarray((similarity >= own).sum(axis=1))
@@ -42,17 +42,17 @@ def ranks(similarity: np.ndarray, target: np.ndarray) -> np.ndarray:
 def retrieval(
     similarity: np.ndarray, control: np.ndarray, target: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return how well a similarity finds each query's target, beside thumbnails and chance.
+    """Return how well a similarity finds each query's target, with thumbnails and chance.
 
     ``hit_at_1``, the share found first (Wilson's interval), and ``mrr``, the mean of one over the
     rank (bootstrap), each also for the control, ``…_thumbnail``, with the paired difference,
-    ``…_over_thumbnail``, and for a random order, ``…_chance``; ``retrieval_n``
-    queries, without any that alone.
+    ``…_over_thumbnail``, and for a random order, ``…_chance``; ``retrieval_n`` queries; without
+    any, only that.
 
     Args:
-        similarity: ``[Q,M]``; -inf where an image is no candidate, the query itself say.
+        similarity: ``[Q,M]``; -inf where an image is not a candidate, such as the query itself.
         control: the same of `thumbnails`.
-        target: index among the M of the image sought, a candidate, ``[Q]``.
+        target: index of the target, a candidate, among the M images, ``[Q]``.
         seed: of the bootstraps.
     """
     n = len(target)

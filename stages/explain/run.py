@@ -1,4 +1,4 @@
-"""The run that is explained: its images, its classifier, and what the classifier says of them."""
+"""The run that is explained: its images, its classifier and the classifier's predictions."""
 
 import argparse
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ Neighbours = tuple[np.ndarray, np.ndarray]
 
 
 class Run(NamedTuple):
-    """M images, of which Q are evaluated and T trained on, and their classifier.
+    """M images, of which Q are evaluated and T are training images, and their classifier.
 
-    ``table`` is ``data/split.csv`` with what the classifier says (`described`), ``attributes`` what
-    else is recorded of each image, both M rows; ``images`` ``[M,S,S,3]``; ``evaluated`` ``[Q]`` and
-    ``train`` ``[T]``, rows; ``embedded``, what the classifier makes of all images, without maps;
-    ``references``, the same of the training images, with maps where these are few enough to be
-    compared by cells; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks``
-    ``[Q,S,S]``, of defects and of planted marks, empty where there is none.
+    ``table`` is ``data/split.csv`` with the predictions (`described`), ``attributes`` the other
+    records of each image, both with M rows; ``images`` ``[M,S,S,3]``; ``evaluated`` ``[Q]`` and
+    ``train`` ``[T]``, rows; ``embedded``, features and logits of all images, without maps;
+    ``references``, those of the training images, with maps if these are few enough to compare by
+    cells; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks`` ``[Q,S,S]``,
+    of defects and of planted marks, empty if there is none.
     """
 
     network: Network
@@ -49,7 +49,7 @@ class Run(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What one kind of explanation gives: figures, arrays ``[Q,h,w]``, and neighbours by kind."""
+    """The result of one kind of explanation: figures, arrays ``[Q,h,w]``, neighbours by kind."""
 
     metrics: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -57,11 +57,11 @@ class Explanation(NamedTuple):
 
 
 def read_run(args: argparse.Namespace, params: Params) -> Run:
-    """Read the files of a run; embed the training images, and all by CLIP where that is asked for.
+    """Read the files of a run; embed the training images, and all images by CLIP if requested.
 
     Raises:
-        UserError: a file is not what the pipeline writes, images and classifier do not belong
-            together, or CLIP cannot be had.
+        UserError: a file is not one of the pipeline's, images and classifier do not match, or CLIP
+            is unavailable.
     """
     make_torch_deterministic(0, "explain", threads=params.run.threads)
     split, images = read_split(args.split), read_array(args.images)
@@ -93,7 +93,7 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
 
 
 def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
-    """Return ``split`` with what the model says: ``predicted``, ``confidence``, ``margin``.
+    """Return ``split`` with the model's ``predicted``, ``confidence`` and ``margin``.
 
     Args:
         split: of all images.
@@ -107,7 +107,7 @@ def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
 def embed_references(
     network: Network, images: np.ndarray, embedded: Embedded, train: np.ndarray, queries: int
 ) -> Embedded:
-    """Return the training images, with maps where ``queries`` can be compared to them by cells."""
+    """Return the training images, with maps if ``queries`` can be compared with them by cells."""
     if comparable(queries, len(train)):
         return embed(network, images, train, maps=True)
     return at(embedded, train)
@@ -131,13 +131,13 @@ def labels_of(run: Run) -> np.ndarray:
 
 
 def correct(run: Run) -> np.ndarray:
-    """Return, bool ``[Q]``, whether each evaluated image is predicted as it is labelled."""
+    """Return, bool ``[Q]``, whether each evaluated image is predicted correctly."""
     table = run.table.iloc[run.evaluated]
     return (table["label"] == table["predicted"]).to_numpy()
 
 
 def neighbour_table(found: dict[str, Neighbours], run: Run) -> pd.DataFrame:
-    """Return a row for each evaluated image, kind and rank: which training image, and how near."""
+    """Return the training image and its similarity for each evaluated image, kind and rank."""
     queries, references = (
         run.table.iloc[rows].reset_index(drop=True) for rows in (run.evaluated, run.train)
     )

@@ -1,4 +1,4 @@
-"""The training images that resemble each evaluated image, in the space that measures best."""
+"""The training images that resemble each evaluated image, in the most faithful space."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,10 +20,10 @@ DEFAULT = "features_cosine"
 
 
 class Twins(NamedTuple):
-    """The space chosen, similarities ``[Q,T]`` in it, and what was found by them.
+    """The space chosen, similarities ``[Q,T]`` in it, and the explanation.
 
-    ``shared`` ``[Q,h,w]`` is what each image shares with its first twin, zero where the space has
-    no such map.
+    ``shared`` ``[Q,h,w]`` is the map shared by each image and its first twin, zero if the space has
+    none.
     """
 
     space: str
@@ -36,20 +36,20 @@ class Twins(NamedTuple):
 def find_twins(run: Run, params: Params, out_of_fold: pd.DataFrame) -> Twins:
     """Choose a space and find ``explain.twins`` twins and neighbours of each evaluated image.
 
-    ``twins`` are labelled as the image is predicted, the ``neighbourhood`` is unfiltered.
+    The label of ``twins`` is the image's predicted class; the ``neighbourhood`` is unfiltered.
 
     Args:
         run: what is explained.
         params: of the stage.
         out_of_fold: `fidelity` of training images by space, ``data/out_of_fold_twins.csv``.
     """
-    wanted, k, seed = params.explain.space, params.explain.twins, params.seed
+    requested, k, seed = params.explain.space, params.explain.twins, params.seed
     similarity = all_similarities(run)
     measured = out_of_fold_figures(out_of_fold, seed)
-    space = choose_space(wanted, measured, list(similarity))
-    if wanted not in ("auto", space):
-        why = "explain.clip is none" if SPACES[wanted].compares == "clip" else "too many images"
-        warn("explain", f"explain.space={wanted}: {why}; twins are in {space}")
+    space = choose_space(requested, measured, list(similarity))
+    if requested not in ("auto", space):
+        why = "explain.clip is none" if SPACES[requested].compares == "clip" else "too many images"
+        warn("explain", f"explain.space={requested}: {why}; using {space}")
     predicted = run.table["predicted"].to_numpy()[run.evaluated, None]
     labelled = predicted == run.table["label"].to_numpy()[run.train]
     twins = nearest(similarity[space], k, labelled)
@@ -69,7 +69,7 @@ def find_twins(run: Run, params: Params, out_of_fold: pd.DataFrame) -> Twins:
 
 
 def all_similarities(run: Run) -> dict[str, np.ndarray]:
-    """Return the similarities ``[Q,T]`` by space, of each that compares what there is."""
+    """Return the similarities ``[Q,T]`` of every space whose input is available, by name."""
     weight, _ = head_of(run.network)
     there = {"features"}
     there |= {"maps"} if len(run.references.maps) else set()
@@ -115,26 +115,26 @@ def out_of_fold_figures(table: pd.DataFrame, seed: int) -> dict[str, Any]:
     }
 
 
-def choose_space(wanted: str, out_of_fold: Mapping[str, Any], measured: Sequence[str]) -> str:
+def choose_space(requested: str, out_of_fold: Mapping[str, Any], measured: Sequence[str]) -> str:
     """Return the space that twins are shown in.
 
     ``auto`` is the one whose neighbours follow the model best out of fold, on training images, or
-    the study's where nothing was cross-validated. A space that was not ``measured`` here is the
-    study's, too.
+    the study's if nothing was cross-validated. A space not in ``measured`` is also replaced by the
+    study's.
     """
-    if wanted == "auto":
+    if requested == "auto":
         can = {name: found for name, found in out_of_fold.items() if name in measured}
         return most_faithful(can) if can else DEFAULT
-    return wanted if wanted in measured else DEFAULT
+    return requested if requested in measured else DEFAULT
 
 
 def space_figures(
     run: Run, similarity: np.ndarray, out_of_fold: dict[str, Any] | None, seed: int
 ) -> dict[str, Any]:
-    """Return what a space is worth: `fidelity_figures`, and what neighbours have in common.
+    """Return the quality of a space: `fidelity_figures`, and what neighbours have in common.
 
-    ``disagreement_auroc`` is out of fold, pooled over the folds, where that was measured: the
-    evaluated images alone hold too few errors.
+    ``disagreement_auroc`` is out of fold, pooled over the folds, if that was measured: the
+    evaluated images alone contain too few errors.
 
     Args:
         run: what is explained.
@@ -165,10 +165,10 @@ def space_figures(
 def shared_attribute(
     similarity: np.ndarray, queries: np.ndarray, references: np.ndarray, seed: int, *names: object
 ) -> dict[str, Any]:
-    """Return how many of the nearest `ASKED` share a query's value, beside chance.
+    """Return how many of the nearest `ASKED` share a query's value, compared with chance.
 
     Queries and references without a value ("") do not count. ``share``: the mean over queries;
-    ``chance``: the share of the query's value among all references that have one. Empty where fewer
+    ``chance``: the share of the query's value among all references that have one. Empty if fewer
     than two queries, or no references, have a value.
 
     Args:
@@ -193,7 +193,7 @@ def shared_attribute(
 
 
 def shared_maps(run: Run, twins: np.ndarray, space: str) -> np.ndarray:
-    """Return `shared_map` ``[Q,h,w]`` of each query and its first twin, zero where it has none.
+    """Return `shared_map` ``[Q,h,w]`` of each query and its first twin, zero if it has none.
 
     Args:
         run: what is explained.

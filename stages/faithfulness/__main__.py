@@ -1,4 +1,4 @@
-"""Measure how faithful heat maps are to the classifier, beside control maps."""
+"""Measure how faithful heat maps are to the classifier, compared with control maps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,13 +29,13 @@ from twincam.models.network import device
 def why_skipped(count: int, most: int, heat: Mapping[str, np.ndarray]) -> str:
     """Return why nothing can be measured on ``count`` of at most ``most`` images, "" if it can.
 
-    ``heat`` holds the maps of every method that show a place.
+    ``heat`` holds the maps of every method that can localise.
     """
     if most == 0:
         return "faithfulness.images is 0"
     if count < FEWEST:
-        return f"{count} images; {FEWEST} are the fewest that can be compared"
-    return "" if heat else "the heat maps have one cell and show no place"
+        return f"{count} images; {FEWEST} are needed"
+    return "" if heat else "the heat maps have one cell and cannot localise"
 
 
 def main(argv: list[str]) -> None:

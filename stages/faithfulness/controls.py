@@ -11,7 +11,7 @@ from twincam.explanations.maps import centred_map
 from twincam.statistics.sampling import sample_balanced
 
 BLIND = ("centre", "noise")
-"""Controls that are the same whatever the maps show."""
+"""Controls that do not depend on the maps."""
 CONTROLS = ("other_image", "rolled", *BLIND)
 
 
@@ -24,12 +24,12 @@ class Sample(NamedTuple):
 
 
 def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:
-    """Draw at most ``most`` of the evaluated images, the classes in turn.
+    """Sample at most ``most`` of the evaluated images, with the classes alternating.
 
     Args:
         evaluated: rows of ``data/split.csv``; has ``label``.
         most: at least 0.
-        seed: of the draw.
+        seed: of the sample.
 
     Returns:
         Positions among ``evaluated``, in order.
@@ -38,14 +38,14 @@ def choose(evaluated: pd.DataFrame, most: int, seed: int) -> np.ndarray:
 
 
 def partners(predicted: np.ndarray, seed: int) -> np.ndarray:
-    """Return another image for each, ``[N]``, and each once: a permutation without a fixed point.
+    """Return another image for each, ``[N]``: a permutation without a fixed point.
 
-    The partner has the same prediction, save where an image is alone with its own: it then joins
+    The partner has the same prediction, unless no other image does: such an image is grouped with
     the most common prediction.
 
     Args:
         predicted: indices of the classes ``[N]``, N at least 2.
-        seed: of the draw.
+        seed: of the permutation.
     """
     counts = np.bincount(predicted)
     rings = np.where(counts[predicted] > 1, predicted, counts.argmax())
@@ -62,16 +62,17 @@ def controls(
 ) -> Mapping[str, np.ndarray]:
     """Return the maps ``[B,h,w]`` (float32) of each of `CONTROLS`.
 
-    ``other_image`` is the map of the partner; ``rolled`` the own map moved around by a quarter to
-    three quarters of each side; ``centre`` a Gaussian around the middle, half the side within two
-    sigma; ``noise`` is uniform, cell by cell. What is drawn for an image depends on its id alone.
+    ``other_image`` is the map of the partner; ``rolled`` the image's own map shifted cyclically by
+    a quarter to three quarters of each side; ``centre`` a Gaussian around the middle, half the side
+    within two sigma; ``noise`` is uniform in each cell. Random values for an image depend on its id
+    only.
 
     Args:
         maps: of all images measured, ``[N,h,w]``.
         partner: of each image, ``[N]``.
         ids: of each image, ``[N]``.
-        positions: of the images whose controls are asked for, ``[B]``.
-        seed: of what is drawn.
+        positions: of the images whose controls are returned, ``[B]``.
+        seed: of the random values.
     """
     height, width = maps.shape[1:]
     centre = centred_map(height, width)

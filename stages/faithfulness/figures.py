@@ -1,4 +1,4 @@
-"""Draw the deletion and insertion curves of every method beside those of its controls."""
+"""Draw the deletion and insertion curves of every method with those of its controls."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 INSTEAD = {"blur": "blurred image", "mean": "mean colour"}
 WORDS = {
     "other_image": "another image's map",
-    "rolled": "map moved around",
+    "rolled": "shifted map",
     "centre": "centre",
     "noise": "noise",
 }
@@ -61,8 +61,8 @@ def curves_figure(table: pd.DataFrame) -> "Figure":
         handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=9
     )
     figure.suptitle(
-        f"n = {table['n'].iloc[0]}; orange band: 95 % interval; a faithful map loses the margin "
-        "early and wins it back early",
+        f"n = {table['n'].iloc[0]}; orange band: 95 % interval; with a faithful map the margin "
+        "falls early under deletion and rises early under insertion",
         fontsize=10,
     )
     return figure

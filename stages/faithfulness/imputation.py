@@ -1,10 +1,11 @@
 """Noisy linear imputation of removed pixels: Rong et al., ROAD (ICML 2022).
 
-A removed pixel is the mean of its eight neighbours, direct ones weighing 1/6 and diagonal ones
-1/12; at the border the weights of those there are renormalised. The system is solved for a whole
-batch by conjugate gradients behind a multigrid V-cycle (Briggs, Henson, McCormick: A Multigrid
-Tutorial, SIAM 2000), from a first guess that is worked out on ever finer grids. The error that is
-left, in root mean square below 0.0005 for photographs, is far below the noise.
+A removed pixel is the mean of its eight neighbours, direct ones with weight 1/6 and diagonal ones
+with 1/12; at the border the weights of the existing ones are renormalised. The system is solved for
+a whole batch by conjugate gradients preconditioned by a multigrid V-cycle (Briggs, Henson,
+McCormick: A Multigrid Tutorial, SIAM 2000), from an initial guess computed on successively finer
+grids. The remaining error, in root mean square below 0.0005 for photographs, is far below the
+noise.
 """
 
 from typing import NamedTuple
@@ -17,16 +18,16 @@ NOISE = 0.01
 """Deviation of the noise on imputed pixels, in the units of the network's input."""
 ITERATIONS, COARSE_ITERATIONS = 4, 2
 DAMPING = 1.1
-"""Of Jacobi's sweeps: the operator's rough half has eigenvalues between 1/2 and 4/3."""
+"""Damping of the Jacobi sweeps: the operator's rough half has eigenvalues between 1/2 and 4/3."""
 COARSEST = 4
 TINY = 1e-30
 
 
 class Grid(NamedTuple):
-    """Which pixels are missing, 1 or 0, and with what weight and step, each ``[B,1,h,w]``.
+    """Which pixels are missing, 1 or 0, and their weight and step, each ``[B,1,h,w]``.
 
     ``weight`` is that of all neighbours inside the image, ``step`` Jacobi's; both 0 where a pixel
-    is known.
+    is not missing.
     """
 
     missing: Tensor
@@ -39,7 +40,7 @@ def impute(images: Tensor, removed: Tensor, noise: Tensor) -> Tensor:
 
     Args:
         images: ``[B,C,S,S]``.
-        removed: bool ``[B,1,S,S]``; at least one pixel of each image stays.
+        removed: bool ``[B,1,S,S]``; at least one pixel of each image is kept.
         noise: ``[B,C,S,S]``, added to the removed pixels.
     """
     values, grids = [images * ~removed], [_grid(removed)]
@@ -72,14 +73,14 @@ def _double(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _neighbours(values: Tensor) -> Tensor:
-    """Return the weighted sum over each pixel's neighbours; beyond the border is nothing."""
+    """Return the weighted sum over each pixel's neighbours; pixels beyond the border count as 0."""
     kernel = torch.tensor([[1.0, 2, 1], [2, 0, 2], [1, 2, 1]], device=values.device) / 12
     channels = values.shape[1]
     return F.conv2d(values, kernel.expand(channels, 1, 3, 3), padding=1, groups=channels)
 
 
 def _pull(values: Tensor, grid: Grid) -> Tensor:
-    """Return by how much the neighbours of each missing pixel exceed it, weighted."""
+    """Return the weighted excess of each missing pixel's neighbours over it."""
     return torch.addcmul(grid.missing * _neighbours(values), grid.weight, values, value=-1)
 
 
@@ -112,7 +113,7 @@ def _dot(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _v_cycle(residual: Tensor, grids: list[Grid]) -> Tensor:
-    """Return roughly the change of the missing pixels that makes ``residual`` vanish."""
+    """Return approximately the change of the missing pixels that makes ``residual`` vanish."""
     here, *coarser = grids
 
     def sweep(change: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
-"""What the classifier says where pixels are taken away or left in the order of a heat map.
+"""The classifier's output as pixels are deleted or inserted in the order of a heat map.
 
 Deletion and insertion: Petsiuk et al., RISE (BMVC 2018). ROAD: Rong et al. (ICML 2022). Average
-drop and increase in confidence: Chattopadhay et al., Grad-CAM++ (WACV 2018). The first three look
-at the margin of the original prediction, both of its classes fixed, the last two at the
-probability of the predicted class.
+drop and increase in confidence: Chattopadhay et al., Grad-CAM++ (WACV 2018). The first three use
+the margin of the original prediction, with both of its classes fixed, the last two the probability
+of the predicted class.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,20 +26,19 @@ Classify = Callable[[Tensor], Tensor]
 """Normalised inputs ``[B,3,S,S]`` to logits ``[B,K]``."""
 
 FRACTIONS = tuple(step / 8 for step in range(9))
-"""Of the pixels that are deleted or inserted at each point of a curve, both ends included."""
+"""Fractions of the pixels deleted or inserted at the points of a curve, including both ends."""
 ROAD_FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Of the pixels that are removed; their mean is that of the published 10, 20, … 90 %."""
+"""Fractions of the pixels removed; their mean is that of the published 10, 20, … 90 %."""
 BASELINES = ("blur", "mean")
 KINDS = ("deletion", "insertion")
 
 
 class Subject(NamedTuple):
-    """A batch of images and what is known of them before any map is tried.
+    """A batch of images, and the values needed before any map is measured.
 
     ``inputs`` ``[B,3,S,S]`` are normalised, ``pairs`` ``[B,2]`` the predicted class and its
-    runner-up; ``margin`` ``[B]`` that of the images as they are; ``emptied``
-    the margins ``[B]`` of each baseline without a pixel of the image; ``noise`` ``[B,3,S,S]`` goes
-    onto imputed pixels.
+    runner-up; ``margin`` ``[B]`` that of the original images; ``emptied`` the margins ``[B]`` of
+    each baseline alone; ``noise`` ``[B,3,S,S]`` is added to imputed pixels.
     """
 
     inputs: Tensor
@@ -51,12 +50,12 @@ class Subject(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What came of ``M`` maps of each of ``B`` images; margins in logits.
+    """The measurements of ``M`` maps of each of ``B`` images; margins in logits.
 
     ``curves`` ``[M, baseline, kind, fraction, B]`` are margins at `FRACTIONS`; ``road`` ``[M,B]``
-    is half of what the margin keeps more when the least relevant pixels go instead of the most
-    relevant, averaged over `ROAD_FRACTIONS`; ``kept`` ``[M,B]`` is the predicted class's
-    probability of the image times the map.
+    is half the difference in margin between removing the least and the most relevant pixels,
+    averaged over `ROAD_FRACTIONS`; ``kept`` ``[M,B]`` is the predicted class's probability of the
+    image times the map.
     """
 
     curves: np.ndarray
@@ -84,18 +83,18 @@ def measure_all(
 ) -> dict[str, Measured]:
     """Measure the maps of every method and their controls, a batch of images at a time.
 
-    The controls that look at no map are measured once for all methods with maps of one size.
+    The controls that do not use the maps are measured once for all methods with maps of one size.
 
     Args:
         classify: runs twice, and 117 times for each method and 78 times for each size of maps, for
             each image.
-        inputs: gives those at positions ``[B]``, normalised, ``[B,3,S,S]``.
+        inputs: returns the images at positions ``[B]``, normalised, ``[B,3,S,S]``.
         sample: the N images; a partner's map is the control ``other_image``.
         heat: maps ``[N,h,w]`` by method.
         seed: of the controls and of the noise on imputed pixels.
 
     Returns:
-        By method, the method's own maps first and then its `CONTROLS`.
+        The measurements by method, of its own maps first and then of its `CONTROLS`.
     """
     found: dict[str, list[Measured]] = {method: [] for method in heat}
     for part in tqdm(list(batches(len(sample.ids), BATCH)), "faithfulness", disable=None):
@@ -120,13 +119,13 @@ def measure_all(
 def subject_of(
     classify: Classify, inputs: Tensor, logits: np.ndarray, ids: np.ndarray, seed: int
 ) -> Subject:
-    """Look at a batch before any map is tried.
+    """Prepare a batch before any map is measured.
 
     Args:
         classify: runs once for each baseline.
         inputs: normalised, ``[B,3,S,S]``.
-        logits: of the same images as they are, ``[B,K]``.
-        ids: theirs ``[B]``; an image's noise depends on its own and on ``seed``.
+        logits: of the same original images, ``[B,K]``.
+        ids: of the images ``[B]``; an image's noise depends on its id and on ``seed``.
         seed: of the noise.
     """
     pairs = np.stack(margin_classes(logits), axis=1)
@@ -149,7 +148,7 @@ def subject_of(
 def measure(
     classify: Classify, subject: Subject, maps: Sequence[np.ndarray], ties: np.ndarray
 ) -> Measured:
-    """Try each of the maps on each image.
+    """Measure each of the maps on each image.
 
     Args:
         classify: runs 39 times for each map.
@@ -168,9 +167,9 @@ def measure(
 
 
 def margin_curves(classify: Classify, subject: Subject, ranks: Tensor) -> np.ndarray:
-    """Return the margins ``[baseline, kind, fraction, B]`` as pixels go or come.
+    """Return the margins ``[baseline, kind, fraction, B]`` as pixels are deleted or inserted.
 
-    The ends are known: the image as it is and the baseline alone.
+    The ends need no pass: they are the original image and the baseline alone.
 
     Args:
         classify: runs 28 times.

@@ -1,4 +1,4 @@
-"""Every method's heat maps, measured and summed up."""
+"""Every method's heat maps, measured and summarised."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,11 +34,11 @@ def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
     for method, maps in found.items():
         if maps.ndim != 3 or len(maps) != evaluated:
             raise UserError(
-                f"{folder}/{method}.npy: expected {evaluated} maps, found an array of shape "
+                f"{folder}/{method}.npy: expected {evaluated} maps, got an array of shape "
                 f"{maps.shape}; run `dvc repro`"
             )
     if not found:
-        raise UserError(f"{folder}: no heat maps there; run `dvc repro`")
+        raise UserError(f"{folder}: expected heat maps, found none; run `dvc repro`")
     return found
 
 
@@ -59,7 +59,7 @@ def compare_methods(
         logits: ``[N,K]``.
         heat: maps ``[N,h,w]`` by method; where ``gradcam`` is that of the last feature maps, it is
             also compared with itself under noise and on randomised networks.
-        seed: of everything drawn.
+        seed: of all random choices.
     """
     rows, ids, labels = (split.index.to_numpy(), *(split[k].to_numpy() for k in ("id", "label")))
     predicted, margin = margin_classes(logits)[0], margins(logits)

@@ -1,4 +1,4 @@
-"""In what order pixels go, how many go at a step, and what takes their place."""
+"""The order in which pixels are removed, how many per step, and what replaces them."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from twincam.explanations.maps import resize_map
 
 BLUR = 10 / 224
-"""Deviation of the Gaussian, as a share of the image's side."""
+"""Standard deviation of the Gaussian, as a share of the image's side."""
 
 
 def pixel_ranks(maps: np.ndarray, ties: np.ndarray, size: int) -> Tensor:
@@ -19,8 +19,8 @@ def pixel_ranks(maps: np.ndarray, ties: np.ndarray, size: int) -> Tensor:
 
     Args:
         maps: ``[B,h,w]``, scaled bilinearly.
-        ties: ``[B,h',w']``, scaled alike; decide between pixels of equal relevance, as over all of
-            a blank map, so that neither side of an image goes first.
+        ties: ``[B,h',w']``, scaled likewise; decide between pixels of equal relevance, such as all
+            of a blank map, so that no side of an image is removed first.
         size: S.
     """
     found = np.empty((len(maps), size * size), np.int32)
@@ -41,9 +41,9 @@ def count_of(fraction: float, size: int) -> int:
 
 
 def baselines(inputs: Tensor) -> Mapping[str, Tensor]:
-    """Return what can stand in for removed pixels of ``inputs`` ``[B,3,S,S]``, by name.
+    """Return what can replace removed pixels of ``inputs`` ``[B,3,S,S]``, by name.
 
-    ``blur`` is the image behind a Gaussian of 10 pixels at 224, ``mean`` its mean colour.
+    ``blur`` is the image blurred by a Gaussian of 10 pixels at 224, ``mean`` its mean colour.
     """
     sigma = BLUR * inputs.shape[-1]
     blurred = gaussian_filter(inputs.cpu().numpy(), (0, 0, sigma, sigma), mode="nearest")
@@ -57,7 +57,7 @@ def baselines(inputs: Tensor) -> Mapping[str, Tensor]:
 def kept_shares(maps: np.ndarray, size: int) -> Tensor:
     """Return the positive part of maps ``[B,h,w]``, each from 0 to 1, scaled: ``[B,1,S,S]``.
 
-    A map without positive heat, or with the same everywhere, keeps nothing.
+    A map without positive heat, or a constant one, keeps nothing.
     """
     heat = np.maximum(maps, 0)
     low, high = (edge(axis=(1, 2), keepdims=True) for edge in (heat.min, heat.max))

@@ -1,4 +1,4 @@
-"""Does Grad-CAM stay where only noise is added, and go where what was learnt is destroyed?
+"""Does Grad-CAM persist under noise, and change when the trained weights are destroyed?
 
 Cascading parameter randomisation: Adebayo et al., Sanity Checks for Saliency Maps (NeurIPS 2018).
 Every map here is Grad-CAM of the original margin at the last feature maps, in closed form.
@@ -22,14 +22,14 @@ from twincam.models.network import Network
 from twincam.statistics.ranking import rank_correlations
 
 GREY_LEVELS, DRAWS = 2, 2
-"""How strong the noise is, of 255, and how often it is drawn."""
+"""The noise's standard deviation, of 255, and its number of samples."""
 
 Squares = Callable[[np.ndarray], np.ndarray]
 """Positions ``[B]`` to images, bytes ``[B,S,S,3]``."""
 
 
 class Likeness(NamedTuple):
-    """Spearman's correlations ``[N]`` of signed maps, and of their sizes without the sign."""
+    """Spearman's correlations ``[N]`` of signed maps, and of their absolute values."""
 
     signed: np.ndarray
     absolute: np.ndarray
@@ -45,17 +45,17 @@ def sanity_scores(
     """Compare each image's map with those under noise and those of randomised networks.
 
     Args:
-        network: in evaluation mode; left as it is.
+        network: in evaluation mode; unchanged.
         squares: gives the N images.
-        sample: the same images; their logits name the classes of every margin, and a partner's
+        sample: the same images; their logits determine the classes of every margin, and a partner's
             original map is the control.
-        original: `gradcam_maps` of the images as they are.
+        original: `gradcam_maps` of the original images.
         seed: of noise and weights.
 
     Returns:
-        ``noise_similarity`` and ``noise_cosine``, means over the draws of noise;
-        ``randomisation_similarity``, the size of the correlation once everything is randomised;
-        and the likeness after each part that is randomised, in that order.
+        ``noise_similarity`` and ``noise_cosine``, means over the samples of noise;
+        ``randomisation_similarity``, the absolute correlation once everything is randomised;
+        and the correlations after each part is randomised, in that order.
     """
     logits, ids, partner = sample
     other = original[partner]
@@ -91,7 +91,7 @@ def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.n
     Args:
         network: in evaluation mode, on `twincam.models.network.device`.
         squares: gives the N images.
-        logits: name the two classes of each margin; another network's or another image's do.
+        logits: determine the two classes of each margin; may be another network's or image's.
     """
     weight = network.head.weight.detach().cpu().numpy()
     return np.concatenate(
@@ -103,7 +103,7 @@ def gradcam_maps(network: Network, squares: Squares, logits: np.ndarray) -> np.n
 
 
 def noisy(squares: Squares, ids: np.ndarray, draw: int, seed: int) -> Squares:
-    """Return the same images under Gaussian noise of `GREY_LEVELS`; it depends on an image's id."""
+    """Return the same images under Gaussian noise of `GREY_LEVELS` that depends on their ids."""
 
     def shown(part: np.ndarray) -> np.ndarray:
         rngs = [generator(seed, "faithfulness", "noisy", draw, name) for name in ids[part]]
@@ -117,10 +117,10 @@ def noisy(squares: Squares, ids: np.ndarray, draw: int, seed: int) -> Squares:
 
 
 def randomised(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
-    """Yield a copy of ``network`` that loses one more part each time, the head first.
+    """Yield a copy of ``network`` with one more part randomised each time, the head first.
 
     Every part, ``head`` and then ``block_<i>`` from the last to the first, is initialised as
-    before training, statistics of batch normalisation included. ``network`` is left as it is.
+    before training, statistics of batch normalisation included. ``network`` is unchanged.
 
     Args:
         network: in evaluation mode.
@@ -143,7 +143,7 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def same_maps(first: np.ndarray, second: np.ndarray) -> bool:
-    """Tell whether maps ``[N,h,w]`` differ by no more than factors above 0 and rounding."""
+    """Return whether maps ``[N,h,w]`` differ by no more than factors above 0 and rounding."""
     return first.shape == second.shape and np.allclose(_unit(first), _unit(second), atol=1e-3)
 
 

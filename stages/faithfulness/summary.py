@@ -1,10 +1,11 @@
-"""From what was measured of each image to figures with intervals, beside those of the controls.
+"""Summarise the measurements of all images as figures with intervals, with those of controls.
 
-Areas and gains in margin are divided by the margin of the images as they are, sum by sum: image
-by image the quotient explodes where a margin is near 0. What is left when the whole image is gone
-is not subtracted, for it may be no less than the margin itself; it stands beside, as ``emptied``,
-and the differences to controls do not contain it. Every interval is the percentile bootstrap's, of
-images drawn once for all figures, so that differences are paired; a share has Wilson's.
+Areas and gains in margin are divided by the margin of the original images, sum by sum: image by
+image the quotient explodes where a margin is near 0. The margin that remains without the image is
+not subtracted, as it may be no less than the margin itself; it is reported separately, as
+``emptied``, and cancels in the differences from controls. Every interval is the percentile
+bootstrap's, of images resampled once for all figures, so that differences are paired; a share has
+Wilson's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +32,9 @@ BETTER = {
     "noise_cosine": 1,
     "randomisation_similarity": -1,
 }
-"""Whether a faithful map has more of it, 1, or less, -1."""
+"""Whether higher, 1, or lower, -1, is more faithful."""
 FEWEST = 2
-"""Images that have something to say of their spread."""
+"""The fewest images that an interval is computed from."""
 COLUMNS = [
     "method",
     "map",
@@ -50,7 +51,7 @@ COLUMNS = [
 class Score(NamedTuple):
     """A figure of each image: of its map and of each control ``[N]``, and its weight ``[N]``.
 
-    The figure of all is the sum of the values over the sum of the weights.
+    The overall figure is the sum of the values over the sum of the weights.
     """
 
     own: np.ndarray
@@ -63,7 +64,7 @@ def scores_of(measured: Measured, logits: np.ndarray) -> dict[str, Score]:
 
     Args:
         measured: of the maps and their `CONTROLS`.
-        logits: of the images as they are ``[N,K]``.
+        logits: of the original images ``[N,K]``.
     """
     margin, probability = margins(logits), softmax(logits.astype(np.float64), axis=1).max(axis=1)
     areas = np.trapezoid(measured.curves, FRACTIONS, axis=3).mean(axis=1)
@@ -91,8 +92,8 @@ def metrics_of(scores: Mapping[str, Score], labels: np.ndarray, seed: int) -> di
         seed: of the bootstrap.
 
     Returns:
-        ``n``, ``<figure>``; ``<figure>_over_<control>``, the difference to the control, positive
-        where the map is the better; ``controls`` and ``by_class``, the same figures of these.
+        ``n``, ``<figure>``; ``<figure>_over_<control>``, the difference from the control, positive
+        if the map is better; ``controls`` and ``by_class``, the same figures of these.
     """
     counts = resamples(len(labels), seed)
     found: dict[str, Any] = {"n": len(labels), "controls": {}, "by_class": {}}
@@ -115,7 +116,7 @@ def metrics_of(scores: Mapping[str, Score], labels: np.ndarray, seed: int) -> di
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return by how much the first method's deletion is better than by another image's map."""
+    """Return the lead of the first method's deletion over deletion by another image's map."""
     methods = details.get("heatmaps", {})
     name = "deletion_over_other_image"
     return {name: methods[min(methods)][name]} if methods else {}
@@ -124,11 +125,11 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
 def by_baseline(
     measured: Measured, margin: np.ndarray, seed: int
 ) -> dict[str, dict[str, Estimate]]:
-    """Return deletion and insertion on each baseline, and ``emptied``, the margin it leaves itself.
+    """Return deletion and insertion on each baseline, and ``emptied``, the baseline's own margin.
 
     Args:
         measured: of the maps; controls are ignored.
-        margin: of the images as they are ``[N]``.
+        margin: of the original images ``[N]``.
         seed: of the bootstrap.
     """
     counts = resamples(len(margin), seed)
@@ -146,7 +147,7 @@ def by_baseline(
 def series_metrics(
     series: Mapping[str, tuple[np.ndarray, np.ndarray]], seed: int
 ) -> dict[str, dict[str, Estimate]]:
-    """Return the mean correlations after each part that was randomised.
+    """Return the mean correlations after each part was randomised.
 
     Args:
         series: by part, of signed and of absolute maps, ``[N]`` each.
@@ -166,9 +167,9 @@ def curve_table(method: str, measured: Measured, margin: np.ndarray, seed: int) 
     """Return the margin's share at every point of every curve, with its interval.
 
     Args:
-        method: names the own maps.
+        method: the name of its own maps.
         measured: of the maps and their `CONTROLS`.
-        margin: of the images as they are ``[N]``.
+        margin: of the original images ``[N]``.
         seed: of the bootstrap.
     """
     axes: Sequence[Sequence[object]] = ([method, *CONTROLS], BASELINES, KINDS, FRACTIONS)
@@ -196,7 +197,7 @@ def ratio(values: np.ndarray, weights: np.ndarray, counts: np.ndarray) -> Estima
     """Return the ratio of the sums of ``values`` and ``weights`` ``[N]``.
 
     Args:
-        values: bool where the figure is a share of images; the interval then is Wilson's.
+        values: bool if the figure is a share of images; the interval is then Wilson's.
         weights: all 1 for a mean.
         counts: of each image in each bootstrap sample, ``[draws,N]``.
     """

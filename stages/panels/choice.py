@@ -10,7 +10,7 @@ from twincam.statistics.sampling import alternate_classes
 def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:
     """Return positions of all wrong predictions and of a seeded choice of correct ones.
 
-    The correct ones are sampled class by class in turn; ``queries`` has ``label`` and
+    The correct ones are sampled with the classes alternating; ``queries`` has ``label`` and
     ``predicted``.
     """
     wrong = (queries["label"] != queries["predicted"]).to_numpy()

@@ -21,7 +21,7 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
     """
     shown = table.head(SHOWN)
     if shown.empty:
-        return text_picture("No label is contradicted by the models that did not train on it.")
+        return text_picture("No label is contradicted by models that were not trained on it.")
     height = TILE + 58
     lines = -(-len(shown) // COLUMNS)
     across = min(COLUMNS, len(shown))
@@ -36,7 +36,7 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
         label = f"labelled {names[case['label']]}: {100 * case['p_label']:.1f} %"
         write_bold_line(draw, (left, top + TILE + 6), label, width=TILE)
         write_line(
-            draw, (left, top + TILE + 24), f"taken for {names[case['predicted']]}", width=TILE
+            draw, (left, top + TILE + 24), f"predicted {names[case['predicted']]}", width=TILE
         )
         write_line(draw, (left, top + TILE + 40), case["path"], width=TILE, size=11, ink=MUTED)
     return picture

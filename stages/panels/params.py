@@ -8,13 +8,13 @@ from twincam.files.params import Block
 
 
 class Panels(Block):
-    """Block ``panels``: how many correct predictions are drawn, besides every wrong one."""
+    """Block ``panels``: how many correct predictions are shown, in addition to every wrong one."""
 
     correct: Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Params(Block):
-    """What ``panels`` reads of ``params.yaml``."""
+    """The parameters that ``panels`` reads from ``params.yaml``."""
 
     seed: int
     panels: Panels

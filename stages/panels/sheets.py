@@ -1,4 +1,4 @@
-"""Contact sheets: what stands where the heat peaks, and the errors of each kind side by side."""
+"""Contact sheets: the image parts where the heat peaks, and the errors of each kind."""
 
 from collections.abc import Sequence
 
@@ -35,10 +35,10 @@ def peak_crops(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> Image.Image:
-    """Return what stands where the heat peaks, class by class, the hottest first.
+    """Return the image parts where the heat peaks, class by class, the hottest first.
 
-    A patch that returns in image after image, and is no part of what the class should be, is a
-    shortcut that the model has learned.
+    A patch that recurs in many images, and is not part of what defines the class, is a shortcut
+    that the model has learned.
 
     Args:
         queries: ``predicted`` of the images.
@@ -46,7 +46,7 @@ def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> 
         images: bytes ``[N,S,S,3]``.
     """
     if not shows_place(maps):
-        return text_picture("The heat maps have one cell: they show no place.")
+        return text_picture("The heat maps have one cell and cannot localise.")
     rows = []
     for name in sorted(queries["predicted"].unique()):
         own = np.flatnonzero(queries["predicted"] == name)
@@ -65,15 +65,15 @@ def errors_sheet(
         queries: ``label``, ``predicted`` and ``confidence`` of the images.
         maps: ``[N,h,w]``.
         images: bytes ``[N,S,S,3]``.
-        heat_scale: the evidence that gets full colour.
+        heat_scale: the evidence shown in full colour.
     """
     wrong = queries.reset_index(drop=True)
     wrong = wrong[wrong["label"] != wrong["predicted"]]
     rows = []
-    told = "" if shows_place(maps) else "; maps of one cell show no place"
+    note = "" if shows_place(maps) else "; maps of one cell cannot localise"
     for (label, predicted), kind in wrong.groupby(["label", "predicted"]):
         shown = kind.sort_values("confidence", ascending=False, kind="stable").index[:MOST]
-        title = f"“{label}” taken for “{predicted}”: {len(kind)}, the most confident first{told}"
+        title = f"“{label}” predicted as “{predicted}”: {len(kind)}, the most confident first{note}"
         overlays = [np.asarray(heat_overlay(images[i], maps[i], heat_scale)) for i in shown]
         rows.append((title, overlays))
     return _sheet(rows) if rows else text_picture("No wrong prediction.")

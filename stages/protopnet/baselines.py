@@ -1,4 +1,4 @@
-"""What prototypes that are not trained resemble: k-means centres, projected onto patches."""
+"""The similarities of untrained prototypes: k-means centres, projected onto patches."""
 
 import numpy as np
 
@@ -15,12 +15,12 @@ def k_means_similarities(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return best similarities of the training ``[N,P]`` and the evaluated images ``[V,P]``.
 
-    The prototypes start as the prototype network's do and are projected onto patches as its are;
-    only the training between is skipped.
+    The prototypes are initialised and projected like the prototype network's; only the training
+    between is skipped.
 
     Args:
-        network: the fine-tuned classifier, before joint training has changed its blocks; it stays
-            as it is.
+        network: the fine-tuned classifier, before joint training has changed its blocks; it is not
+            changed.
         examples: the images.
         settings: block ``protopnet``.
         seed: of k-means.

@@ -9,10 +9,10 @@ from twincam.files.errors import UserError
 
 
 class Examples(NamedTuple):
-    """Bytes ``images`` ``[M,S,S,3]``, and which of them play what part.
+    """Bytes ``images`` ``[M,S,S,3]``, and the role of each.
 
-    ``labels`` ``[M]`` are class indices; ``train`` ``[N]`` the rows to learn from, ``evaluated``
-    ``[V]`` those that nothing is learned from.
+    ``labels`` ``[M]`` are class indices; ``train`` ``[N]`` the rows to train on, ``evaluated``
+    ``[V]`` those that are only evaluated.
     """
 
     images: np.ndarray
@@ -37,7 +37,7 @@ def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -
     Args:
         labels: class indices of the training images, ``[N]``.
         classes: their names.
-        per_class: prototypes asked for in each class.
+        per_class: prototypes of each class.
 
     Raises:
         UserError: a class has fewer images.
@@ -47,6 +47,6 @@ def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -
     if counts[least] < per_class:
         raise UserError(
             f"protopnet.prototypes_per_class is {per_class}, but {classes[least]} has only "
-            f"{counts[least]} training images and each prototype needs one of its own; "
-            f"ask for at most {counts[least]}"
+            f"{counts[least]} training images, and each prototype needs one of its own; "
+            f"set at most {counts[least]}"
         )

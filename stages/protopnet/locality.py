@@ -1,4 +1,4 @@
-"""How local a patch is: the part of an image that moves a prototype's similarity."""
+"""How local a patch is: the part of an image that affects a prototype's similarity."""
 
 import numpy as np
 import torch
@@ -11,12 +11,12 @@ HELD = 0.5
 
 
 def effective_fields(net: PrototypeNet, images: np.ndarray, patches: np.ndarray) -> np.ndarray:
-    """Return, ``[P]``, the pixels' side of the square around each prototype's cell that moves it.
+    """Return, ``[P]``, each prototype's effective field: the side of a square in pixels.
 
-    The smallest square, centred on the cell and cut at the image's border, that holds `HELD` of
-    the absolute gradient of the prototype's similarity to its own patch. The receptive field is
-    all that a cell could see; most of its influence is near the middle (Luo et al., Understanding
-    the Effective Receptive Field, NeurIPS 2016).
+    The smallest square, centred on the cell and cut at the image's border, with `HELD` of
+    the absolute gradient of the prototype's similarity to its own patch. The receptive field is all
+    that can affect a cell; most of the influence is near its middle (Luo et al., Understanding the
+    Effective Receptive Field, NeurIPS 2016).
 
     Args:
         net: the prototype network.

@@ -16,10 +16,10 @@ from stages.protopnet.params import ProtoPNet
 from twincam.explanations.prototypes.network import PrototypeNet
 
 TEMPERATURE = 0.1
-"""Of the softmax that turns cosines into places: 0.1 below the best counts a third as much."""
+"""Temperature of the softmax over cells: a cosine 0.1 below the best has a third of its weight."""
 
 TERMS = ("cross_entropy", "cluster", "anchor", "separation", "overlap", "diversity")
-"""The names of what the loss adds up from."""
+"""The names of the loss's terms."""
 
 
 def prototype_loss(
@@ -67,7 +67,7 @@ def separation_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
 def anchor_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
     """Return one minus the mean cosine of each prototype to its nearest patch in the own class.
 
-    Keeps prototypes where there are patches, so that projection moves them little (the first
+    Keeps prototypes near patches, so that projection changes them little (the first
     interpretability term of Li et al., AAAI 2018); arguments as above, every class present.
     """
     own = owner == labels[:, None]
@@ -75,12 +75,13 @@ def anchor_loss(best: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
 
 
 def overlap_loss(similar: Tensor, owner: Tensor, labels: Tensor) -> Tensor:
-    """Return how likely two prototypes of the own class answer to the same place of an image.
+    """Return the probability that two prototypes of the own class match the same place.
 
-    A prototype's place is a cell drawn by the softmax of its similarities; two are the same if they
-    touch, for neighbours see nearly the same. Without this one striking thing (a watermark, say) is
-    taken up by several prototypes, and a person cannot take it out without taking out all else
-    they stand for. Mean over images and pairs; 0 for a single prototype.
+    A prototype's place is a cell sampled by the softmax of its similarities; two are the same if
+    they touch, as neighbours have nearly the same receptive field. Without this loss one striking
+    feature (a watermark, for example) is represented by several prototypes, and a person cannot
+    remove it without removing everything else they represent. Mean over images and pairs; 0 for a
+    single prototype.
 
     Args:
         similar: similarities ``[N,P,h,w]``.
@@ -105,7 +106,7 @@ def diversity_loss(vectors: Tensor, owner: Tensor, max_cosine: float) -> Tensor:
     Args:
         vectors: ``[P,D]``.
         owner: ``[P]``.
-        max_cosine: pairs further apart than this cost nothing.
+        max_cosine: pairs below it cost nothing.
     """
     unit = normalize(vectors, dim=1)
     pairs = (owner[:, None] == owner) & ~torch.eye(len(owner), dtype=torch.bool).to(owner.device)

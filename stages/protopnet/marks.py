@@ -1,4 +1,4 @@
-"""Erase a known mark from pictures that carry it, and plant it into others."""
+"""Erase a known mark from images that carry it, and add it to others."""
 
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
@@ -6,7 +6,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 from twincam.determinism import generator
 
 MOST = 200
-"""Pictures of a class that are changed, at most; chosen by seed."""
+"""The most images of a class that are changed; chosen at random."""
 
 
 def erase(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -34,15 +34,15 @@ def plant(image: np.ndarray, donor: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def changed_pictures(
     images: np.ndarray, marks: np.ndarray, rows: np.ndarray, labels: np.ndarray, seed: int
 ) -> dict[tuple[int, str], np.ndarray]:
-    """Return evaluated pictures by class index and what was done to them, bytes ``[R,S,S,3]``.
+    """Return changed evaluated images by class index and change, bytes ``[R,S,S,3]``.
 
     ``mark_erased``: those that carry a mark, of any class, without it. ``mark_planted``: those of
     classes that never carry one, each with the mark of a carrier chosen at random;
-    ``other_planted``, the control: with what another image of the class shows in its place.
+    ``other_planted``, the control: with the same region of another image of the class.
 
     Args:
         images: bytes ``[M,S,S,3]``.
-        marks: ``[M,S,S]``, or ``[0,S,S]`` where none are known: nothing is returned then.
+        marks: ``[M,S,S]``, or ``[0,S,S]`` if none are known: nothing is returned then.
         rows: of the evaluated images, ``[V]``.
         labels: their class indices, ``[V]``.
         seed: of the choices.

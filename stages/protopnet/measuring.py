@@ -1,4 +1,4 @@
-"""Measure what needs the network's blocks, so that a changed last layer needs none of it."""
+"""Measure what needs the network's blocks, so that changing the last layer repeats nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,16 +24,16 @@ from twincam.explanations.prototypes.measurements import Measurements
 from twincam.explanations.prototypes.network import PrototypeNet
 
 MOST = 200
-"""Evaluated images that are looked at closely, at most; chosen by seed."""
+"""The most evaluated images that are examined in detail; chosen at random."""
 
 DEVIATION = 12
 """Grey levels of the Gaussian noise that stability is measured with."""
 
 QUALITY = 50
-"""Of the JPEG that a decision is tried with."""
+"""Quality of the JPEG that decisions are tested with."""
 
 DRAWS = 3
-"""Random squares that a control is the mean of."""
+"""Random squares that a control is averaged over."""
 
 
 def measure(
@@ -44,11 +44,11 @@ def measure(
     parts: np.ndarray,
     seed: int,
 ) -> Measurements:
-    """Return all that later stages need of the network's blocks.
+    """Return everything that later stages need from the network's blocks.
 
     Args:
         trained: the network and its steps.
-        k_means: best similarities of the training and evaluated images and untrained prototypes.
+        k_means: best similarities of the training and evaluated images to untrained prototypes.
         examples: the images.
         marks: known marks of the images, ``[M,S,S]``, or ``[0,S,S]``.
         parts: known parts of the cats, the same.
@@ -87,11 +87,11 @@ def measure(
 
 
 Change = Callable[[Image.Image, int], Image.Image]
-"""A picture and its row to the changed picture."""
+"""An image and its row to the changed image."""
 
 
 def noised(seed: int) -> Change:
-    """Return the change that adds Gaussian noise of `DEVIATION`, another to each row."""
+    """Return the change that adds Gaussian noise of `DEVIATION`, different for each row."""
     return lambda image, row: noise(image, DEVIATION, generator(seed, "quality noise", row))
 
 

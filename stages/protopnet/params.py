@@ -14,7 +14,7 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 
 
 class ProtoPNet(AugmentedViews):
-    """Block ``protopnet``: how prototypes are learned."""
+    """Block ``protopnet``: how prototypes are trained."""
 
     prototypes_per_class: Annotated[int, Field(ge=1, le=1000)]
     after_block: Annotated[int, Field(ge=0)]
@@ -34,7 +34,7 @@ class ProtoPNet(AugmentedViews):
 
 
 class Params(Block):
-    """What ``protopnet`` reads of ``params.yaml``."""
+    """The parameters that ``protopnet`` reads from ``params.yaml``."""
 
     seed: int
     run: Run

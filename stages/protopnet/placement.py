@@ -1,4 +1,4 @@
-"""Where prototypes start: k-means centres of the patches that set a class apart."""
+"""Initial prototypes: k-means centres of the patches that distinguish a class."""
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ def initial_net(
 
     Args:
         network: the fine-tuned classifier.
-        examples: what to learn from.
+        examples: the images to train on.
         settings: block ``protopnet``.
         seed: of the choice of patches and of k-means.
     """
@@ -39,7 +39,7 @@ def initial_net(
 
 @torch.no_grad()
 def place(net: PrototypeNet, examples: Examples, seed: int) -> None:
-    """Start the add-on as a whitening, prototypes as k-means centres of what sets a class apart."""
+    """Initialise the add-on as a whitening, prototypes as centres of distinctive patches."""
     rows = examples.train[sample_images(examples.train_labels, seed)]
     labels = examples.labels[rows]
     maps = np.concatenate(
@@ -68,10 +68,11 @@ def place(net: PrototypeNet, examples: Examples, seed: int) -> None:
 
 
 def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight ``[D,C]`` and bias ``[D]`` that centre patches ``[M,C]`` and level variances.
+    """Return weight ``[D,C]`` and bias ``[D]`` that centre patches ``[M,C]`` and equalise
+    variances.
 
     Keeps the ``channels`` directions of most variance (all, if there are fewer); a tenth of their
-    mean variance is added to each, so that the weakest are not blown up.
+    mean variance is added to each, so that the weakest are not amplified too much.
     """
     mean = patches.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
@@ -82,9 +83,10 @@ def whitening(patches: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarra
 
 
 def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return sorted positions among ``labels`` ``[N]``: of each class alike, at most `MAX_IMAGES`.
+    """Return sorted positions among ``labels`` ``[N]``: balanced over classes, at most
+    `MAX_IMAGES`.
 
-    Enough to start from; the maps of a large training split would not fit into memory.
+    Enough for initialisation; the maps of a large training split would not fit into memory.
     """
     each = MAX_IMAGES // len(np.unique(labels))
     order = generator(seed, "images").permutation(len(labels))
@@ -92,7 +94,7 @@ def sample_images(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
-    """Return the cells of maps ``[N,h,w,C]`` as ``[M,C]``, `MAX_PATCHES` at most, by seed."""
+    """Return the cells of maps ``[N,h,w,C]`` as ``[M,C]``, at most `MAX_PATCHES`, at random."""
     patches = maps.reshape(-1, maps.shape[-1])
     if len(patches) <= MAX_PATCHES:
         return np.asarray(patches)
@@ -101,14 +103,13 @@ def sample_patches(maps: np.ndarray, seed: int, *names: object) -> np.ndarray:
 
 
 def distinctive(own: np.ndarray, others: np.ndarray, least: int, share: float = 0.01) -> np.ndarray:
-    """Return the ``share`` of patches ``own`` ``[N,h,w,D]`` that are least like any of ``others``.
+    """Return the ``share`` of patches ``own`` ``[N,h,w,D]`` that are least similar to ``others``.
 
-    At least ``least`` of them, which is how many centres they are for, and none that touches one
-    less like the others: around a single striking place all patches are striking, and would crowd
-    out the second.
-
-    Where classes share most of what they show (a background, say), centres of all patches would
-    describe just that. Patches are unit vectors; ``others`` are ``[M,D]``; likeness is the cosine.
+    At least ``least`` of them, the number of centres they are for, and none that touches a more
+    distinctive one: around a single striking place all patches are striking, and would crowd out
+    the second. If classes share most of their content (a background, for example), centres of all
+    patches would describe only that. Patches are unit vectors; ``others`` are ``[M,D]``; similarity
+    is the cosine.
     """
     flat = own.reshape(-1, own.shape[-1])
     nearest = np.concatenate(
@@ -123,7 +124,7 @@ def distinctive(own: np.ndarray, others: np.ndarray, least: int, share: float = 
 def cluster_centres(patches: np.ndarray, count: int, seed: int, *names: object) -> np.ndarray:
     """Return ``count`` k-means centres ``[count,D]`` of unit patches ``[M,D]``.
 
-    One thread: the order in which threads add up would show in the last bits.
+    One thread: the order in which threads sum would change the last bits.
     """
     state = derived_seed(seed, "k-means", *names) % 2**32
     with threadpool_limits(1):

@@ -1,4 +1,4 @@
-"""Where prototypes end: each on a patch of a training image of its class."""
+"""Final prototypes: each a patch of a training image of its class."""
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ def features_at(net: PrototypeNet, images: np.ndarray, patches: np.ndarray) -> T
 def assign_images(best: np.ndarray, owner: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return for each prototype the training image ``[P]`` that it is projected onto.
 
-    Within its own class and each onto another image, with the largest possible sum of similarities
+    Within its own class, each onto a different image, with the largest possible sum of similarities
     (an assignment problem).
 
     Args:

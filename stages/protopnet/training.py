@@ -1,4 +1,4 @@
-"""Place, warm up, train jointly, project, train tied to the patches."""
+"""Initialise, warm up, train jointly, project, then train tied to the patches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ from twincam.training.activations import Inputs, augmented_inputs
 class Phase:
     """One part of the training.
 
-    ``cut`` is the first block that learns. With ``tied_to`` ``[P,C]``, the trunk's output at the
-    patches that prototypes were projected onto, each prototype stays its patch while the add-on
-    learns: this makes up for what projection cost without leaving the patches.
+    ``cut`` is the first trained block. With ``tied_to`` ``[P,C]``, the trunk's output at the
+    patches that prototypes were projected onto, each prototype stays its patch while the add-on is
+    trained: this recovers the loss from projection without leaving the patches.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Phase:
 
 
 RATES = {"warm-up": "learning_rate", "joint": "joint_learning_rate", "tied": "joint_learning_rate"}
-"""The parameter of block ``protopnet`` that is the rate of each phase."""
+"""The parameter of block ``protopnet`` for the learning rate of each phase."""
 
 HISTORY = ("phase", "epoch", "learning_rate", *TERMS, "total", "accuracy")
 """Columns of the history: the mean of each weighted term of the loss, their sum, the share of the
@@ -56,12 +56,12 @@ varied training images classified correctly, by epoch."""
 
 
 class Trained(NamedTuple):
-    """A trained network and what its steps came to.
+    """A trained network and the results of its steps.
 
     ``patches`` are row, cell row and cell column ``[P,3]`` of each prototype's patch; ``train`` and
     ``evaluated`` the matches of the training and the evaluated images; ``before`` and ``after`` the
     logits ``[V,K]`` of the evaluated images before projection, and after it and the tied epochs;
-    ``history`` a row an epoch, with the columns `HISTORY`.
+    ``history`` one row per epoch, with the columns `HISTORY`.
     """
 
     net: PrototypeNet
@@ -78,7 +78,7 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
 
     Args:
         network: the fine-tuned classifier; its block ``after_block`` changes in place.
-        examples: what to learn from; of each class at least as many images as prototypes.
+        examples: the images to train on; of each class at least as many as prototypes.
         settings: block ``protopnet``.
         seed: of k-means, order and views.
     """
@@ -110,9 +110,9 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
 def balanced_batches(
     labels: np.ndarray, size: int, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Yield an epoch of index batches, each with as many images of every class.
+    """Yield an epoch of index batches, each with equally many images of every class.
 
-    Every image comes at least once; those of smaller classes again until the largest is through.
+    Every image occurs at least once; those of smaller classes repeat until the largest is used up.
     """
     names, counts = np.unique(labels, return_counts=True)
     each = max(1, size // len(names))
@@ -136,8 +136,8 @@ def train_phase(
 ) -> list[dict[str, object]]:
     """Train add-on, blocks from ``phase.cut`` on and, unless they are tied, the prototypes.
 
-    Batch normalisation keeps the classifier's statistics. A loss that ends higher than it began,
-    by half of what guessing costs, is reported on standard error. Returns the row of each epoch, as
+    Batch normalisation keeps the classifier's statistics. A loss that ends higher than it began, by
+    half the loss of chance, is reported on standard error. Returns the row of each epoch, as
     `HISTORY` without its number.
 
     Raises:

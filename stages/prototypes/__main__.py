@@ -1,4 +1,4 @@
-"""Refit the last layer of the trained prototype network, judge it, draw its decisions."""
+"""Refit the last layer of the trained prototype network, evaluate it, draw its decisions."""
 
 from collections.abc import Sequence
 
@@ -75,17 +75,17 @@ def main(argv: list[str]) -> None:
 
 
 def report_collapse(broken: Sequence[str], on_collapse: str) -> None:
-    """Report on standard error which guards broke, if any.
+    """Report broken guards on standard error, if any.
 
     Raises:
-        UserError: one did and ``on_collapse`` is ``fail``.
+        UserError: one is broken and ``on_collapse`` is ``fail``.
     """
     if not broken:
         return
     message = (
-        f"the prototype network collapsed: {'; '.join(broken)}; more images, more "
-        "protopnet.warmup_epochs or a smaller prototypes.l1 may help, "
-        "prototypes.on_collapse=warn lets it pass"
+        f"the prototype network collapsed: {'; '.join(broken)}; use more "
+        "images, raise protopnet.warmup_epochs or lower prototypes.l1; to continue anyway, set "
+        "prototypes.on_collapse=warn"
     )
     if on_collapse == "fail":
         raise UserError(message)

@@ -1,4 +1,4 @@
-"""Simpler readers of the same patches: prototypes that are not trained, weights of any sign."""
+"""Simpler models on the same patches: untrained prototypes, weights of any sign."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -15,13 +15,13 @@ def logistic_logits(
 ) -> np.ndarray:
     """Return logits ``[V,K]`` of a logistic regression on maximal similarities.
 
-    Any prototype may speak for or against any class. Similarities are standardised by the training
-    images', classes weigh alike. Logits of two classes are plus and minus half the log-odds.
+    Any prototype may support or oppose any class. Similarities are standardised by the training
+    images, classes have equal weight. Logits of two classes are plus and minus half the log-odds.
 
     Args:
         best_train: best similarities of the training images, ``[N,P]``.
-        labels: their class indices, ``[N]``; every class 0 to K-1 is there.
-        best_eval: best similarities to judge, ``[V,P]``.
+        labels: their class indices, ``[N]``; every class 0 to K-1 occurs.
+        best_eval: best similarities of the evaluated images, ``[V,P]``.
     """
     regression = LogisticRegression(C=STRENGTH, class_weight="balanced", tol=1e-8, max_iter=10_000)
     with threadpool_limits(1):

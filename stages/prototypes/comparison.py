@@ -1,4 +1,4 @@
-"""The prototype network beside the classifier it comes from, its own stages, and baselines."""
+"""The prototype network compared with its classifier, its own stages and baselines."""
 
 from collections.abc import Mapping
 from typing import Any

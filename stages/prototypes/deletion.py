@@ -1,4 +1,4 @@
-"""Does the patch that a decision names matter to it? The logit that is lost without it."""
+"""Does the patch that a decision is based on matter? The loss in logit without it."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from twincam.statistics.estimates import beside_unbounded
 
 
 class Drops(NamedTuple):
-    """What the predicted class's logit loses when a square of the image is blurred.
+    """The predicted class's loss in logit when a square of the image is blurred.
 
     Of N images: ``top`` ``[N]`` around the top prototype's cell, ``anywhere`` ``[D,N]`` at random,
     ``on_cat`` ``[D,M]`` around random pixels of the cat, for the M images ``with_cat`` (positions)
@@ -25,7 +25,7 @@ def logit_drops(clean: np.ndarray, without: np.ndarray) -> np.ndarray:
     """Return, ``[N]``, by how much the logit of the class predicted from ``clean`` is larger there.
 
     Args:
-        clean: logits of the images as they are, ``[N,K]``.
+        clean: logits of the original images, ``[N,K]``.
         without: logits of the images with something removed, ``[N,K]``.
     """
     predicted = np.arange(len(clean)), clean.argmax(axis=1)
@@ -33,13 +33,13 @@ def logit_drops(clean: np.ndarray, without: np.ndarray) -> np.ndarray:
 
 
 def deletion_figures(drops: Drops, seed: int) -> dict[str, Any]:
-    """Return what the predicted class's logit loses when the top prototype's patch is blurred.
+    """Return the predicted class's loss in logit when the top prototype's patch is blurred.
 
     ``deletion`` is the mean loss over ``deletion_n`` images, ``deletion_random`` that of squares of
-    the same size anywhere. As emptying the background costs little, ``deletion_with_cat`` holds the
+    the same size anywhere. As blurring the background costs little, ``deletion_with_cat`` holds the
     same figures for the images whose cat is known, with ``deletion_cat``, squares on it. Controls
-    are means over the draws, differences paired by image. Fewer than two images give ``deletion_n``
-    alone.
+    are means over repetitions, differences paired by image. With fewer than two images, only
+    ``deletion_n`` is given.
     """
     n = len(drops.top)
     if n < 2:

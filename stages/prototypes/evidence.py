@@ -1,4 +1,4 @@
-"""What the logits of a class are made of: similarity to its own prototypes, or a bias."""
+"""What the logit of a class consists of: similarity to its own prototypes, or a bias."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +14,14 @@ from twincam.statistics.intervals import stratified_resamples
 def evidence_figures(
     similar: np.ndarray, labels: np.ndarray, layer: LastLayer, classes: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Return by class what its logit is made of, and whether similarity or its absence decides.
+    """Return by class what its logit consists of, and whether similarity or its absence decides.
 
     Over the ``n`` images of the class: ``bias``; ``contribution``, the mean sum of its prototypes'
-    contributions, with a 95 % bootstrap interval; ``mainly_bias``, whether the bias is more. The
-    images of a class stand out because its own prototypes contribute more than in other images, or
-    because the other classes' prototypes contribute less: ``presence`` is the first's share of
+    contributions, with a 95 % bootstrap interval; ``mainly_bias``, whether the bias is larger. The
+    images of a class are set apart because its own prototypes contribute more than in other images,
+    or because the other classes' prototypes contribute less: ``presence`` is the first's share of
     both, with a bootstrap interval stratified by class. Near 0 the class is recognised by the
-    absence of the others; None where neither sets it apart.
+    absence of the others; None if neither sets it apart.
 
     Args:
         similar: best similarities ``[N,P]``.

@@ -10,11 +10,11 @@ from twincam.statistics.estimates import difference
 from twincam.statistics.intervals import mcnemar
 
 Guard = dict[str, Any]
-"""``broken`` (bool), a ``sentence`` that says what was found, and the figures it rests on."""
+"""``broken`` (bool), a ``sentence`` that states the finding, and its figures."""
 
 
 def recall_guard(labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> Guard:
-    """Return whether the network gives up a class: a recall below half of chance.
+    """Return whether the network abandons a class: a recall below half of chance.
 
     Args:
         labels: class indices ``[N]``.
@@ -55,11 +55,11 @@ def live_by_class(layer: LastLayer, classes: Sequence[str]) -> dict[str, int]:
 
 
 def live_guard(layer: LastLayer, removed: Sequence[int], classes: Sequence[str]) -> Guard:
-    """Return whether a class has fewer live prototypes than half of those that may live.
+    """Return whether fewer than half of a class's remaining prototypes are live.
 
     Args:
         layer: owners and weights; live are prototypes whose weight is above 0.
-        removed: positions of those that a person removed: they are not asked for.
+        removed: positions of those that a person removed: they do not count.
         classes: the labels.
     """
     owner = layer.owner
@@ -71,7 +71,7 @@ def live_guard(layer: LastLayer, removed: Sequence[int], classes: Sequence[str])
     return {
         "broken": bool(few),
         "sentence": f"live prototypes: {counts}"
-        + (", fewer than half of those asked for" if few else ""),
+        + (", fewer than half of those requested" if few else ""),
         "asked": asked,
         "live": live,
         "removed": len(removed),
@@ -104,5 +104,5 @@ def projection_guard(labels: np.ndarray, before: np.ndarray, after: np.ndarray, 
 
 
 def broken_sentences(guards: Mapping[str, Guard]) -> list[str]:
-    """Return the sentences of the broken guards; none when the network holds."""
+    """Return the sentences of the broken guards; none for a sound network."""
     return [guard["sentence"] for guard in guards.values() if guard["broken"]]

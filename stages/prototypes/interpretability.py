@@ -1,6 +1,6 @@
-"""Are decisions made by distinct prototypes, few of them, at places that do not change?
+"""Are decisions based on few, distinct prototypes, at places that do not change?
 
-Images N, prototypes P, cells ``[...,2]`` as row and column. Each figure stands beside a control
+Images N, prototypes P, cells ``[...,2]`` as row and column. Each figure is reported with a control
 that is independent of the image at hand, with a 95 % interval. The top prototype of an image is the
 one that contributes most to the predicted class.
 """
@@ -11,14 +11,14 @@ import numpy as np
 
 from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import LastLayer
-from twincam.explanations.twins.spaces import unit
 from twincam.statistics.estimates import beside, beside_unbounded, median
+from twincam.statistics.vectors import unit
 
 CARRIED = 0.9
-"""Share of the contributions that counts as the decision."""
+"""Share of the contributions that makes up a decision."""
 
 DRAWS = 10
-"""Random draws that a control is the mean of."""
+"""Repetitions that a random control is averaged over."""
 
 
 def top_prototypes(similar: np.ndarray, layer: LastLayer, predicted: np.ndarray) -> np.ndarray:
@@ -36,14 +36,14 @@ def top_prototypes(similar: np.ndarray, layer: LastLayer, predicted: np.ndarray)
 def distinctiveness(
     vectors: np.ndarray, cells: np.ndarray, labels: np.ndarray, owner: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return how alike the prototypes of a class are, and how often they match the same place.
+    """Return how similar a class's prototypes are, and how often they match the same place.
 
     ``cosine``: each prototype's mean cosine to the others of its class, over ``cosine_n``
-    prototypes, beside ``cosine_other_classes``; lower is more distinct. ``coincidence``: over the
+    prototypes, with ``cosine_other_classes``; lower is more distinct. ``coincidence``: over the
     ``coincidence_n`` images, the share of pairs of prototypes of the image's class whose best cells
-    are the same or touch, beside ``coincidence_other_image``, where the second prototype's cell is
-    that of another image (mean of `DRAWS` draws). A class with one prototype has no pairs; without
-    any pair only the counts are given.
+    are the same or touch, with ``coincidence_other_image``, where the second prototype's cell is
+    that of another image (mean of `DRAWS` repetitions). A class with one prototype has no pairs;
+    without pairs, only the counts are given.
 
     Args:
         vectors: the live prototypes, ``[P,D]``.
@@ -83,9 +83,9 @@ def sparsity(
     """Return how many prototypes carry `CARRIED` of the contributions to the predicted class.
 
     ``carriers_median`` with the interval of its order statistics; ``carriers_share``, the mean
-    share of the class's live prototypes that they are, beside ``carriers_share_even``, what it
-    would be if all contributed alike. A negative similarity counts as none. Images without any
-    contribution to their class are not counted in ``carriers_n``.
+    share of the class's live prototypes that they are, with ``carriers_share_even``, its value if
+    all contributed equally. A negative similarity counts as none. Images without any contribution
+    to their class are not counted in ``carriers_n``.
 
     Args:
         similar: best cosine of each image and prototype, ``[N,P]``.
@@ -117,15 +117,15 @@ def kept_figures(
     cells_again: np.ndarray,
     seed: int,
 ) -> dict[str, Any]:
-    """Return how often a decision stays the same after ``what``, a re-compression, say.
+    """Return how often a decision stays the same after ``what``, such as re-compression.
 
-    ``<what>_same_prototype``: the top prototype stays. ``<what>_same_cell``: the cell of the first
-    one stays or moves to a neighbour. ``<what>_same``: both. Controls: ``other_image``, what
-    another image shows instead of the same one again (mean of `DRAWS` draws). A constant cell would
-    always stay. Fewer than two images give ``<what>_n`` alone.
+    ``<what>_same_prototype``: the top prototype stays the same. ``<what>_same_cell``: the cell of
+    the original one stays or moves to a neighbour. ``<what>_same``: both. Controls:
+    ``other_image``, another image instead of the same one again (mean of `DRAWS` repetitions). A
+    constant cell would always stay. With fewer than two images, only ``<what>_n`` is given.
 
     Args:
-        what: happened in between.
+        what: the change, as a prefix of the names.
         top: each image's top prototype, ``[N]``.
         top_again: the same afterwards.
         cells: of every prototype's best similarity, ``[N,P,2]``.

@@ -22,8 +22,8 @@ class Fit(NamedTuple):
 class Fits(NamedTuple):
     """Last layers fitted to the training images: of ``all`` prototypes, and of those ``kept``.
 
-    ``kept`` is what a person left, ``all`` itself where nothing was removed. ``kmeans`` is of
-    prototypes that are not trained.
+    ``kept`` is without those a person removed, or ``all`` itself. ``kmeans`` is of untrained
+    prototypes.
     """
 
     all: Fit
@@ -60,7 +60,7 @@ def fit_layer(
         owner: the class of each prototype, ``[P]``; every class has one.
         labels: class indices of the images, ``[N]``.
         settings: the penalties.
-        removed: positions of prototypes; at least one other stays.
+        removed: positions of prototypes; at least one other remains.
     """
     kept = np.setdiff1d(np.arange(len(owner)), removed)
     weight = np.zeros(len(owner), np.float32)
@@ -82,16 +82,16 @@ def refit(
 
     Minimises the class-balanced mean cross-entropy of ``bias + sum of own weights * similarity``
     plus ``l1`` times the sum of weights plus ``ridge`` times their squared distances from their
-    mean, which shares the work among prototypes that respond much alike. Similarities are
-    standardised inside, so that the penalties treat all prototypes alike; the weights returned are
-    for the raw ones. Prototypes whose weight comes out as 0 do nothing.
+    mean, which distributes weight among prototypes with similar responses. Similarities are
+    standardised inside, so that the penalties treat all prototypes equally; the weights returned
+    are for the raw ones. Prototypes of weight 0 have no effect.
 
     Args:
         best: best similarities ``[N,P]``.
         owner: the class of each prototype, ``[P]``.
         labels: class indices ``[N]``.
         classes: K.
-        l1: strength of the first penalty; larger leaves fewer prototypes.
+        l1: strength of the first penalty; a larger one keeps fewer prototypes.
         ridge: strength of the second.
     """
     mean, scale = best.mean(axis=0), best.std(axis=0) + 1e-6

@@ -1,4 +1,4 @@
-"""Do prototypes respond to the cat, and to the defect, where masks show these?"""
+"""Do prototypes respond to the cat, and to the defect, where these have masks?"""
 
 from typing import Any, NamedTuple
 
@@ -10,14 +10,14 @@ from twincam.statistics.estimates import beside, share
 
 
 def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) -> dict[str, Any]:
-    """Return the share of the top prototype's activation that lies on the mask, beside controls.
+    """Return the share of the top prototype's activation that lies on the mask, and controls.
 
-    Activation is the cosine above the map's median: the zero of a cosine marks no absence. A cell
-    counts by the share of it that the mask fills. Controls, each with the difference paired by
+    Activation is the cosine above the map's median, as a cosine of zero does not mean absence. A
+    cell counts by the share of it that the mask fills. Controls, each with the difference paired by
     image: ``area``, the mask's share of the image; ``other_image``, the maps of all other images on
-    this mask, which share where masks usually are; ``constant``, all activation in the one cell
+    this mask, which reflect where masks usually are; ``constant``, all activation in the one cell
     that masks fill most on average; ``random``, all in the cell of a random pixel of the mask, in
-    expectation. Fewer than two known masks give ``on_mask_n`` alone.
+    expectation. With fewer than two known masks, only ``on_mask_n`` is given.
 
     Args:
         maps: cosines of each image's top prototype, ``[N,h,w]``.
@@ -45,7 +45,7 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
 
 
 class Sources(NamedTuple):
-    """The patches that prototypes are, and what is known of their images.
+    """The prototypes' patches, and the masks of their images.
 
     ``patches`` ``[P,3]`` are row, cell row and cell column; ``defects`` ``[P,S,S]`` masks of the
     defects, empty where there is none; ``cats`` ``[P,S,S]`` those of the cats, empty where unknown:
@@ -63,10 +63,10 @@ def family_prototypes(
     """Return which families of defects have a prototype that shows the defect.
 
     One whose source is an image of the family, with its box on the defect, and of whose `NEAREST`
-    nearest images, its own source excepted, at least half are of the family. ``found`` is the share
-    of families with Wilson's interval, ``found_n`` how many there are and ``found_count`` how many
-    have one; ``found_random`` is the share to be expected with the same neighbours if each source
-    were at a random pixel of its cat.
+    nearest images, excluding its own source, at least half are of the family. ``found`` is the
+    share of families with Wilson's interval, ``found_n`` how many there are and ``found_count`` how
+    many have one; ``found_random`` is the share to be expected with the same neighbours if each
+    source were at a random pixel of its cat.
 
     Args:
         similar: best cosine of each training image and prototype, ``[N,P]``.

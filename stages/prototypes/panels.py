@@ -1,4 +1,4 @@
-"""Choose and draw decisions: this looks like that, and what it adds up to."""
+"""Choose and draw decisions: this looks like that, and the resulting sum."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 @dataclass(frozen=True)
 class Prototype:
-    """What is shown of a prototype: its patch and the file that it comes from."""
+    """A prototype as shown: its patch and the file of its image."""
 
     patch: Patch
     path: str
@@ -34,7 +34,8 @@ class Prototype:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a panel shows of one image: bytes ``[S,S,3]``, its file, labels, and the sums of logits.
+    """The content of one image's panel: bytes ``[S,S,3]``, its file, labels, and the sums of
+    logits.
 
     The first of ``sums`` is the predicted class's; one more may follow.
     """
@@ -50,12 +51,13 @@ class Decision:
 def choose_shown(
     labels: np.ndarray, predicted: np.ndarray, correct: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of all wrong predictions, and of ``correct`` right ones, classes in turn.
+    """Return positions of all wrong predictions, and of ``correct`` correct ones, classes
+    alternating.
 
     Args:
         labels: class indices ``[N]``.
         predicted: ``[N]``.
-        correct: how many right ones, at most.
+        correct: the most correct ones shown.
         seed: of the choice.
     """
     order = generator(seed, "decisions").permutation(len(labels))
@@ -106,7 +108,7 @@ def draw_decision(
     classes: Sequence[str],
     field: tuple[int, int],
 ) -> Image.Image:
-    """Return the panel of a decision: for each sum the image, its patches and what they add up to.
+    """Return the panel of a decision: for each sum the image, its patches and their contributions.
 
     Args:
         decision: what is shown.
@@ -137,7 +139,7 @@ def _header(decision: Decision, width: int) -> Image.Image:
     )
     ink = RIGHT if right else WRONG
     write_bold_line(draw, (GAP, 10), text, width=room, size=16, ink=ink)
-    frames = f"frames and patches: the {width} px that a cell sees, its centre marked"
+    frames = f"frames and patches: a cell's receptive field of {width} px, its centre marked"
     detail = f"{decision.path}   ·   {frames}"
     write_line(draw, (GAP, 35), detail, width=room, size=12, ink=MUTED)
     return header

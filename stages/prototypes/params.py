@@ -18,7 +18,7 @@ class Removal(Block):
 
 
 class Prototypes(Block):
-    """Block ``prototypes``: the last layer of a trained prototype network, and what is shown."""
+    """Block ``prototypes``: the last layer of a trained prototype network, and the panels."""
 
     l1: Weight
     ridge: Weight
@@ -28,7 +28,7 @@ class Prototypes(Block):
 
 
 class Params(Block):
-    """What ``prototypes`` reads of ``params.yaml``."""
+    """The parameters that ``prototypes`` reads from ``params.yaml``."""
 
     seed: int
     run: Run

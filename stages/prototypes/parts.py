@@ -1,11 +1,11 @@
-"""Does a prototype show one thing? Measured where the parts of each image are known.
+"""Does a prototype show a single part? Measured where the parts of each image are known.
 
 Purity: Nauta et al., PIP-Net (CVPR 2023). Consistency and stability: Huang et al., Evaluation and
 Improvement of Interpretability for Self-Explainable Part-Prototype Networks (ICCV 2023). A
-prototype is said to contain a part if a fixed box around the centre of its best cell, 32 px at 224
-as in PIP-Net, holds any pixel of it; what the cell sees may reach further. The background is no
-part. Each figure stands beside two controls that have learned nothing: ``constant``, the one cell
-that does best on these very images, which flatters it, and ``random``, random pixels of the cat.
+prototype contains a part if a fixed box around the centre of its best cell, 32 px at 224 as in
+PIP-Net, holds any pixel of it; the receptive field may be larger. The background is not a part.
+Each figure is reported with two untrained controls: ``constant``, the one cell that is best on
+these same images, an optimistic value, and ``random``, random pixels of the cat.
 
 Images N, prototypes P (live ones: the caller drops the others), cells ``[...,2]`` as row and
 column, K parts.
@@ -22,10 +22,10 @@ from twincam.explanations.prototypes.matches import Matches
 from twincam.statistics.estimates import beside
 
 BOX = 32 / 224
-"""Side of the box around a cell's centre, in sides of the image."""
+"""Side of the box around a cell's centre, as a share of the image's side."""
 
 NEAREST = 10
-"""Patches, each of another image, that a prototype is judged by."""
+"""Patches, each of another image, that a prototype is evaluated by."""
 
 CONSISTENT = 0.8
 """Share of images in which a consistent prototype contains one part (Huang et al.)."""
@@ -34,7 +34,7 @@ OFTEN = 0.5
 """A part counts for consistency if this share of the class's images shows it."""
 
 DRAWS = 10
-"""Random draws that a control is the mean of."""
+"""Repetitions that a random control is averaged over."""
 
 Measure = Callable[[np.ndarray], np.ndarray]
 """Bool ``[N,P,K]``, the parts that prototypes contain, to a figure from 0 to 1 each, ``[P]``."""
@@ -92,7 +92,8 @@ def random_cells(
 
 
 def purity(similar: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return, ``[P]``, the largest share of a prototype's nearest patches with one same part.
+    """Return, ``[P]``, the largest share of a prototype's nearest patches that contain the same
+    part.
 
     Args:
         similar: best cosine of each image and prototype ``[N,P]``; the `NEAREST` largest count, or
@@ -104,10 +105,10 @@ def purity(similar: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def consistency(visible: np.ndarray, own: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return, 0 or 1 ``[P]``, whether a prototype contains one same part nearly always.
+    """Return, 0 or 1 ``[P]``, whether a prototype nearly always contains the same part.
 
     In at least `CONSISTENT` of the images of its class that show the part, which at least `OFTEN`
-    of them do: a part that one image shows would be consistent by accident.
+    of them do: a part in a single image would be consistent by chance.
 
     Args:
         visible: bool ``[N,K]``, whether an image shows a part.
@@ -147,7 +148,7 @@ class Prototypes(NamedTuple):
 def part_figures(
     prototypes: Prototypes, parts: np.ndarray, labels: np.ndarray, stride: int, seed: int
 ) -> dict[str, Any]:
-    """Return purity, consistency and stability beside their controls, with intervals.
+    """Return purity, consistency and stability with their controls and intervals.
 
     Means over prototypes with 95 % bootstrap intervals, ``<name>_constant``, ``<name>_random`` and
     the differences ``<name>_over_<control>``, paired by prototype. A constant cell is stable by

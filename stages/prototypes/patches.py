@@ -1,4 +1,4 @@
-"""Draw places in images: what a cell sees, cut out or framed."""
+"""Draw places in images: a cell's receptive field, cut out or framed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from twincam.figures.text import font
 Colour = tuple[int, int, int]
 
 COLOURS: tuple[Colour, ...] = ((230, 97, 1), (0, 114, 178), (0, 140, 90))
-"""Of frames; apart for every kind of colour sight."""
+"""Colours of frames; distinguishable with any kind of colour vision."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class Patch:
 
 
 def cut_out(patch: Patch, field: int, side: int) -> Image.Image:
-    """Return what the cell sees, enlarged to a square of ``side`` pixels, its centre ringed.
+    """Return the cell's receptive field, enlarged to a square of ``side`` pixels, its centre
+    ringed.
 
-    Where the field reaches past the image's border the square stays empty.
+    Beyond the image's border the square stays empty.
     """
     box = field_box(patch.centre, field, len(patch.image))
     width, height = box[2] - box[0], box[3] - box[1]
@@ -50,7 +51,7 @@ def cut_out(patch: Patch, field: int, side: int) -> Image.Image:
 def draw_frames(
     image: np.ndarray, centres: Sequence[tuple[int, int]], field: int, side: int
 ) -> Image.Image:
-    """Return ``image`` at ``side`` pixels with a numbered frame for what each cell sees.
+    """Return ``image`` at ``side`` pixels with a numbered frame around each cell's receptive field.
 
     Args:
         image: bytes ``[S,S,3]``.

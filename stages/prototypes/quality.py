@@ -1,4 +1,4 @@
-"""Are the prototypes worth reading? Each figure of the network beside its controls."""
+"""How interpretable are the prototypes? Each figure of the network with its controls."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def quality_figures(run: Run, fit: Fit, net: PrototypeNet, seed: int) -> dict[st
     """Return the figures of `interpretability`, `parts`, `masks` and `deletion`, group by group.
 
     Of live prototypes, on the sample of the evaluated images; ``families`` on the training images,
-    ``locality`` of all prototypes. A group that the data cannot answer gives the reason under
+    ``locality`` of all prototypes. A group that cannot be measured has the reason under
     ``skipped``.
 
     Args:
@@ -110,13 +110,13 @@ def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
 
 
 _NEEDS = {
-    "parts": ("purity", "no parts are known of the evaluated images, or no prototype is live"),
-    "on_cat": ("on_mask", "the parts of fewer than two evaluated images are known"),
+    "parts": ("purity", "the evaluated images have no known parts, or no prototype is live"),
+    "on_cat": ("on_mask", "fewer than two evaluated images have known parts"),
     "on_masks": ("on_mask", "fewer than two evaluated images have a mask"),
     "distinctiveness": ("cosine", "no class has two live prototypes"),
     "sparsity": ("carriers_share", "no prototype contributes"),
     "deletion": ("deletion", "fewer than two evaluated images"),
     "jpeg": ("jpeg_same", "fewer than two evaluated images"),
-    "families": ("found", "no family is known of the training images"),
+    "families": ("found", "the training images have no known family"),
 }
-"""By group a figure that it has if it was measured, and why it may not."""
+"""By group, a figure it has if it was measured, and the possible reason why not."""

@@ -1,4 +1,4 @@
-"""Remove prototypes that a person objects to: only the last layer is fitted again."""
+"""Remove prototypes that a person objects to: only the last layer is refitted."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def require_removable(remove: Sequence[Removal], count: int) -> None:
     """Check that each of ``remove`` is one of ``count`` prototypes, named once, and some stay.
 
     Raises:
-        UserError: it is not so.
+        UserError: they are not.
     """
     ids = [removal.id for removal in remove]
     unknown = sorted({number for number in ids if number >= count})
@@ -29,7 +29,7 @@ def require_removable(remove: Sequence[Removal], count: int) -> None:
         )
     if len(set(ids)) < len(ids):
         twice = next(number for number in ids if ids.count(number) > 1)
-        raise UserError(f"prototypes.remove names prototype {twice} twice; name each once")
+        raise UserError(f"prototypes.remove names prototype {twice} twice; name it once")
     if len(ids) == count:
         raise UserError(f"prototypes.remove names all {count} prototypes; leave at least one")
 
@@ -84,8 +84,8 @@ def change_figures(
     """Return two accuracies on the same images, the second minus the first, and McNemar's p.
 
     Args:
-        before: bool ``[N]``, N at least 1, what was right.
-        after: bool ``[N]``, what is right.
+        before: bool ``[N]``, N at least 1, whether correct before.
+        after: bool ``[N]``, whether correct after.
         seed: of the bootstrap.
         names: of the bootstrap.
     """

@@ -1,4 +1,4 @@
-"""The images of a run, what is known of them, and what the prototype network makes of them."""
+"""The images of a run, their masks and labels, and the prototype network's measurements."""
 
 from collections.abc import Sequence
 from pathlib import Path

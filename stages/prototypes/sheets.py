@@ -1,4 +1,4 @@
-"""Draw each prototype in its source image, beside the patches most similar to it."""
+"""Draw each prototype in its source image, with the patches most similar to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -53,7 +53,7 @@ _SHARES = ("train_share", "evaluated_share")
 
 
 def facts(row: Mapping[Any, Any], size: int) -> list[str]:
-    """Return what is written of a prototype: its weight and origin, and what its patch lies on.
+    """Return the text about a prototype: its weight and origin, and what its patch lies on.
 
     Args:
         row: of `stages.prototypes.table.prototype_table`.
@@ -67,7 +67,7 @@ def facts(row: Mapping[Any, Any], size: int) -> list[str]:
         weight = "pruned: its weight is 0"
     lines = [
         f"{weight}   ·   {row['path']}",
-        f"Half of what moves its similarity lies within {row['effective_field']} px.",
+        f"Half of the influence on its similarity lies within {row['effective_field']} px.",
     ]
     box = f"of the {round(BOX * size)} px around its centre"
     for what, share in (("mark", row["on_mark"]), ("known defect", row["on_defect"])):
@@ -94,8 +94,8 @@ def draw_sheet(
 
     Args:
         title: its name and class.
-        lines: what is written of it.
-        source: the patch that it is.
+        lines: the text about it.
+        source: its patch.
         rows: headings, each with the patches most similar to it, the most similar first.
         field: receptive field in pixels.
     """
@@ -110,7 +110,7 @@ def draw_sheet(
         ink = INK if number else MUTED
         write_line(draw, (GAP, 34 + number * LINE), line, width=room, size=12, ink=ink)
     sheet.paste(_framed(source, field), (GAP, header))
-    caption = f"The prototype: a cell that sees {field} px (frame)"
+    caption = f"The prototype: a cell with a receptive field of {field} px (frame)"
     write_line(draw, (GAP, header + SOURCE + 8), caption, width=SOURCE, size=10)
     left = 2 * GAP + SOURCE
     labels = fitted([patch.label for _, patches in rows for patch in patches], 58, 12, bold=True)

@@ -106,7 +106,7 @@ def model_figures(run: Run, fits: Fits, classifier: np.ndarray, seed: int) -> di
 
 
 def headlines(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what two branches are compared by: of the test images if there are any, else of val.
+    """Return the figures that branches are compared by: of the test images if any, else of val.
 
     Args:
         figures: of `model_figures`.

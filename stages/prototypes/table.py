@@ -96,10 +96,10 @@ def prototype_table(
     nearest: Sequence[NearestPatches],
     removed: Mapping[int, str],
 ) -> pd.DataFrame:
-    """Return a row a prototype: its class, weight, patch, what that lies on, what is near it.
+    """Return one row per prototype: its class, weight, patch, what that lies on, what is near it.
 
     ``on_mark`` and ``on_defect``: the share of a box of `parts.BOX` around its patch's centre that
-    a known mark or defect fills, empty where none of any image is known; ``near_on_mark``: the
+    a known mark or defect fills, empty if none are known for any image; ``near_on_mark``: the
     share of its nearest training patches whose box touches a mark; ``peaks_on_mark``: of `peaks_on`
     in the training images. ``train_share`` and ``evaluated_share``: the share of its class among
     the nearest patches.

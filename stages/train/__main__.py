@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
         "details",
     )
     params = read_params(args.params, Params)
-    require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
+    require_settings(args.preprocessing, params.prepare, "prepare")
     split, images = read_split(args.split), read_array(args.images)
     classes = class_names(split)
     make_torch_deterministic(params.seed, "train", threads=params.run.threads)
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> None:
         )
     if message := divergence_warning(history, kept, len(classes), params.train):
         warn("train", message)
-    save_classifier(args.model, network, params.prepare.model_dump())
+    save_classifier(args.model, network, params.prepare)
     write_table(args.history, pd.DataFrame(map(vars, history)))
     last = vars(history[kept - 1])
     about = {"arch": network.arch, "epoch_chosen_on_val": select_on_val}

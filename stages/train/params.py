@@ -1,10 +1,11 @@
 """The parameters of ``train``."""
 
-from twincam.images.params import Prepare
+from typing import Any
+
 from twincam.training.params import ClassifierParams
 
 
 class Params(ClassifierParams):
     """What ``train`` reads from ``params.yaml``."""
 
-    prepare: Prepare
+    prepare: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Swaps are judged in the image and against known defects, beside controls that are blind."""
+"""Swaps are evaluated in the image and against known defects, with image-independent controls."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def run() -> Run:
 
 
 def bright(images: np.ndarray) -> np.ndarray:
-    """Judge class 1 where the upper left 8 pixels of 32 are bright in more than half."""
+    """Predict class 1 where the upper left 8 pixels of 32 are bright in more than half."""
     share = (images[:, :8, :8, 0] > 100).mean(axis=(1, 2))
     return np.stack([np.full(len(images), 0.5), share], axis=1)
 

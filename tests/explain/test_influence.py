@@ -1,4 +1,4 @@
-"""The estimate is chosen on training images alone, and judged beside labels and chance."""
+"""The estimate is chosen on training images alone, and evaluated against labels and chance."""
 
 from collections.abc import Mapping
 

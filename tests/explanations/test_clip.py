@@ -48,7 +48,7 @@ def test_features_are_those_of_the_weights_in_the_folder(folder: Path) -> None:
     assert len({row.tobytes() for row in found}) == 12
 
 
-def test_what_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+def test_what_is_missing_is_reported_in_one_line(tmp_path: Path) -> None:
     message = user_error(clip_features, images=IMAGES, name="folder", folder=tmp_path)
     assert "explain.clip_folder" in message
     message = user_error(clip_features, images=IMAGES, name="ViT-Z-1/nobody", folder=tmp_path)

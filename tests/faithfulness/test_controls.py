@@ -1,4 +1,4 @@
-"""The images drawn, and maps that know nothing of them."""
+"""The images sampled, and maps that do not depend on them."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def test_partners_share_the_prediction_where_they_can() -> None:
     assert not np.array_equal(partners(np.zeros(20, int), 0), partners(np.zeros(20, int), 1))
 
 
-def test_classes_are_drawn_in_turn_whatever_their_size() -> None:
+def test_classes_alternate_whatever_their_size() -> None:
     split = pd.DataFrame({"label": ["a"] * 40 + ["b"] * 6 + ["c"] * 3}, index=range(100, 149))
     chosen = choose(split, 12, 0)
     assert list(chosen) == sorted(set(chosen))
@@ -63,7 +63,7 @@ def test_a_map_of_any_size_never_rolls_onto_itself(height: int, width: int) -> N
     assert (rolled != maps).all()
 
 
-def test_controls_hang_on_the_image_and_not_on_the_batch() -> None:
+def test_controls_depend_on_the_image_and_not_on_the_batch() -> None:
     partner = partners(np.zeros(12, int), 0)
     whole = controls(MAPS, partner, IDS, np.arange(12), 0)
     part = controls(MAPS, partner, IDS, np.array([7, 3]), 0)

@@ -1,4 +1,4 @@
-"""Curves, ROAD and average drop: on judges whose reasons are known, and against libraries."""
+"""Curves, ROAD and average drop: on classifiers whose reasons are known, and against libraries."""
 
 from contextlib import nullcontext
 from functools import partial

@@ -1,4 +1,4 @@
-"""Maps under noise and on networks that forgot what they learnt."""
+"""Maps under noise and on networks with randomised weights."""
 
 import copy
 
@@ -81,7 +81,7 @@ def test_the_default_architecture_is_randomised_whole() -> None:
     assert drawn_anew <= changed(before, weights(drawn))
 
 
-def test_new_weights_hang_on_the_seed_alone(learnt: Network) -> None:
+def test_new_weights_depend_on_the_seed_alone(learnt: Network) -> None:
     torch.manual_seed(5)
     (*_, (_, first)) = randomised(learnt, 0)
     kept = weights(first)
@@ -101,7 +101,7 @@ def test_maps_are_of_the_margin_that_the_given_logits_name(learnt: Network) -> N
     assert np.array_equal(margin_rows(weight, -seen.logits), -margin_rows(weight, seen.logits))
 
 
-def test_noise_is_small_and_hangs_on_the_id_alone() -> None:
+def test_noise_is_small_and_depends_on_the_id_alone() -> None:
     grey = np.full((3, 16, 16, 3), 100, np.uint8)
     ids = np.array(["a", "b", "c"])
     shown = noisy(lambda part: grey[part], ids, 0, 0)

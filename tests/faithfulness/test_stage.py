@@ -131,7 +131,7 @@ def test_nothing_measured_still_writes_every_output(
 
 def test_maps_of_one_cell_are_not_measured(folder: Path) -> None:
     write_array(folder / "heat" / "gradcam.npy", np.ones((len(EVALUATED), 1, 1), np.float32))
-    assert run(folder) == {"skipped": "the heat maps have one cell and show no place"}
+    assert run(folder) == {"skipped": "the heat maps have one cell and cannot localise"}
 
 
 def test_maps_of_other_images_and_no_maps_end_in_one_line(folder: Path) -> None:

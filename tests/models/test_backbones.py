@@ -1,4 +1,4 @@
-"""Every architecture: taken apart right, filled from every kind of weights."""
+"""Every architecture: split correctly, filled from every kind of weights."""
 
 import hashlib
 import sys
@@ -82,7 +82,7 @@ def test_receptive_field_is_what_a_cell_depends_on(arch: str) -> None:
     assert field - 8 <= int(touched[-1] - touched[0]) + 1 <= field
 
 
-def test_lite0_weights_know_imagenet() -> None:
+def test_lite0_weights_classify_imagenet() -> None:
     module = ARCHITECTURES["efficientnet_lite0"].build()
     module.load_state_dict(dict(ARCHITECTURES["efficientnet_lite0"].imagenet()))
     module.eval()

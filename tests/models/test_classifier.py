@@ -56,7 +56,7 @@ def test_images_of_another_size_do_not_belong_to_a_classifier(tmp_path: Path) ->
     check_images(tmp_path / "model", IMAGES)
     for images in (IMAGES[:, :32, :32], IMAGES[:, :, :32], IMAGES[..., 0], IMAGES[0, 0, 0]):
         message = user_error(check_images, path=tmp_path / "model", images=images)
-        assert "learnt from images [N,64,64,3]" in message
+        assert "trained on images [N,64,64,3]" in message
 
 
 @pytest.mark.parametrize("change", [{"image_size": 96}, {"harmonise": False}, {"jpeg_quality": 9}])

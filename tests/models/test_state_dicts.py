@@ -125,7 +125,7 @@ def test_content_counts_not_the_name(
             create("efficientnet_lite0", ("a", "b"), HALF).module.state_dict,
             ["these are weights of efficientnet_lite0", "model.arch=efficientnet_lite0"],
         ),
-        (lambda: {"a.b": torch.ones(2)}, ["1 tensors of other names (first: a.b)"]),
+        (lambda: {"a.b": torch.ones(2)}, ["1 tensors with other names (first: a.b)"]),
         (
             lambda: {"model": state(), "model_ema": dict(OTHER.module.state_dict())},
             ["several that differ (model and model_ema)"],
@@ -216,7 +216,7 @@ def test_files_that_hold_no_weights_are_refused(
     [
         (lambda tensor: tensor.to_sparse(), "is sparse"),
         (lambda tensor: tensor[None].to_sparse_csr(), "is sparse"),
-        (lambda tensor: tensor.to("meta"), "without its numbers"),
+        (lambda tensor: tensor.to("meta"), "without data"),
         (lambda tensor: torch.nested.nested_tensor([tensor, tensor]), "nested"),
     ],
 )

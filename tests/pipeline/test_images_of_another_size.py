@@ -68,4 +68,4 @@ def arguments(stage: str, folder: Path) -> list[str]:
 def test_a_stage_refuses_images_of_another_size(folder: Path, stage: str, model: str) -> None:
     module = importlib.import_module(f"stages.{stage}.__main__")
     message = user_error(module.main, argv=arguments(stage, folder))
-    assert f"{folder / model}: learnt from images" in message
+    assert f"{folder / model}: trained on images" in message

@@ -53,7 +53,7 @@ def test_a_collapse_ends_the_stage_unless_it_may_pass(project: Path) -> None:
     done = run_in(project, "dvc", "repro", "prototypes", check=False)
     assert done.returncode
     assert "prototypes: the prototype network collapsed: " in done.stderr
-    assert "prototypes.on_collapse=warn lets it pass" in done.stderr
+    assert "to continue anyway, set prototypes.on_collapse=warn" in done.stderr
 
 
 def test_forced_run_in_another_clone_gives_the_same_lock(finished: Path, tmp_path: Path) -> None:

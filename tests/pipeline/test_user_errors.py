@@ -67,7 +67,7 @@ def test_bad_parameters_are_named(
     [
         ("train", "train", "unfreeze_from", 9, "allowed: 0 (train everything) to 8"),
         ("protopnet", "protopnet", "after_block", 8, "allowed: 0 to 7"),
-        ("protopnet", "protopnet", "prototypes_per_class", 500, "ask for at most"),
+        ("protopnet", "protopnet", "prototypes_per_class", 500, "set at most"),
     ],
 )
 def test_values_that_do_not_fit_the_network_or_the_data(

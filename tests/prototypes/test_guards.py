@@ -90,7 +90,7 @@ def test_a_significant_loss_breaks_the_projection_guard_and_a_gain_does_not() ->
     assert not projection_guard(LABELS, many, logits(first(37)), 0)["broken"], "three of forty"
 
 
-def test_only_the_broken_guards_speak() -> None:
+def test_only_the_broken_guards_are_reported() -> None:
     guards = {
         "recall": recall_guard(LABELS, logits(first(24)), CLASSES),
         "projection": projection_guard(LABELS, logits(first(40)), logits(first(40)), 0),

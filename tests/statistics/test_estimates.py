@@ -1,4 +1,4 @@
-"""Figures have intervals that never lack a width, and stand beside their controls."""
+"""Figures have intervals that never lack a width, and are compared with their controls."""
 
 import numpy as np
 import pytest

@@ -201,7 +201,7 @@ def test_checkpoints_that_cannot_be_resumed_are_named(
     saved["tail"]["1.bias"][0] = torch.nan
     torch.save(saved, path)
     message = user_error(run, checkpoint=path)
-    assert "(1.bias) of a training that diverged" in message
+    assert "(1.bias) are of a diverged training" in message
 
 
 def test_activations_that_overflow_are_refused_wherever_images_are_run() -> None:

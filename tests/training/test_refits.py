@@ -1,4 +1,4 @@
-"""Refits do not know of each other, and a finished one is not repeated."""
+"""Refits are independent of each other, and a finished one is not repeated."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_a_damaged_refit_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate", "said"), [(10.0, "diverged"), (1e-3, "")])
-def test_refits_that_diverge_end_or_are_said(
+def test_refits_that_diverge_end_or_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: float, said: str
 ) -> None:
     wild = QUICK.model_copy(update={"learning_rate": rate})

@@ -29,7 +29,7 @@ class Classifier(ImageModel):
             images: bytes ``[N,size,size,3]``, each from `prepare`.
 
         Raises:
-            UserError: anything else, of which the figures would mean nothing.
+            UserError: anything else, for which the figures would be meaningless.
         """
         self.require_prepared(images)
         maps = self._parts.blocks(normalise(self._parts, images))

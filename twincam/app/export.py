@@ -22,7 +22,7 @@ def export_onnx(classifier: Classifier, path: Path) -> None:
     The file's metadata hold the classes and the preprocessing as JSON. A link is followed.
 
     Raises:
-        UserError: something stands at ``path`` that is no such file.
+        UserError: ``path`` exists and is not such a file.
     """
     place = place_of_onnx(path)
     size = classifier.preprocessing.image_size
@@ -54,7 +54,7 @@ def place_of_onnx(target: Path) -> Path:
 
 
 def is_own_onnx(file: Path) -> bool:
-    """Say whether ``file`` is ONNX with the producer and just the metadata of `export_onnx`."""
+    """Return whether ``file`` is ONNX with exactly the producer and metadata of `export_onnx`."""
     if not file.is_file():
         return False
     try:

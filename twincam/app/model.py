@@ -1,4 +1,4 @@
-"""What all models share outside the pipeline: they read images and check what they are given."""
+"""Base of all models outside the pipeline: reads images and checks inputs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from twincam.images.reading import read_image
 
 
 class ImageModel(nn.Module):
-    """A model in evaluation mode that takes images as `prepare` gives them.
+    """A model in evaluation mode that takes images as returned by `prepare`.
 
     Attributes:
         classes: the labels, in the order of the probabilities.
@@ -22,7 +22,7 @@ class ImageModel(nn.Module):
     """
 
     def __init__(self, classes: Sequence[str], preprocessing: Prepare) -> None:
-        """Keep what tells how images come in and what comes out."""
+        """Keep the description of inputs and outputs."""
         super().__init__()
         self.classes = tuple(classes)
         self.preprocessing = preprocessing
@@ -36,11 +36,11 @@ class ImageModel(nn.Module):
         try:
             _, square = read_image(Path(path), self.preprocessing)
         except BadImageError as error:
-            raise UserError(f"{path}: {error}; give a whole image file") from None
+            raise UserError(f"{path}: {error}; give a complete image file") from None
         return torch.from_numpy(square.copy())
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, whatever ``mode``: in training mode the figures are others."""
+        """Stay in evaluation mode, whatever ``mode``: results would differ in training mode."""
         return super().train(False)
 
     def require_prepared(self, images: Tensor) -> None:
@@ -63,12 +63,12 @@ def require_model_file(path: Path, what: str, output: str) -> None:
 
     Args:
         path: of the model.
-        what: it should be, "a classifier" say.
+        what: the expected kind of file, "a classifier" for example.
         output: the file that the pipeline writes it to.
     """
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing"
         raise UserError(
-            f"{path}: expected {what} of this pipeline, found {found}; name its file, or "
-            f"run `dvc repro` (or `dvc pull`) so that {output} is there"
+            f"{path}: expected {what} of this pipeline, found {found}; give its path, or "
+            f"run `dvc repro` (or `dvc pull`) to get {output}"
         )

@@ -1,4 +1,4 @@
-"""Set ``params.yaml`` to a named set of parameters; comments stay."""
+"""Set ``params.yaml`` to a named set of parameters, keeping its comments."""
 
 import io
 import os
@@ -13,13 +13,13 @@ from twincam.files.atomic import write_text
 from twincam.files.errors import UserError
 
 DEFAULT = "default"
-"""The preset that undoes all others: it holds what any of them sets."""
+"""The preset that undoes all others: it sets every parameter that any of them sets."""
 
 
 def set_preset(file: Path, name: str, presets: Path) -> list[str]:
     """Set the parameters in ``file`` to a preset; return a line for each that changed.
 
-    What no preset sets stays. A link is followed.
+    Parameters that no preset sets are kept. A link is followed.
 
     Args:
         file: a ``params.yaml``.
@@ -32,7 +32,7 @@ def set_preset(file: Path, name: str, presets: Path) -> list[str]:
     """
     known = sorted(path.stem for path in presets.glob("*.yaml"))
     if name not in known:
-        raise UserError(f"no preset {name!r}; there are {', '.join(known)} in {presets}")
+        raise UserError(f"unknown preset {name!r}; choose one of {', '.join(known)} (in {presets})")
     plain, keeping = YAML(typ="safe"), YAML()
     keeping.preserve_quotes = True
     keeping.width = 120
@@ -78,9 +78,9 @@ def _read(file: Path, yaml: YAML) -> dict[str, Any]:
     try:
         params = yaml.load(file)
     except FileNotFoundError:
-        raise UserError(f"{file}: not found; name a params.yaml with --params") from None
+        raise UserError(f"{file}: not found; give a params.yaml with --params") from None
     except (YAMLError, UnicodeDecodeError):
         params = None
     if not isinstance(params, dict):
-        raise UserError(f"{file}: expected a YAML mapping as in params.yaml; name another file")
+        raise UserError(f"{file}: expected a YAML mapping as in params.yaml; give another file")
     return params

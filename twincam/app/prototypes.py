@@ -16,13 +16,13 @@ class Prototypes(ImageModel):
     Attributes:
         net: the network itself.
         sources: of each prototype the file of its image and the centre ``(y, x)`` of its patch
-            in the prepared image; empty where the file names none.
-        receptive_field: pixels that a cell sees, at most.
-        stride: pixels from a cell to the next; its centre is at ``cell * stride + stride // 2``.
+            in the prepared image; empty if the file has none.
+        receptive_field: of a cell, in pixels; an upper bound.
+        stride: pixels from one cell to the next; its centre is at ``cell * stride + stride // 2``.
     """
 
     def __init__(self, stored: Stored) -> None:
-        """Wrap the network that a file holds."""
+        """Wrap the network read from a file."""
         super().__init__(stored.net.classes, Prepare(**stored.preprocessing))
         self.net = stored.net
         self.sources = stored.sources
@@ -35,26 +35,26 @@ class Prototypes(ImageModel):
 
     @property
     def weight(self) -> Tensor:
-        """What a similarity of 1 adds to the logit of the prototype's class, ``[P]``; 0: pruned."""
+        """Contribution of a similarity of 1 to the logit of its class, ``[P]``; 0: pruned."""
         return self.net.weight
 
     @property
     def bias(self) -> Tensor:
-        """What each class's logit starts from, ``[K]``."""
+        """The bias of each class's logit, ``[K]``."""
         return self.net.bias
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probabilities ``[N,K]``, similarities ``[N,P]`` and their cells ``[N,P,2]``.
 
-        A prototype's similarity is the best cosine of any cell, given as row and column; of equals
-        the first. What it contributes to the logit of its class is ``similarities * weight``
-        (`contributions`): with the bias these add up to it.
+        A prototype's similarity is its largest cosine over the cells; the cell, the first of
+        equals, is given as row and column. The contributions to the logit of its class,
+        ``similarities * weight`` (`contributions`), add up to the logit with the bias.
 
         Args:
             images: bytes ``[N,size,size,3]``, each from `prepare`.
 
         Raises:
-            UserError: anything else, of which the figures would mean nothing.
+            UserError: anything else, for which the figures would be meaningless.
         """
         self.require_prepared(images)
         maps = self.net(images)
@@ -64,7 +64,7 @@ class Prototypes(ImageModel):
         return self.net.logits(similarities).softmax(dim=1), similarities, cells
 
     def contributions(self, similarities: Tensor) -> Tensor:
-        """Return what each prototype adds to the logit of its class, ``[N,P]``."""
+        """Return each prototype's contribution to the logit of its class, ``[N,P]``."""
         return similarities * self.weight
 
 

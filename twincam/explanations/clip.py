@@ -1,8 +1,8 @@
-"""Features of CLIP: a space that tells what images show, and nothing of the classifier.
+"""Features of CLIP: a space that describes image content, independent of the classifier.
 
 Radford et al., Learning Transferable Visual Models From Natural Language Supervision (ICML 2021),
-through open_clip. Its twins are the control for the model's own: how far does mere likeness of
-subject follow the model?
+through open_clip. Twins in this space are the control for those in the model's own: how far does
+similarity of content alone follow the model?
 """
 
 from pathlib import Path
@@ -30,8 +30,8 @@ def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
         folder: for ``folder``, holds ``open_clip_config.json`` and the weights.
 
     Raises:
-        UserError: open_clip is not installed, model or weights cannot be had, or what they make of
-            the images is not finite.
+        UserError: open_clip is not installed, model or weights are unavailable, or the features of
+            the images are not finite.
     """
     model, prepare = _load(name, folder)
     found = []
@@ -43,7 +43,7 @@ def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
     if not np.isfinite(features).all():
         raise UserError(
             f"explain.clip is {name!r}: its features of the images are not finite, expected "
-            "numbers; name other weights, or set explain.clip=none"
+            "numbers; choose other weights, or set explain.clip=none"
         )
     return features
 
@@ -54,7 +54,7 @@ def _load(name: str, folder: Path) -> tuple[Any, Any]:
     except ImportError:
         raise UserError(
             f"explain.clip is {name!r}, and open_clip is not installed; "
-            "`pip install -c constraints.txt open_clip_torch`, or set explain.clip=none"
+            "run `pip install -c constraints.txt open_clip_torch`, or set explain.clip=none"
         ) from None
     model, _, tag = name.partition("/")
     if name == FOLDER:
@@ -73,6 +73,6 @@ def _load(name: str, folder: Path) -> tuple[Any, Any]:
     if tensor := not_finite(made.state_dict()):
         raise UserError(
             f"explain.clip is {name!r}: the weights ({tensor}) are not finite, expected numbers; "
-            "name other weights, or set explain.clip=none"
+            "choose other weights, or set explain.clip=none"
         )
     return made.eval(), prepare

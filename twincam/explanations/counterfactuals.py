@@ -1,10 +1,10 @@
-"""What would have to change: the fewest cells of another image that turn the prediction.
+"""What would have to change: the fewest cells of another image that flip the prediction.
 
-The network ends in average pooling and a linear head, so a cell's part in a logit is a number, its
-score, and replacing cells by those of an image predicted otherwise is exact arithmetic (Goyal et
-al., Counterfactual Visual Explanations, ICML 2019, search the same swaps). Exact holds in feature
-space alone: the receptive field of a cell is larger than its square, so that the same squares,
-pasted into the image, have to be judged again.
+The network ends in average pooling and a linear head, so a cell's contribution to a logit is a
+number, its score, and replacing cells by those of an image with another predicted class is exact
+arithmetic (Goyal et al., Counterfactual Visual Explanations, ICML 2019, search the same swaps).
+It is exact in feature space only: the receptive field of a cell is larger than its square, so the
+image with the same squares pasted in has to be classified again.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from twincam.determinism import generator
 from twincam.explanations.maps import pixels_of_cells
 
 MARGIN = 6 / 224
-"""By how much of the image's side a region is pasted wider than its mask."""
+"""Width of the margin pasted around a region's mask, as a share of the image's side."""
 
 
 class Swap(NamedTuple):
@@ -28,17 +28,18 @@ class Swap(NamedTuple):
 
 
 def minimal_swap(query_scores: np.ndarray, partner_scores: np.ndarray, bias: np.ndarray) -> Swap:
-    """Return the smallest set of cells whose swap turns each query's prediction.
+    """Return the smallest set of cells whose swap flips each query's prediction.
 
-    A swapped cell takes the partner's score at the same place. Against one rival class the swaps
-    sorted by what they take from the predicted class's lead are minimal, as their effects add up;
-    against several the minimum over the rivals is. Of rivals that need equally few, the one that
-    gets furthest ahead is taken, and is the class reached.
+    A swapped cell takes the partner's score at the same position. Against one rival class, swapping
+    cells in order of how much they reduce the predicted class's lead is minimal, as their effects
+    add up; against several, the minimum over the rivals is taken. Among rivals that need equally
+    few, the one that gets furthest ahead is the class reached.
 
     Args:
         query_scores: the head's weight times the last feature maps, ``[N,K,h,w]``; K at least 2.
-        partner_scores: the same of an image predicted otherwise for each query. The swap of all
-            cells is the partner: where one is predicted as its query, all are swapped in vain.
+        partner_scores: the same for each query's partner, an image with another predicted class.
+            Swapping all cells gives the partner: if it has the query's predicted class, all are
+            swapped without effect.
         bias: of the head, ``[K]``.
     """
     n, _, height, width = query_scores.shape
@@ -77,8 +78,8 @@ def paste_region(
     Args:
         images: bytes ``[B,S,S,3]``.
         partners: the same.
-        masks: ``[B,S,S]``; an empty one pastes nothing.
-        margin: in sides of the image, Euclidean.
+        masks: ``[B,S,S]``; for an empty one nothing is pasted.
+        margin: as a share of the image's side, Euclidean.
     """
     return _paste(images, partners, _grown(masks, margin))
 
@@ -106,18 +107,18 @@ def semifactuals(
     partners: np.ndarray,
     allowed: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index and similarity, ``[Q]`` each, of the image that says "even if".
+    """Return the index and similarity, ``[Q]`` each, of the semifactual ("even if") image.
 
-    Of the reference images predicted as the query is, the one most like its counterfactual that is
-    still nearer to the query than the counterfactual: even that far the prediction stands (Nugent,
-    Doyle & Cunningham, JIIS 2009; Kenny & Keane, AAAI 2021). Index -1 and similarity NaN where
-    there is none.
+    Among the reference images with the query's predicted class, the one most similar to its
+    counterfactual that is still nearer to the query than the counterfactual: even at that distance
+    the prediction holds (Nugent, Doyle & Cunningham, JIIS 2009; Kenny & Keane, AAAI 2021). Index -1
+    and similarity NaN if there is none.
 
     Args:
         similarity_query: of queries and references, ``[Q,T]``.
         similarity_partner: of each query's counterfactual and references, ``[Q,T]``.
-        partners: index of the counterfactual among the references, ``[Q]``; -1 is none.
-        allowed: bool ``[Q,T]``, whether a reference is predicted as the query is.
+        partners: index of the counterfactual among the references, ``[Q]``; -1 if none.
+        allowed: bool ``[Q,T]``, whether a reference has the query's predicted class.
     """
     rows = np.arange(len(partners))
     nearer = similarity_query > similarity_query[rows, partners][:, None]

@@ -1,11 +1,10 @@
 """Grad-CAM in closed form for networks that end in average pooling and a linear layer.
 
 Selvaraju et al. (Grad-CAM, ICCV 2017) weight each last feature map with the mean gradient of a
-score. Behind average pooling that gradient is the head's weight over the number of cells, so the
+score. With average pooling that gradient is the head's weight over the number of cells, so the
 map is a weighted sum of the feature maps: no backward pass. The score explained here is the
-margin, the predicted logit minus the runner-up's, and the sign is kept. The shared factor of one
-over the number of cells is left out, so the mean of a map plus the biases' difference is the
-margin.
+margin, the predicted logit minus the runner-up's, and the sign is kept. The common factor of one
+over the number of cells is omitted, so the mean of a map plus the biases' difference is the margin.
 """
 
 import numpy as np

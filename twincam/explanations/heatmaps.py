@@ -1,9 +1,9 @@
-"""Heat maps of the margin by every method that can be chosen, in the methods' own libraries.
+"""Heat maps of the margin by every available method, computed by the methods' own libraries.
 
 At the network's last feature maps Grad-CAM is a weighted sum (`twincam.explanations.gradcam`);
 elsewhere, and for the other methods, Captum and pytorch-grad-cam do the work. Every map keeps its
-own resolution, and its sign where the method has one. `METHODS` names them all: a further method is
-a line there. Importing this loads no torch.
+own resolution, and its sign where the method has one. `METHODS` lists them: to add a method, add an
+entry. Importing this loads no torch.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,24 +23,24 @@ Method = Callable[["nn.Sequential", "nn.Module", "Tensor", "Tensor"], np.ndarray
 image's margin, int64 ``[B,2]``, to maps ``[B,h,w]``. The model's first part is the blocks."""
 
 STEPS = 32
-"""Of the path that integrated gradients follow."""
+"""Number of steps of integrated gradients."""
 
 
 def heat_maps(
     network: "Network", images: np.ndarray, logits: np.ndarray, method: str, layer: int
 ) -> np.ndarray:
-    """Return the maps ``[N,h,w]`` (float32) that ``method`` draws of each image's margin.
+    """Return the maps ``[N,h,w]`` (float32) of each image's margin by ``method``.
 
     The margin is that of ``logits``: between the class predicted there and its runner-up.
 
     Args:
-        network: in evaluation mode, on `twincam.models.network.device`; left as it is.
+        network: in evaluation mode, on `twincam.models.network.device`; unchanged.
         images: bytes ``[N,S,S,3]``, N at least 1.
         logits: ``[N,K]`` of the same images.
         method: a key of `METHODS`. Integrated gradients sum over squares of 8 pixels at 224,
             occlusion slides a square of 32 pixels in steps of 16; both attribute to pixels.
-            ``fused`` has its own two layers.
-        layer: the block after which the other methods look, from 0.
+            ``fused`` uses two layers of its own.
+        layer: the block whose output the other methods use, from 0.
     """
     from torch import nn
 
@@ -99,7 +99,7 @@ def _gradcam(
 
 
 def _pytorch_grad_cam(name: str) -> Method:
-    """Return the method of that name, drawn before its library rectifies and scales the maps."""
+    """Return the method of that name, without its library's rectification and scaling."""
 
     def draw(
         model: "nn.Sequential", layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
@@ -164,10 +164,10 @@ def _occlusion(
 
 
 def _fused(model: Any, _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
-    """Return where two depths agree: the last block's evidence at an earlier one's resolution.
+    """Return the agreement of two depths: the last block's evidence at an earlier one's resolution.
 
     Grad-CAM after the last block times HiResCAM (Draelos & Carin, 2020) after the deepest block
-    whose maps are finer, both without their negative part.
+    whose maps are finer, each without its negative part.
     """
     import torch
     from torch.nn.functional import interpolate
@@ -203,4 +203,4 @@ METHODS: dict[str, Method] = {
     "integrated_gradients": _integrated_gradients,
     "occlusion": _occlusion,
 }
-"""Every method by the name that ``explain.methods`` gives it."""
+"""Every method by its name in ``explain.methods``."""

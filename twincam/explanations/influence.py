@@ -1,16 +1,16 @@
-"""Which training images a prediction rests on: four estimates, and what leaving an image out does.
+"""Which training images support a prediction: four estimates, and the effect of removing one.
 
-All look at the last layer alone. What they estimate is measured on a head that is refitted to
-convergence on the training features, multinomial logistic regression with an L2 penalty, as only
-there "without this image" has one answer:
+All consider the last layer only. What they estimate is measured on a head refitted to convergence
+on the training features, a multinomial logistic regression with an L2 penalty, since only there
+"without this image" has a unique answer:
 
     minimise over W  mean of cross-entropies of W f_i  +  RIDGE |W|^2
 
 where features are scaled to a mean square norm of 1 and extended by a 1 for the bias. With more
 features than images W is a sum of the images' features, so the features are first rotated onto
-their span: exact, and quick. A measured effect is a margin, the predicted class's logit less the
-runner-up's, with all images less that without the one; positive where the image supports the
-prediction. What an image did to the layers before the head is not measured.
+their span, which is exact and fast. A measured effect is a margin, the predicted class's logit
+minus the runner-up's, with all images minus that without the one; positive if the image supports
+the prediction. An image's effect on the layers before the head is not measured.
 """
 
 from typing import NamedTuple
@@ -26,14 +26,14 @@ RIDGE = 1e-3
 """Strength of the penalty."""
 
 LARGEST_HESSIAN = 4000
-"""Above so many weights of the refitted head the second-order estimate is left out."""
+"""Largest number of the refitted head's weights for which the second-order estimate is computed."""
 
 
 class Head(NamedTuple):
     """A refitted head: weight ``[K,d]``, and the features it takes, ``[T,d]`` and ``[Q,d]``.
 
-    ``labels`` ``[T]`` are the training images' classes; ``pairs`` ``[Q,2]`` the predicted class and
-    the runner-up of each query, by the network.
+    ``labels`` ``[T]`` are the training images' classes; ``pairs`` ``[Q,2]`` each query's predicted
+    class and runner-up according to the network.
     """
 
     weight: np.ndarray
@@ -54,13 +54,13 @@ def refit_head(
     weight: np.ndarray,
     bias: np.ndarray,
 ) -> Head:
-    """Refit the head to convergence; the rotation of the module's docstring included.
+    """Refit the head to convergence, including the rotation described in the module's docstring.
 
     Args:
         references: features of the training images, ``[T,C]``.
         labels: their class indices, ``[T]``.
         queries: features ``[Q,C]``.
-        weight: of the network's head, ``[K,C]``; names the pairs of classes, as does the bias.
+        weight: of the network's head, ``[K,C]``; with the bias, determines the pairs of classes.
         bias: ``[K]``.
     """
     scale = np.sqrt((references.astype(np.float64) ** 2).sum(axis=1).mean()) or 1.0
@@ -91,7 +91,8 @@ def _fit(
     Args:
         features: ``[T,d]``.
         labels: ``[T]``.
-        counts: ``[T]``, 1, or 0 for an image that is left out; the others weigh what they weighed.
+        counts: ``[T]``, 1, or 0 for an image that is left out; the weights of the others do not
+            change.
         metric: ``[d,d]``, of the penalty, ``RIDGE trace(W metric W')``.
         start: ``[K,d]``.
     """
@@ -123,10 +124,10 @@ def _errors(head: Head) -> np.ndarray:
 
 
 def leave_one_out(head: Head, removed: np.ndarray) -> np.ndarray:
-    """Return, ``[Q,R]``, what each of the training images ``removed`` ``[R]`` adds to each margin.
+    """Return, ``[Q,R]``, how much each training image ``removed`` ``[R]`` adds to each margin.
 
-    The head is refitted without it, from the weights with it. Features are whitened for that by the
-    curvature there (the Hessian, for two classes), so that few steps are needed.
+    The head is refitted without the image, starting from the weights with it. Features are whitened
+    by the curvature there (the Hessian, for two classes), so that few steps are needed.
     """
     p = softmax(head.references @ head.weight.T, axis=1)
     spread = (p * (1 - p)).sum(axis=1) / ((len(head.weight) - 1) * len(p))
@@ -152,10 +153,10 @@ def estimates(
     weight: np.ndarray,
     bias: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Return each estimate ``[Q,T]`` by name; positive where the image supports the prediction.
+    """Return each estimate ``[Q,T]`` by name; positive if the image supports the prediction.
 
     `gradients` gives ``gradient_dot`` and ``gradient_cosine``, from the network's own head;
-    `representer` and `second_order`, unless that is too large, come from the refitted one.
+    `representer` and, unless the head is too large, `second_order` come from the refitted one.
 
     Args:
         head: refitted, of the same images.
@@ -181,7 +182,7 @@ def gradients(
 
     TracIn at the last checkpoint and layer (Pruthi et al., NeurIPS 2020): the query's loss for its
     predicted class, a training image's for its label. The cosine keeps images of large loss from
-    being everyone's influence (Hanawa et al., ICLR 2021).
+    appearing influential for every query (Hanawa et al., ICLR 2021).
 
     Args:
         train: features ``[T,C]`` and class indices ``[T]``.

@@ -1,8 +1,8 @@
-"""Does the heat of a map lie inside a mask? Arithmetic, and figures beside blind controls.
+"""Does a map's heat lie inside a mask? Metrics, and their values for image-independent controls.
 
 Pointing game: Zhang et al., Top-down Neural Attention by Excitation Backprop (IJCV 2018): a hit is
 a maximum within 15 pixels of the region at 224 pixels. Energy: Wang et al., Score-CAM (CVPRW 2020):
-the share of positive heat inside. Every figure stands beside controls that do not depend on the
+the share of positive heat inside. Every figure is reported with controls that do not depend on the
 image at hand.
 """
 
@@ -102,16 +102,16 @@ def energy_inside(maps: np.ndarray, covered: np.ndarray) -> np.ndarray:
 def of_other_images(values: np.ndarray) -> np.ndarray:
     """Return, ``[N]``, for each mask of ``[mask,map]`` the mean over the maps of other images.
 
-    The control that is blind to the image and yet tells where masks usually lie; N at least 2.
+    This control ignores the image but reflects where masks usually lie; N at least 2.
     """
     return np.asarray((values.sum(axis=1) - np.diag(values)) / (len(values) - 1))
 
 
 def pointing_game(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Estimate]:
-    """Return the hit rate of ``maps`` beside its controls, as `beside` does.
+    """Return the hit rate of ``maps`` and of its controls, as `beside` does.
 
     Controls: ``uniform``, a random pixel (in expectation); ``centre``, the middle of the image;
-    ``best_fixed_point``, the one pixel that hits most of these very masks; ``other_image``, the
+    ``best_fixed_point``, the one pixel that hits most of these same masks; ``other_image``, the
     maximum of another image's map (averaged over all others).
 
     Args:
@@ -145,11 +145,12 @@ def by_family(hits: np.ndarray, families: np.ndarray) -> dict[str, Any]:
 
 
 def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Estimate]:
-    """Return the share of positive heat inside the mask, as it is and as far as cells allow.
+    """Return the share of positive heat inside the mask, raw and relative to the best possible.
 
     ``energy_inside`` is the mean of `energy_inside`; a uniform map has the mask's share of the
-    area. ``energy_in_mask`` divides each share by the most that maps of this resolution can have,
-    all heat in the cell that the mask fills most. Both beside controls, as `beside` does.
+    area. ``energy_in_mask`` divides each share by the largest that maps of this resolution can
+    reach, with all heat in the cell that the mask fills most. Both are given with controls, as by
+    `beside`.
 
     Args:
         maps: ``[N,h,w]``, N at least 2.
@@ -175,8 +176,9 @@ def energy(maps: np.ndarray, masks: np.ndarray, seed: int) -> dict[str, Estimate
 def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     """Return the mean IoU of the mask and the heat above a share of its maximum.
 
-    ``iou`` cuts at half; ``iou_best`` at the tenth that does best on these very images
-    (``iou_best_threshold``), so it flatters. Maps are scaled bilinearly to the masks.
+    The threshold of ``iou`` is half; that of ``iou_best`` (``iou_best_threshold``) is the multiple
+    of a tenth that is best on these same images, so ``iou_best`` is optimistic. Maps are scaled
+    bilinearly to the masks.
 
     Args:
         maps: ``[N,h,w]``.
@@ -200,16 +202,16 @@ def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
 def localisation(
     maps: np.ndarray, masks: np.ndarray, families: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    """Return the share of blank maps and, where at least two masks are given, how maps fit them.
+    """Return the share of blank maps and, with at least two masks, how well the maps match them.
 
-    Maps of a single cell show no place that could fit: ``one_cell`` says so instead.
+    Maps of a single cell cannot localise anything: ``one_cell`` reports that instead.
 
     Args:
         maps: ``[N,h,w]``; blank is a map with no evidence for the prediction anywhere.
-        masks: ``[N,S,S]``, empty where none is given; those images count as blank or not, and for
-            nothing else.
-        families: what kind of defect each mask shows ``[N]``, "" where unknown; where any is named
-            the hit rate of each stands under ``by_family``.
+        masks: ``[N,S,S]``, empty where none is given; those images only count towards the share of
+            blank maps.
+        families: what kind of defect each mask shows ``[N]``, "" where unknown; if any is named,
+            ``by_family`` holds the hit rate of each.
         seed: of the bootstrap.
     """
     figures: dict[str, Any] = {

@@ -1,11 +1,11 @@
-"""Maps of evidence as arrays: their size, their cells in pixels, and whether they show a place."""
+"""Maps of evidence as arrays: their size, their cells in pixels, and whether they can localise."""
 
 import numpy as np
 from PIL import Image
 
 
 def shows_place(maps: np.ndarray) -> bool:
-    """Tell whether maps ``[…,h,w]`` have more than one cell: of one alone no place is hotter."""
+    """Return whether maps ``[…,h,w]`` have more than one cell: a single one cannot localise."""
     return maps.shape[-2:] != (1, 1)
 
 
@@ -24,7 +24,7 @@ def centred_map(height: int, width: int) -> np.ndarray:
 def pixels_of_cells(cells: np.ndarray, size: int) -> np.ndarray:
     """Return, bool ``[N,S,S]``, the squares of cells ``[N,h,w]`` in an image of ``size`` pixels.
 
-    Cell (i,j) covers the rows from i S/h to below (i+1) S/h, and columns alike.
+    Cell (i,j) covers the rows from i S/h to below (i+1) S/h, and columns likewise.
     """
     height, width = cells.shape[1:]
     pixel = np.arange(size)

@@ -21,7 +21,8 @@ FORMAT = "twincam-classifier-3"
 def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
     """Write the weights of ``network`` under the names of its library, and what rebuilds it.
 
-    ``preprocessing`` is how `prepare` made the training images, so that others are prepared alike.
+    ``preprocessing`` is how `prepare` made the training images, so that others are prepared in the
+    same way.
     """
     about = {
         "format": FORMAT,
@@ -61,27 +62,27 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
 
 
 def check_images(path: Path, images: np.ndarray) -> None:
-    """Raise UserError unless ``images`` are as large as those the classifier at ``path`` learnt."""
+    """Raise UserError unless ``images`` have the size of the classifier's training images."""
     require_side(path, read_preprocessing(path), images)
 
 
 def require_side(path: Path, preprocessing: Mapping[str, Any], images: np.ndarray) -> None:
-    """Raise UserError unless ``images`` are as large as ``preprocessing`` of the model says."""
+    """Raise UserError unless ``images`` have the size in the model's ``preprocessing``."""
     side = preprocessing.get("image_size")
     if side and images.shape[1:] != (side, side, 3):
         raise UserError(
-            f"{path}: learnt from images [N,{side},{side},3], got {list(images.shape)}; run "
-            "`dvc repro` so that model and images belong together"
+            f"{path}: trained on images [N,{side},{side},3], got {list(images.shape)}; run "
+            "`dvc repro` to make model and images match"
         )
 
 
 def check_preprocessing(path: Path, preprocessing: Mapping[str, Any]) -> None:
-    """Raise UserError unless the classifier at ``path`` learnt from images prepared like this."""
+    """Raise UserError unless the classifier's training images were prepared like this."""
     for name, value in read_preprocessing(path).items():
         if preprocessing.get(name) != value:
             raise UserError(
-                f"{path}: learnt from images prepared with {name}={value}, got "
-                f"{preprocessing.get(name)}; run `dvc repro` so that both belong together"
+                f"{path}: trained on images prepared with {name}={value}, got "
+                f"{preprocessing.get(name)}; run `dvc repro` to make both match"
             )
 
 

@@ -26,7 +26,7 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
     logits = network.head(features)
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
         raise UserError(
-            f"the head of {network.arch} turns images into logits that are not finite, expected "
+            f"the head of {network.arch} gives logits that are not finite, expected "
             "numbers; lower train.learning_rate and train again"
         )
     return Embedded(*(tensor.cpu().numpy() for tensor in (maps, features, logits)))
@@ -68,7 +68,7 @@ def batches(count: int, size: int) -> Iterator[np.ndarray]:
 def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     """Run bytes ``[B,H,W,3]`` through ``blocks[:until]`` in evaluation mode: ``[B,C,h,w]``.
 
-    They are computed, and stay, on the device that holds ``network``.
+    Computed and kept on the device that holds ``network``.
 
     Raises:
         UserError: an activation is NaN or infinite.
@@ -78,7 +78,7 @@ def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     maps: Tensor = frozen(normalise(network, pixels))
     if not torch.isfinite(maps).all():
         raise UserError(
-            f"{network.arch} turns images into activations that are not finite, expected numbers; "
+            f"{network.arch} gives activations that are not finite, expected numbers; "
             "lower train.learning_rate, or give other weights (model.weights, model.weights_file)"
         )
     return maps

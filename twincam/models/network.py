@@ -1,4 +1,4 @@
-"""A classifier taken apart: blocks, head, normalisation; the receptive field of its cells.
+"""A classifier split into blocks, head and normalisation; the receptive field of its cells.
 
 Every architecture here ends in global average pooling and one linear layer, so that for an image
 ``logits = head(mean over cells of feature_maps)``.
@@ -16,7 +16,8 @@ from twincam.models.architectures import ARCHITECTURES, Normalisation
 
 @dataclass(frozen=True)
 class Network:
-    """A classifier taken apart; ``blocks`` and ``head`` share their parameters with ``module``.
+    """A classifier split into parts; ``blocks`` and ``head`` share their parameters with
+    ``module``.
 
     ``blocks`` maps normalised images ``[N,3,H,W]`` to feature maps ``[N,C,h,w]``; ``head`` maps
     their means over cells ``[N,C]`` to logits ``[N,K]``.
@@ -43,7 +44,7 @@ def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> N
 
 
 def device() -> torch.device:
-    """Return the GPU where there is one, else the CPU: what a stage moves its network to."""
+    """Return the device a stage moves its network to: the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -53,27 +54,27 @@ def device_of(network: Network) -> torch.device:
 
 
 def normalise(network: Network, images: Tensor) -> Tensor:
-    """Turn bytes ``[N,H,W,3]`` into the channels-last input ``[N,3,H,W]`` of ``network``.
+    """Convert bytes ``[N,H,W,3]`` to the channels-last input ``[N,3,H,W]`` of ``network``.
 
     Raises:
-        UserError: no bytes, or of another shape.
+        UserError: not bytes, or of another shape.
     """
     mean, std = (torch.tensor(part, device=images.device) for part in (network.mean, network.std))
     return standardise(images, mean, std)
 
 
 def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Turn bytes ``[N,H,W,3]`` into shares of 255 less ``mean`` ``[3]``, over ``std`` ``[3]``.
+    """Scale bytes ``[N,H,W,3]`` to 0 to 1, subtract ``mean`` ``[3]``, divide by ``std`` ``[3]``.
 
     Channels last, ``[N,3,H,W]``.
 
     Raises:
-        UserError: no bytes, or of another shape.
+        UserError: not bytes, or of another shape.
     """
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[-1] != 3:
         raise UserError(
             f"expected images as bytes (uint8) [N,H,W,3], got {images.dtype} "
-            f"{list(images.shape)}; give images as `prepare` makes them"
+            f"{list(images.shape)}; give images as returned by `prepare`"
         )
     mean, std = mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
     pixels = images.permute(0, 3, 1, 2).float().div(255).sub(mean).div(std)

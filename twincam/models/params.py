@@ -7,7 +7,7 @@ from twincam.models.architectures import ARCHITECTURES
 
 
 class Model(Block):
-    """Block ``model``: which network, and where its first weights come from."""
+    """Block ``model``: the architecture, and where its initial weights come from."""
 
     arch: Annotated[str, one_of(ARCHITECTURES)]
     weights: Literal["imagenet", "file", "none"]
@@ -22,13 +22,13 @@ def require_block(
 
     Args:
         model: names the architecture.
-        key: the parameter that gives ``number``.
+        key: the parameter that holds ``number``.
         number: of a block.
-        first: what is allowed at least, in the words of the message.
-        past_last: what the number after that of the last block means, where it is allowed.
+        first: the smallest allowed value, as worded in the message.
+        past_last: the meaning of the number after the last block's, if it is allowed.
 
     Raises:
-        ValueError: it has none.
+        ValueError: it has no such block.
     """
     last = ARCHITECTURES[model.arch].BLOCK_COUNT - (0 if past_last else 1)
     if not 0 <= number <= last:

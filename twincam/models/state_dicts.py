@@ -1,4 +1,4 @@
-"""State dicts as people save them: found in a file, without wrappers, matched with a network.
+"""State dicts as people save them: found in a file, unwrapped and matched to a network.
 
 The content of a file decides its format, not its name, and no code in it is ever run: objects that
 torch's own safe reader refuses (whole pickled modules, for instance) are read as inert stand-ins,
@@ -21,7 +21,7 @@ from torch import Tensor
 from twincam.files.errors import UserError
 
 DEPTH = 4
-"""How many levels of nested mappings a state dict may be below."""
+"""Maximum number of nested mappings above a state dict."""
 
 WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """Parts of names that come from parallel, compiled and averaged models."""
@@ -36,7 +36,7 @@ REBUILT = {
     "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
 }
-"""Callables that are needed to read a tensor, and are run."""
+"""Callables needed to read a tensor; these are run."""
 
 DATA = {
     "_codecs.encode",
@@ -64,7 +64,7 @@ DATA = {
     "torch.device",
     "torch.serialization._get_layout",
 }
-"""Callables that a file may name as a part of its data; a stand-in takes their place."""
+"""Callables that a file may name as part of its data; replaced by a stand-in."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """First bytes of the small text that Git LFS leaves in place of a file."""
@@ -104,10 +104,10 @@ class _StandIn(dict, metaclass=_Inert):
         self.state = state
 
     def append(self, item: object) -> None:
-        """Take no items without a key."""
+        """Ignore items without a key."""
 
     def extend(self, items: object) -> None:
-        """Take no items without a key."""
+        """Ignore items without a key."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -133,7 +133,7 @@ class _InertPickle:
 def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
     """Return every set of named tensors in a file of torch.save or safetensors, by its place.
 
-    The place is the keys that lead there, joined by dots; of a bare state dict it is empty.
+    The place is the path of keys, joined by dots; it is empty for a bare state dict.
 
     Raises:
         UserError: the file is damaged or of another kind, holds no named tensors, or would run
@@ -142,7 +142,7 @@ def tensor_sets(path: Path) -> dict[str, dict[str, Tensor]]:
     found = dict(_sets(_content(path), ""))
     if not found:
         raise UserError(
-            f"{path}: expected a state dict, it holds no named tensors; save `model.state_dict()`"
+            f"{path}: expected a state dict, holds no named tensors; save `model.state_dict()`"
         )
     return found
 
@@ -159,15 +159,15 @@ def _content(path: Path) -> Any:
     except WouldRunError as error:
         raise UserError(
             f"{path}: expected a state dict, got a pickle that would run {error} when opened, "
-            "which it was not; save `model.state_dict()`, and mind where the file came from"
+            "so it was not opened; save `model.state_dict()`, and check where the file came from"
         ) from None
     except (UserError, OSError, MemoryError):
         raise
     except SafetensorError:
-        kind = "a safetensors file that is cut off or damaged"
+        kind = "a truncated or damaged safetensors file"
     except Exception:
         begins = head[:4] == b"PK\3\4" or head[:1] == b"\x80"
-        kind = "cut off, damaged or of other content" if begins else "a file of another kind"
+        kind = "truncated, damaged or of other content" if begins else "a file of another kind"
     raise UserError(
         f"{path}: not readable as a state dict ({kind if head else 'an empty file'}); "
         "save `model.state_dict()` with torch.save or safetensors"
@@ -177,23 +177,23 @@ def _content(path: Path) -> Any:
 def _other_kind(path: Path, head: bytes) -> str:
     """Return what the file that begins with ``head`` is instead of weights, and what to do.
 
-    Empty for what may be weights.
+    Empty if it may hold weights.
     """
     if head == LFS_POINTER:
-        return "the pointer of Git LFS in its place; run `git lfs pull`"
+        return "a Git LFS pointer; run `git lfs pull`"
     if path.suffix == ".dvc":
         weights = path.with_suffix("")
-        return f"DVC's record of one; run `dvc pull {path}` and name {weights}"
+        return f"a DVC file; run `dvc pull {path}` and give {weights}"
     if head[:4] == b"PK\3\4":
         names = zipfile.ZipFile(path).namelist()
         if any(name.endswith("/constants.pkl") for name in names):
             return "a TorchScript archive; save `model.state_dict()` of the model it was made from"
         if not any(name.endswith("data.pkl") for name in names):
-            return "a zip archive; unpack it, name the file in it"
+            return "a zip archive; unpack it and give the file inside"
     if tarfile.is_tarfile(path):
-        return "a tar archive; unpack it, name the file in it"
+        return "a tar archive; unpack it and give the file inside"
     packed = (kind for magic, kind in PACKED.items() if head.startswith(magic))
-    return next((f"a file packed by {kind}; unpack it, name what comes out" for kind in packed), "")
+    return next((f"a file packed by {kind}; unpack it, give the result" for kind in packed), "")
 
 
 def _unpickled(path: Path) -> Any:
@@ -223,7 +223,7 @@ def _sets(content: Any, place: str, depth: int = 0) -> Iterator[tuple[str, dict[
 
 
 def _module_state(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Yield the parameters and buffers that a pickled module's state dict would hold."""
+    """Yield the parameters and buffers that a pickled module's state dict would contain."""
     passing = state.get("_non_persistent_buffers_set") or ()
     for kind in ("_parameters", "_buffers"):
         for name, tensor in (state.get(kind) or {}).items():
@@ -238,8 +238,8 @@ def _module_state(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 class Match(NamedTuple):
     """One set of tensors compared with those that a network expects.
 
-    ``tensors`` fit, under the network's names and in its types; ``misshapen`` says what is wrong
-    with those whose name fits but nothing else.
+    ``tensors`` match, under the network's names and in its types; ``misshapen`` describes those of
+    which only the name matches.
     """
 
     place: str
@@ -249,11 +249,11 @@ class Match(NamedTuple):
     misshapen: list[str]
 
     def fits(self) -> bool:
-        """Return whether every tensor of the network is given, and no other."""
+        """Return whether exactly the network's tensors are given."""
         return not (self.missing or self.unexpected or self.misshapen)
 
     def in_words(self) -> str:
-        """Say what does not fit."""
+        """Describe what does not match."""
         said = {"missing": self.missing, "unexpected": self.unexpected}
         words = [
             f"{len(names)} tensor{'s' * (len(names) > 1)} {what} (first: {names[0]})"
@@ -267,12 +267,13 @@ class Match(NamedTuple):
 
 
 def matches(sets: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Tensor]) -> list[Match]:
-    """Compare every set, under every prefix that its names may have, with ``own``; the best first.
+    """Compare every set, under every prefix that its names may have, with ``own``; the best match
+    first.
 
     Args:
         sets: of `tensor_sets`.
-        own: the tensors that the network expects, by name. Names of a set below other modules
-            (another head, for instance) do not count.
+        own: the tensors that the network expects, by name. Names of a set under other modules
+            (another head, for instance) are ignored.
     """
     found = [
         _match(f"{place}.{prefix}".strip("."), _below(names, prefix), own)
@@ -284,7 +285,7 @@ def matches(sets: Mapping[str, Mapping[str, Tensor]], own: Mapping[str, Tensor])
 
 
 def _unwrapped(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Drop `WRAPPERS` from names, unless two names became one."""
+    """Drop `WRAPPERS` from names, unless two names would coincide."""
     short = {
         ".".join(part for part in name.split(".") if part not in WRAPPERS): tensor
         for name, tensor in tensors.items()
@@ -338,7 +339,7 @@ def _special(tensor: Tensor) -> str:
     if tensor.is_nested:
         return "a nested tensor"
     if tensor.is_meta:
-        return "without its numbers (a tensor on the device meta)"
+        return "without data (a tensor on the meta device)"
     return "" if tensor.layout == torch.strided else "sparse"
 
 

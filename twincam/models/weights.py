@@ -1,4 +1,4 @@
-"""The weights that a network starts from, checked against its architecture."""
+"""A network's initial weights, checked against its architecture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,7 +63,7 @@ def _choose(
     if not fitting:
         count = sum(map(len, sets.values()))
         some = next(name for tensors in sets.values() for name in tensors)
-        what = found[0].in_words() if found else f"{count} tensors of other names (first: {some})"
+        what = found[0].in_words() if found else f"{count} tensors with other names (first: {some})"
         raise UserError(f"{origin}: not the weights of {arch}: {what}; {_advice(sets, arch)}")
     first, *others = fitting
     for other in others:
@@ -71,7 +71,7 @@ def _choose(
         if any(not torch.equal(first.tensors[name], other.tensors[name]) for name in both):
             raise UserError(
                 f"{origin}: expected one set of weights of {arch}, got several that differ "
-                f"({_place(first)} and {_place(other)}); save the one you mean by itself"
+                f"({_place(first)} and {_place(other)}); save the one you need in a file of its own"
             )
     return first.tensors
 
@@ -113,8 +113,8 @@ def load_weights(network: Network, state: Mapping[str, Tensor], origin: str) -> 
 def _require_finite(state: Mapping[str, Tensor], origin: str) -> None:
     if name := not_finite(state):
         raise UserError(
-            f"{origin}: {name} is not finite, expected numbers: weights of a training that "
-            "diverged, or too large for their type; give others or train again"
+            f"{origin}: {name} is not finite, expected numbers: weights of a "
+            "diverged training, or too large for their type; give others or train again"
         )
 
 

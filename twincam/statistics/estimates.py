@@ -1,4 +1,4 @@
-"""Figures with their 95 % intervals, and figures beside controls that know nothing."""
+"""Figures with their 95 % intervals, alone and compared with uninformative controls."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ def share(hits: np.ndarray) -> Estimate:
 def mean(values: np.ndarray, seed: int, *names: object) -> Estimate:
     """Return the mean of ``values`` ``[N]`` and its percentile bootstrap interval.
 
-    ``names`` say which bootstrap it is; N is at least 1.
+    ``names`` identify the bootstrap; N is at least 1.
     """
     return Estimate(float(values.mean()), *bootstrap_mean(values, seed, *names), len(values))
 
@@ -40,8 +40,8 @@ def median(values: np.ndarray) -> Estimate:
 def mean_of_shares(parts: Sequence[np.ndarray]) -> Estimate:
     """Return the mean of the shares of independent ``parts`` (bool ``[N_i]``) and its interval.
 
-    The interval combines those of the parts (Zou and Donner, Statistics in Medicine 2008), so that
-    it has a width even where every part is all right.
+    The interval combines those of the parts (Zou and Donner, Statistics in Medicine 2008), so it
+    has a width even if every part is entirely correct.
     """
     shares = np.array([part.mean() for part in parts])
     bounds = np.array([wilson(float(part.sum()), len(part)) for part in parts])
@@ -53,8 +53,8 @@ def mean_of_shares(parts: Sequence[np.ndarray]) -> Estimate:
 def difference(values: np.ndarray, control: np.ndarray, seed: int, *names: object) -> Estimate:
     """Return the mean difference of two figures of the same images and its interval.
 
-    A bootstrap paired by image. Where all images differ alike it has nothing to draw: the interval
-    then reaches as far as the share of images of another kind can be (Wilson).
+    A bootstrap paired by image. If all images differ by the same amount it has no variance: the
+    interval then extends by Wilson's upper bound for the share of other images.
 
     Args:
         values: ``[N]``, each 0 to 1; N at least 1.
@@ -73,15 +73,15 @@ def difference(values: np.ndarray, control: np.ndarray, seed: int, *names: objec
 def beside(
     name: str, own: np.ndarray, controls: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, Estimate]:
-    """Return a figure beside its controls, and the differences to them, paired by image.
+    """Return a figure, its controls, and its differences from them, paired by image.
 
     ``<name>``, ``<name>_<control>`` and ``<name>_over_<control>``. A figure that is bool, or the
-    same for all images, has Wilson's interval; the others the bootstrap's.
+    same for all images, has Wilson's interval; others have the bootstrap's.
 
     Args:
         name: of the figure.
         own: ``[N]``, each from 0 to 1; N at least 1.
-        controls: the same by name.
+        controls: the same, by name.
         seed: of the bootstraps.
     """
     found = {name: _share_or_mean(name, own, seed)}

@@ -36,7 +36,8 @@ def majority_share(labels: np.ndarray) -> float:
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     """Return the two-sided p-value of the exact McNemar test of two models on the same images.
 
-    McNemar (Psychometrika 1947): a sign test on the images that only one of the models gets right.
+    McNemar (Psychometrika 1947): a sign test on the images that only one of the models classifies
+    correctly.
 
     Args:
         first: bool ``[N]``, whether the first model is right.
@@ -63,9 +64,9 @@ class PairedComparison(NamedTuple):
     """Two models on the same images: their accuracies and the difference.
 
     ``n`` rows show ``images`` different images. The accuracies are over rows, with 95 % intervals.
-    ``only_first`` and ``only_second`` count the images that one model gets right more often than
-    the other; ``p`` is that of McNemar's exact test on them. ``difference`` is the second accuracy
-    minus the first, with its 95 % interval ``low`` to ``high``.
+    ``only_first`` and ``only_second`` count the images that one model classifies correctly more
+    often than the other; ``p`` is that of McNemar's exact test on them. ``difference`` is the
+    second accuracy minus the first, with its 95 % interval ``low`` to ``high``.
     """
 
     n: int
@@ -163,7 +164,7 @@ def logit_interval(value: float, drawn: np.ndarray, n: int) -> tuple[float, floa
     Args:
         value: of the sample.
         drawn: ``[D]``, the bootstrap's values.
-        n: the minimum number of trials that the metric is worth.
+        n: the minimum number of trials that the metric corresponds to.
     """
     widest, error = np.array(wilson(value * n, n)), drawn.std()
     if not 0 < value < 1 or error == 0:

@@ -39,7 +39,7 @@ def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float
     Args:
         labels: ``[N]``.
         p: probabilities ``[N,K]``.
-        classes: the K labels; those that all images have, or none, are ignored.
+        classes: the K labels; those of all images, or of none, are ignored.
     """
     found = [
         auc(labels == name, p[:, k])

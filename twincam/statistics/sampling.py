@@ -31,7 +31,7 @@ def alternate_classes(labels: np.ndarray, order: np.ndarray) -> np.ndarray:
 def sample_balanced(labels: np.ndarray, most: int, seed: int, *names: object) -> np.ndarray:
     """Return the sorted positions of at most ``most`` images, balanced over ``labels`` ``[N]``.
 
-    ``names`` name this random choice.
+    ``names`` identify this random choice.
     """
     order = generator(seed, *names).permutation(len(labels))
     return np.sort(alternate_classes(labels, order)[:most])

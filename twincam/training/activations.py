@@ -1,4 +1,4 @@
-"""The input of the first trained block: the frozen blocks run once, their output is kept."""
+"""The input of the first trained block: the frozen blocks run once and their output is kept."""
 
 import os
 import tempfile
@@ -40,9 +40,9 @@ def augmented_inputs(
     Args:
         network: its blocks before ``cut`` are frozen.
         images: bytes ``[M,H,W,3]``, read a batch at a time.
-        rows: which of them, ``[N]``.
+        rows: which images to use, ``[N]``.
         cut: 0 to the number of blocks.
-        views: how many, with which augmentations, and how many gigabytes may be kept.
+        views: their number and augmentations, and the gigabytes that may be kept.
         seed: of the augmentations and of the choice among the kept views.
     """
 

@@ -1,4 +1,4 @@
-"""Random changes of an image for training that leave its class as it is."""
+"""Random changes of training images that do not change their class."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ Augmentation = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def flip(image: Image.Image, _rng: np.random.Generator) -> Image.Image:
-    """Mirror left and right."""
+    """Flip left to right."""
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
@@ -87,7 +87,7 @@ def augment(image: np.ndarray, names: Sequence[str], rng: np.random.Generator) -
     Args:
         image: bytes ``[H,W,3]``, square.
         names: keys of `AUGMENTATIONS`.
-        rng: decides which are applied, and how strongly.
+        rng: determines which are applied, and how strongly.
     """
     picture = Image.fromarray(np.asarray(image))
     for name in names:

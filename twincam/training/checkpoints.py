@@ -1,4 +1,4 @@
-"""The name of a training run: interrupted, it resumes only from a checkpoint with that name."""
+"""The name of a training run: if interrupted, it resumes only from a checkpoint of that name."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train the last blocks of a network; the frozen ones before run once, their activations are kept.
+"""Train the last blocks of a network; the frozen ones before run once and are cached.
 
 Every random choice in an epoch depends on the seed and the epoch's number alone, so a run that was
 interrupted resumes from its last checkpoint and ends with the same bits.
@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass
 class _Progress:
-    """What a training holds between two epochs; a checkpoint is all of it."""
+    """The state of training between two epochs; a checkpoint holds all of it."""
 
     tail: nn.ModuleList
     optimizer: torch.optim.Optimizer
@@ -77,8 +77,9 @@ def fit(
         train: the training images.
         val: the images to evaluate after each epoch, if any.
         recipe: settings and seed.
-        select_on_val: keep the epoch with the least validation loss instead of the last.
-        checkpoint: where the state after each epoch is kept, if anywhere; training resumes from it.
+        select_on_val: keep the epoch of lowest validation loss instead of the last.
+        checkpoint: where the state after each epoch is saved, if anywhere; training resumes from
+            it.
 
     Returns:
         The history and the number of the epoch kept, from 1.
@@ -112,17 +113,17 @@ def fit(
 def divergence_warning(
     history: Sequence[Epoch], kept: int, classes: int, training: Training
 ) -> str:
-    """Return a sentence if a loss exploded; empty where training went well.
+    """Return a sentence if the loss exploded, else an empty string.
 
-    It did if the training loss of the epoch kept exceeds that of the first epoch or of guessing,
-    whichever is less, by half of what guessing costs: ``log(classes)``.
+    It did if the training loss of the epoch kept exceeds that of the first epoch or that of chance,
+    ``log(classes)``, whichever is less, by half of the latter.
     """
     chance, first, last = np.log(classes), history[0].train_loss, history[kept - 1].train_loss
     if last <= min(first, chance) + chance / 2:
         return ""
     return (
-        f"the training loss of epoch {kept} is {last:.3g}; it was {first:.3g} in epoch 1, and "
-        f"guessing costs {chance:.3g}: training diverged; "
+        f"the training loss of epoch {kept} is {last:.3g}; it was {first:.3g} in epoch 1 and "
+        f"the loss of chance is {chance:.3g}: training diverged; "
         f"lower train.learning_rate ({training.learning_rate:g})"
     )
 
@@ -148,18 +149,18 @@ def _write_checkpoint(progress: _Progress, path: Path) -> None:
 
 
 def _resume(progress: _Progress, path: Path, device: torch.device) -> None:
-    """Fill ``progress`` with what `_write_checkpoint` kept."""
+    """Restore ``progress`` from what `_write_checkpoint` wrote."""
     try:
         saved = torch.load(path, map_location=device, weights_only=True)
         broken = not_finite({**saved["tail"], **saved["best_state"]})
     except Exception:
         raise UserError(
-            f"{path}: expected the checkpoint of an interrupted training, it is damaged; "
+            f"{path}: expected the checkpoint of an interrupted run, got a damaged file; "
             "remove it and run again"
         ) from None
     if broken:
         raise UserError(
-            f"{path}: the weights ({broken}) of a training that diverged, expected finite numbers; "
+            f"{path}: the weights ({broken}) are of a diverged training, expected finite numbers; "
             "remove it, lower train.learning_rate and run again"
         )
     progress.tail.load_state_dict(saved["tail"])
@@ -241,7 +242,7 @@ def _train_epoch(
 
 
 def _without_single(order: np.ndarray, size: int) -> Sequence[np.ndarray]:
-    """Cut ``order`` into batches of ``size``; a last one of 1 joins the one before."""
+    """Cut ``order`` into batches of ``size``; a last batch of 1 is merged into the one before."""
     cuts = list(range(size, len(order) - 1, size))
     return np.split(order, cuts)
 

@@ -1,4 +1,4 @@
-"""Blocks ``train`` and what else trains a classifier; importing them loads no torch."""
+"""Block ``train`` and the other settings of training; importing them loads no torch."""
 
 from typing import Annotated, Literal, Self
 
@@ -32,7 +32,7 @@ class Training(AugmentedViews):
 
 
 class ClassifierParams(Block):
-    """The blocks that a stage reads which trains classifiers."""
+    """The blocks read by a stage that trains classifiers."""
 
     seed: int
     run: Run

@@ -1,6 +1,6 @@
-"""Train the classifier anew on parts of the images, and evaluate it on the images held out.
+"""Retrain the classifier on subsets of the images, and evaluate it on the images held out.
 
-The frozen blocks run once for all parts: every refit samples its views from the same activations.
+The frozen blocks run once for all subsets: every refit samples its views from the same activations.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from twincam.training.params import ClassifierParams
 
 
 class Refit(NamedTuple):
-    """Rows of the images to train on, and of those to evaluate; they share no group."""
+    """Rows of the images to train on, and of those to evaluate; no group is in both."""
 
     train: np.ndarray
     held_out: np.ndarray
@@ -55,10 +55,10 @@ class RunFiles(NamedTuple):
 
 
 Results = Mapping[str, np.ndarray]
-"""Arrays by name, as `numpy.savez` keeps them."""
+"""Arrays by name, as saved by `numpy.savez`."""
 
 Evaluate = Callable[[Network, Refit], Results]
-"""What is computed with the network that a refit trained, in evaluation mode."""
+"""Computes results with a refit's network, in evaluation mode."""
 
 
 def held_out_logits(images: np.ndarray) -> Evaluate:
@@ -75,18 +75,18 @@ def refitted(
     evaluate: Evaluate,
     files: RunFiles,
 ) -> Iterator[list[Results]]:
-    """Give the results of ``evaluate`` for each refit of ``plan``.
+    """Provide the results of ``evaluate`` for each refit of ``plan``.
 
     Finished refits are kept until the ``with`` block ends without an error: an interrupted run
     resumes from them.
 
     Args:
-        stage: whose refits these are.
+        stage: the stage that the refits belong to.
         params: the settings of the classifier.
         dataset: ``data/split.csv``, and the images of its rows, bytes ``[N,H,W,3]``.
         plan: the images to train on and to evaluate.
         evaluate: called once for each refit.
-        files: where the data come from and checkpoints go.
+        files: the input files and the folder for checkpoints.
     """
     split, images = dataset
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
@@ -111,8 +111,8 @@ def refit(
 ) -> Iterator[Results]:
     """Yield the results of ``evaluate`` for each refit of ``plan``.
 
-    Each refit starts from the weights that ``network`` comes with, under a head of its own, and
-    ends with the last epoch: none is selected.
+    Each refit starts from the weights of ``network`` with a new head and keeps the last epoch: none
+    is selected.
 
     Args:
         network: before training; changed in place.
@@ -120,7 +120,8 @@ def refit(
         plan: the images to train on and to evaluate.
         evaluate: called once for each refit.
         recipe: the settings of the classifier, and the seed of heads, order and augmentations.
-        checkpoints: folder for the results of each finished refit; found there, it is not repeated.
+        checkpoints: folder for the results of each finished refit; a refit found there is not
+            repeated.
     """
     rows = np.unique(np.concatenate([part.train for part in plan]))
     start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
@@ -143,7 +144,7 @@ def refit(
 def _train_from_new_head(
     network: Network, train: LabelledInputs, recipe: Recipe, number: int
 ) -> None:
-    """Train under a new head for the refit ``number``, from 0; leave it in evaluation mode."""
+    """Train with a new head for the refit ``number``, from 0; leave it in evaluation mode."""
     own = recipe._replace(seed=derived_seed(recipe.seed, "refit", number))
     torch.manual_seed(own.seed)
     network.head.reset_parameters()
@@ -159,8 +160,8 @@ def _read_results(path: Path) -> Results:
             return dict(found)
     except (ValueError, EOFError, BadZipFile):
         raise UserError(
-            f"{path}: expected the results of a refit that an interrupted run kept, it is "
-            "damaged; remove it and run again"
+            f"{path}: expected the results of a refit, got a damaged file of an "
+            "interrupted run; remove it and run again"
         ) from None
 
 

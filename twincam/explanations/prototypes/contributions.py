@@ -31,7 +31,7 @@ def last_layer(net: PrototypeNet) -> LastLayer:
 
 
 def set_last_layer(net: PrototypeNet, layer: LastLayer) -> None:
-    """Give ``net`` the weights and the bias of ``layer``."""
+    """Set the weights and the bias of ``net`` to those of ``layer``."""
     net.weight.copy_(torch.from_numpy(layer.weight))
     net.bias.copy_(torch.from_numpy(layer.bias))
 
@@ -63,12 +63,12 @@ class Decomposition(NamedTuple):
 
     @property
     def logit(self) -> float:
-        """What all of it adds up to."""
+        """The sum."""
         return sum(one.value for one in self.largest) + self.others_sum + self.bias
 
 
 def decompose(matches: Matches, n: int, layer: LastLayer, owner: int) -> Decomposition:
-    """Return what the logit of class ``owner`` is made of in one image.
+    """Return the decomposition of the logit of class ``owner`` for one image.
 
     Args:
         matches: of all images.

@@ -1,4 +1,4 @@
-"""Images without the patch that a decision names: a square around it is blurred.
+"""Images without the patch that a decision is based on: a square around it is blurred.
 
 After the deletion test of Petsiuk, Das & Saenko (RISE, BMVC 2018), with one square.
 """
@@ -12,7 +12,7 @@ from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.models.forward import BATCH, batches
 
 SQUARE = 48 / 224
-"""Side of the square that is deleted, in sides of the image; less than a cell sees."""
+"""Side of the deleted square as a share of the image's side; below the receptive field."""
 
 
 def square_side(size: int) -> int:
@@ -21,7 +21,8 @@ def square_side(size: int) -> int:
 
 
 def blur_squares(images: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return ``images`` with a square each blurred by half its side: colours without forms.
+    """Return ``images`` with one square each blurred by half its side, which leaves colour but no
+    structure.
 
     Args:
         images: bytes ``[B,S,S,3]``.
@@ -39,7 +40,7 @@ def blur_squares(images: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def similarities_without(
     net: PrototypeNet, images: np.ndarray, rows: np.ndarray, centres: np.ndarray
 ) -> np.ndarray:
-    """Return the best similarities ``[N,P]`` of ``images[rows]`` with a square each blurred.
+    """Return the best similarities ``[N,P]`` of ``images[rows]`` with one square each blurred.
 
     Args:
         net: the network.

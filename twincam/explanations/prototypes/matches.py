@@ -1,4 +1,4 @@
-"""How much images resemble prototypes: the best cosine anywhere, and where. Bytes go in."""
+"""How similar images are to prototypes: the best cosine and its cell. The input is bytes."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from twincam.models.forward import BATCH, batches
 
 
 class Matches(NamedTuple):
-    """The best cosine of images and prototypes ``[N,P]``, and the cell it is at ``[N,P,2]``."""
+    """The best cosine of images and prototypes ``[N,P]``, and its cell ``[N,P,2]``."""
 
     similarity: np.ndarray
     cells: np.ndarray
@@ -33,7 +33,7 @@ def features_of(net: PrototypeNet, images: np.ndarray) -> Tensor:
     features = net.features(torch.from_numpy(np.array(images)).to(net.device))
     if not torch.isfinite(features).all():
         raise UserError(
-            f"{net.arch} turns images into activations that are not finite, expected numbers; "
+            f"{net.arch} gives activations that are not finite, expected numbers; "
             "lower train.learning_rate and train again"
         )
     return features
@@ -56,13 +56,13 @@ def best_similarities(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -
 
 
 def best_matches(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> Matches:
-    """Return the best cosines anywhere in ``images[rows]``, and where; of equals the first."""
+    """Return the best cosines in ``images[rows]`` and their cells; of equals the first."""
     found = [strongest_cells(chunk) for chunk in similarity_maps(net, images, rows)]
     return Matches(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
 
 def strongest_cells(maps: np.ndarray) -> Matches:
-    """Return the largest of maps ``[N,P,h,w]`` and the cell it is at; of equals the first."""
+    """Return the maximum of maps ``[N,P,h,w]`` and its cell; of equals the first."""
     flat = maps.reshape(*maps.shape[:2], -1)
     cells = np.stack(np.divmod(flat.argmax(axis=2), maps.shape[3]), axis=2)
     return Matches(flat.max(axis=2), cells)

@@ -1,4 +1,4 @@
-"""The folder that a trained prototype network is judged from: all that needs its blocks.
+"""The folder that a trained prototype network is evaluated from: all that needs its blocks.
 
 Whatever depends on the last layer alone (removal, refit, evidence, most of the quality) follows
 from these arrays without a forward pass.
@@ -16,30 +16,30 @@ from twincam.files.tables import read_table, write_table
 
 
 class Measurements(NamedTuple):
-    """What the trained network makes of N training and V evaluated images, P prototypes.
+    """The trained network's results on N training and V evaluated images, with P prototypes.
 
     Attributes:
-        sources: a row a prototype: ``row`` of its image, ``cell_y`` and ``cell_x`` of its patch,
-            ``effective_field`` in pixels.
+        sources: one row per prototype: ``row`` of its image, ``cell_y`` and ``cell_x`` of its
+            patch, ``effective_field`` in pixels.
         train_similarity: best cosines of the training images, ``[N,P]``.
-        train_cells: where they are, ``[N,P,2]``.
+        train_cells: their cells, ``[N,P,2]``.
         evaluated_similarity: best cosines of the evaluated images, ``[V,P]``.
-        evaluated_cells: where they are, ``[V,P,2]``.
+        evaluated_cells: their cells, ``[V,P,2]``.
         logits_before: of the evaluated images before projection, ``[V,K]``, with equal weights.
         logits_after: after projection and the tied epochs, before the refit, ``[V,K]``.
         kmeans_train: best cosines of the training images and prototypes that are k-means centres,
             projected but not trained, ``[N,P]``; owners as the network's.
         kmeans_evaluated: of the evaluated images, ``[V,P]``.
-        sample: positions among the evaluated images of the n that are looked at closely, sorted.
+        sample: sorted positions among the evaluated images of the n that are examined in detail.
         sample_maps: their cosines in every cell, ``[n,P,h,w]``.
-        noise_cells: where their best cosines are under Gaussian noise, ``[n,P,2]``.
+        noise_cells: the cells of their best cosines under Gaussian noise, ``[n,P,2]``.
         jpeg_similarity: their best cosines after re-compression as JPEG, ``[n,P]``.
-        jpeg_cells: where these are, ``[n,P,2]``.
-        blurred_anywhere: best cosines with a square at random blurred, by draw, ``[D,n,P]``.
+        jpeg_cells: the cells of these, ``[n,P,2]``.
+        blurred_anywhere: best cosines with a random square blurred, by repetition, ``[D,n,P]``.
         blurred_on_cat: the same with squares around random pixels of the cat, for those of the
             sample whose parts are known, ``[D,m,P]``.
-        changed: a row for each evaluated image whose known mark was erased, or that got one:
-            ``class_index``, ``change``.
+        changed: a row for each evaluated image whose known mark was erased, or that a mark was
+            added to: ``class_index``, ``change``.
         changed_similarity: best cosines of these, ``[R,P]``.
     """
 
@@ -82,7 +82,7 @@ TABLES = ("sources", "changed")
 
 
 def write_measurements(folder: Path, measurements: Measurements) -> None:
-    """Write each array and table into ``folder``, which is there."""
+    """Write each array and table into the existing ``folder``."""
     for name, value in measurements._asdict().items():
         if name in TABLES:
             write_table(folder / f"{name}.csv", value)

@@ -18,10 +18,10 @@ INITIAL_WEIGHT = 20.0
 class PrototypeNet(nn.Module):
     """Blocks of a classifier, a 1x1 add-on, P prototypes, their weights and a bias for each class.
 
-    It normalises images itself: bytes go in.
+    It takes bytes and normalises them itself.
 
     Attributes:
-        arch: the architecture that the trunk is cut from.
+        arch: the architecture that the trunk is taken from.
         classes: the K labels.
         after_block: the last block of the trunk.
         trunk: the blocks up to and including ``after_block``; always in evaluation mode.
@@ -30,7 +30,7 @@ class PrototypeNet(nn.Module):
         mean: of the pixels that the trunk expects, ``[3]``, as shares of 255.
         std: their standard deviation, ``[3]``.
         owner: the class of each prototype, ``[P]``.
-        weight: what each adds to its class's logit for a similarity of 1, ``[P]``, at least 0.
+        weight: contribution of a similarity of 1 to its class's logit, ``[P]``, at least 0.
         bias: of each class, ``[K]``.
     """
 
@@ -41,7 +41,7 @@ class PrototypeNet(nn.Module):
     bias: Tensor
 
     def __init__(self, network: Network, after_block: int, channels: int, per_class: int) -> None:
-        """Take the trunk from ``network``; add-on and prototypes still have to be placed."""
+        """Take the trunk from ``network``; add-on and prototypes still have to be initialised."""
         super().__init__()
         count = len(network.classes)
         self.arch, self.classes, self.after_block = network.arch, network.classes, after_block
@@ -59,7 +59,7 @@ class PrototypeNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """The device that holds the network."""
         return self.bias.device
 
     @property
@@ -68,7 +68,7 @@ class PrototypeNet(nn.Module):
         return receptive_field(self.trunk, self.after_block)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Turn bytes ``[N,S,S,3]`` into the trunk's input ``[N,3,S,S]``."""
+        """Convert bytes ``[N,S,S,3]`` to the trunk's input ``[N,3,S,S]``."""
         return standardise(images, self.mean, self.std)
 
     def features(self, images: Tensor) -> Tensor:

@@ -26,9 +26,9 @@ class Source(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a file holds: the network, how images were prepared, and the prototypes' sources.
+    """The content of a file: the network, its preprocessing, and the prototypes' sources.
 
-    ``sources`` is empty where none were written.
+    ``sources`` is empty if none were written.
     """
 
     net: PrototypeNet

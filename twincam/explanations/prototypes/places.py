@@ -1,4 +1,4 @@
-"""Where the cells of a map lie in the image, and what they see of it."""
+"""Where the cells of a map lie in the image, and their receptive fields."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""What a space is worth: do the nearest images in it follow the model?
+"""How faithful a space is: do the nearest images in it follow the model?
 
 Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Based Reasoning
-(IJCAI 2019): a twin explains in so far as its neighbourhood follows the model.
+(IJCAI 2019): a twin explains only as far as its neighbourhood follows the model.
 """
 
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ from twincam.statistics.estimates import mean, share
 from twincam.statistics.ranking import auc
 
 ASKED = 5
-"""Neighbours whose vote and margin a space is judged by."""
+"""Neighbours whose vote and margin a space is evaluated by."""
 
 
 def fidelity(
     similarity: np.ndarray, queries: Embedded, references: Embedded, labels: np.ndarray
 ) -> pd.DataFrame:
-    """Return how the `ASKED` nearest references follow the model, a row for each query.
+    """Return how well the `ASKED` nearest references follow the model, a row for each query.
 
-    ``agrees``: their vote is the prediction. ``disagreement``: the share of them labelled
-    otherwise. ``margin``: the query's; ``neighbours_margin``: the mean of theirs, between the same
-    two classes; ``chance_margin``: the mean of all references'.
+    ``agrees``: their vote is the prediction. ``disagreement``: the share of them with another
+    label. ``margin``: the query's; ``neighbours_margin``: their mean, between the same two classes;
+    ``chance_margin``: the mean of all references'.
 
     Args:
         similarity: ``[Q,T]``.
@@ -55,9 +55,9 @@ def fidelity_figures(table: pd.DataFrame, wrong: np.ndarray, seed: int) -> dict[
 
     ``agreement``: share of queries whose neighbours vote as the model predicts. ``margin_mae``:
     mean absolute error, in logits, of the neighbours' mean margin as an estimate of the query's,
-    beside that of the mean of all references (``margin_mae_chance``). ``disagreement_auroc``: how
-    well the share of disagreeing neighbours ranks wrong predictions above right ones; absent where
-    all or none are wrong.
+    next to that of the mean of all references (``margin_mae_chance``). ``disagreement_auroc``: how
+    well the share of disagreeing neighbours ranks wrong predictions above correct ones; absent
+    where all or none are wrong.
 
     Args:
         table: of `fidelity`.
@@ -82,7 +82,7 @@ def fidelity_figures(table: pd.DataFrame, wrong: np.ndarray, seed: int) -> dict[
 def most_faithful(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the space whose neighbours' margins are nearest to the queries' own.
 
-    Spaces that do not compete (`Space.competes`) are passed over; ties go to the first.
+    Spaces that do not compete (`Space.competes`) are skipped; ties go to the first.
 
     Args:
         figures: of `fidelity_figures` by space; at least one that competes.

@@ -1,4 +1,4 @@
-"""The nearest of many, and what most of them say."""
+"""The nearest neighbours, and their majority vote."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ def nearest(
     Args:
         similarity: ``[Q,T]``.
         k: at most T; ties go to the earlier image.
-        allowed: bool ``[Q,T]``; where fewer than k are allowed, the rest is index -1 and
-            similarity NaN.
+        allowed: bool ``[Q,T]``; if fewer than k are allowed, the rest has index -1 and similarity
+            NaN.
     """
     k = min(k, similarity.shape[1])
     ranked = similarity if allowed is None else np.where(allowed, similarity, -np.inf)

@@ -1,8 +1,8 @@
-"""The Twin System's spaces: how near two images are to the model, and where they are alike.
+"""The Twin System's spaces: how near two images are for the model, and where they are similar.
 
 Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Based Reasoning
-(IJCAI 2019). `SPACES` names them all: a further space is one entry, which holds its similarity and
-the map that splits this similarity into cells, or says why there is none.
+(IJCAI 2019). `SPACES` lists them: a new space is one entry, with its similarity and the map that
+splits this similarity into cells, or the reason why there is none.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,10 @@ import numpy as np
 
 from twincam.explanations.gradcam import margin_classes, margin_rows
 from twincam.models.embedded import Embedded
+from twincam.statistics.vectors import unit
 
 PAIRS, MOST_REFERENCES = 200_000, 2_000
-"""At most so many pairs, of at most so many references, are compared cell by cell."""
+"""The most pairs, and the most references, that are compared cell by cell."""
 
 Comparison = Callable[[Embedded, Embedded, np.ndarray], np.ndarray]
 """Of queries, references and the head's weight ``[K,C]``."""
@@ -26,10 +27,10 @@ class Space(NamedTuple):
     ``similarity`` takes queries (Q images), references (T) and the head's weight ``[K,C]``, and
     returns similarities ``[Q,T]``, larger for nearer. ``shared_map`` takes queries with their
     feature maps (N), the twin of each (N) and the weight, and returns maps ``[N,h,w]`` whose sum is
-    the similarity of each pair; None where the similarity has no such map, and ``without_map`` says
-    why. ``compares`` names what both look at: the model's pooled ``features``, its feature
-    ``maps``, or the features of ``clip`` in their place. Only spaces that ``competes`` says so of
-    can be chosen for their fidelity.
+    the similarity of each pair; None if the similarity has no such map, with the reason in
+    ``without_map``. ``compares`` names what both use: the model's pooled ``features``, its feature
+    ``maps``, or the features of ``clip`` instead. Only spaces with ``competes`` can be chosen for
+    their fidelity.
     """
 
     similarity: Comparison
@@ -39,18 +40,13 @@ class Space(NamedTuple):
     competes: bool = True
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale the last axis to length 1; zeros stay."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
-
-
 def features_cosine(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
     """Return the cosine of pooled features: the original study's space."""
     return np.asarray(unit(queries.features) @ unit(references.features).T)
 
 
 def features_cosine_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndarray:
-    """Return what each cell adds to `features_cosine`.
+    """Return each cell's contribution to `features_cosine`.
 
     Zhu et al., Visual Explanation for Deep Metric Learning (IEEE TIP 2021).
     """
@@ -78,7 +74,7 @@ def contributions(queries: Embedded, references: Embedded, weight: np.ndarray) -
 
 
 def contributions_map(queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
-    """Return what each cell adds to `contributions`."""
+    """Return each cell's contribution to `contributions`."""
     own, other = (weight[margin_classes(side.logits)[0]] for side in (queries, twins))
     return _cosine_map(queries, twins, own, other)
 
@@ -93,7 +89,7 @@ def contributions_margin(queries: Embedded, references: Embedded, weight: np.nda
 
 
 def contributions_margin_map(queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
-    """Return what each cell adds to `contributions_margin`."""
+    """Return each cell's contribution to `contributions_margin`."""
     rows = margin_rows(weight, queries.logits)
     return _cosine_map(queries, twins, rows, rows)
 
@@ -102,7 +98,7 @@ def maps(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.nda
     """Return, averaged over the query's cells, the cosine of the reference's best match.
 
     The late interaction of Khattab & Zaharia (ColBERT, SIGIR 2020) between cells instead of words:
-    likeness counts wherever in the picture it stands.
+    similar parts count wherever they are in the image.
     """
     own, other = (_cells(side) for side in (queries, references))
     every = other.reshape(-1, other.shape[-1]).T
@@ -130,10 +126,11 @@ def _cells(side: Embedded) -> np.ndarray:
 def _cosine_map(
     queries: Embedded, twins: Embedded, own: np.ndarray, other: np.ndarray
 ) -> np.ndarray:
-    """Return what each cell of the query adds to a cosine of weighted features, ``[N,h,w]``.
+    """Return the contribution of each of the query's cells to a cosine of weighted features,
+    ``[N,h,w]``.
 
-    The cosine is linear in the query's pooled features, and so splits into its cells, everything
-    else held fixed.
+    The cosine is linear in the query's pooled features, so it splits into the query's cells with
+    everything else fixed.
 
     Args:
         queries: N images with maps.
@@ -160,23 +157,23 @@ SPACES: dict[str, Space] = {
     "clip": Space(
         features_cosine,
         None,
-        without_map="CLIP's features are no means over the classifier's cells",
+        without_map="CLIP's features are not means over the classifier's cells",
         compares="clip",
         competes=False,
     ),
 }
-"""Every space by the name that ``explain.space`` gives it. `contributions` does not compete, as its
-neighbours agree with the prediction whatever the model is like; nor does `clip`, which is not the
-model's own.
+"""Every space by its name in ``explain.space``. `contributions` does not compete, since its
+neighbours agree with the prediction whatever the model; nor does `clip`, which is not a space of
+the model.
 """
 
 
 def similarities(
     queries: Embedded, references: Embedded, weight: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the similarities ``[Q,T]`` in every space of the model's own.
+    """Return the similarities ``[Q,T]`` in each of the model's own spaces.
 
-    Those that compare maps are absent where there are none.
+    Those that compare maps are absent if there are no maps.
     """
     kinds = {"features", "maps"} if len(queries.maps) else {"features"}
     return {
@@ -205,5 +202,5 @@ def shared_map(space: str, queries: Embedded, twins: Embedded, weight: np.ndarra
 
 
 def comparable(queries: int, references: int) -> bool:
-    """Return whether so many images are few enough to be compared cell by cell."""
+    """Return whether these numbers of images are small enough to compare cell by cell."""
     return queries * references <= PAIRS and references <= MOST_REFERENCES
