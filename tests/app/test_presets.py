@@ -68,7 +68,7 @@ def test_changes_are_said_and_do_not_pile_up(
     assert load(params) == start
     capsys.readouterr()
     main(["preset", "default", "--params", str(params)])
-    assert capsys.readouterr().out == "params.yaml already is default\n"
+    assert capsys.readouterr().out == "params.yaml already matches default\n"
 
 
 def test_own_data_stay_chosen(params: Path) -> None:
