@@ -74,7 +74,7 @@ def test_commands_that_need_dvc_say_so_in_one_line(site: Path, command: str) -> 
     ended = run_in(ROOT, *run, check=False)
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
-    assert "needs DVC, which is not installed; `pip install" in ended.stderr
+    assert "needs DVC, which is not installed; run `pip install" in ended.stderr
 
 
 def third_party(files: Iterable[Path]) -> set[str]:
