@@ -94,7 +94,7 @@ def test_plots_are_drawn_without_a_network(branch: Path, tmp_path: Path) -> None
         check=True,
     )
     places = re.findall(r'id="plot-\d+"([^>]*)>(<[a-z]+)', done.stdout)
-    assert len(places) == 5
+    assert len(places) == 6
     assert all("vega-embed" in attributes for attributes, _ in places)
     assert {drawn for _, drawn in places} == {"<svg"}
 
