@@ -30,12 +30,12 @@ LOAD = """
 import sys
 from torchvision.models import ResNet18_Weights
 ResNet18_Weights.IMAGENET1K_V1.value.url = sys.argv[1]
-from twincam.models import architectures
+from twincam.models.architectures import resnet18
 from twincam.models.architectures import HALF
 from twincam.models.network import create
 from twincam.models.weights import load_pretrained
 from pathlib import Path
-architectures.RESNET18_SHA256 = sys.argv[2]
+resnet18.SHA256 = sys.argv[2]
 network = create("resnet18", ("a", "b"), HALF)
 load_pretrained(network, "imagenet", Path("none"))
 print(float(network.module.conv1.weight.sum()))
