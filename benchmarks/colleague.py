@@ -42,14 +42,14 @@ def main() -> None:
         for number, (name, commands) in enumerate(WAYS.items()):
             folder = clone(place / str(number), remote)
             started = time.monotonic()
-            said = "".join(
+            printed = "".join(
                 subprocess.run(words, cwd=folder, check=True, capture_output=True, text=True).stdout
                 for words in commands
             )
             seconds = time.monotonic() - started
             brought = [path for path in files(folder / ".dvc" / "cache") if path.name in pushed]
             size = sum(path.stat().st_size for path in brought) / 1e6
-            ran = ", ".join(re.findall(r"^Running stage '(.+)':", said, re.MULTILINE)) or "none"
+            ran = ", ".join(re.findall(r"^Running stage '(.+)':", printed, re.MULTILINE)) or "none"
             print(f"| {name} | {size:.1f} | {len(brought)} | {ran} | {seconds:.1f} |", flush=True)
 
 

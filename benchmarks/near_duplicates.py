@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from sklearn.datasets import load_digits
 
 from stages.split.groups import components
-from twincam.figures.text import font
+from twincam.figures.text import Face, font
 from twincam.images.decoding import decode
 from twincam.near_duplicates.hashes import near_pairs, perceptual_hash
 from twincam.near_duplicates.search import first_connected, near_duplicates
@@ -56,7 +56,7 @@ def letter(rng: np.random.Generator) -> Image.Image:
     page = Image.new("RGB", (600, 800), "white")
     draw = ImageDraw.Draw(page)
     for top in range(40, 760, 19):
-        draw.text((50, top), " ".join(rng.choice(words, 11)), fill="black", font=font(14))
+        draw.text((50, top), " ".join(rng.choice(words, 11)), fill="black", font=font(Face(14)))
     return page
 
 
@@ -68,7 +68,7 @@ def form(rng: np.random.Generator) -> Image.Image:
         top = 40 + 60 * row
         draw.rectangle((50, top, 550, top + 45), outline="black", width=2)
         entry = "".join(rng.choice(list("abcdefghijklmnop 0123456789"), 18))
-        draw.text((60, top + 10), f"Field {row}: {entry}", fill="black", font=font(16))
+        draw.text((60, top + 10), f"Field {row}: {entry}", fill="black", font=font(Face(16)))
     return page
 
 

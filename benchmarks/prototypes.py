@@ -9,7 +9,7 @@ import argparse
 import copy
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,41 +124,29 @@ def fractions(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def out_of_fold(
+    examples: LabelledImages,
     split: pd.DataFrame,
-    images: np.ndarray,
     params: Path,
-    rows: np.ndarray,
     seed: int,
-    measure: Callable[[np.ndarray, int], Evaluate],
+    measure: Evaluate,
     checkpoints: Path,
 ) -> Iterator[tuple[Refit, Results]]:
     """Yield each fold and its results; the classifier is retrained for each.
 
     Args:
-        split: ``data/split.csv``.
-        images: bytes ``[N,S,S,3]``.
+        examples: the N images and their class indices.
+        split: the rows of ``data/split.csv`` that take part.
         params: ``params.yaml``.
-        rows: of the images that take part.
         seed: of folds and fits.
-        measure: of class indices ``[N]`` and seed.
+        measure: what to do with each fold's classifier.
         checkpoints: folder for finished refits.
     """
     trained, classes = read_params(params, ClassifierParams), class_names(split)
-    labels = np.array(split["label"].map(classes.index))
-    divided = divide(
-        split.iloc[rows][["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed
-    )
+    divided = divide(split[["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed)
     plan = list(refits(divided))
     make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
     network = initial_network(trained.model, NOWHERE, classes)
-    found = refit(
-        network,
-        LabelledImages(images, torch.from_numpy(labels)),
-        plan,
-        measure(labels, seed),
-        Recipe(trained.train, seed),
-        checkpoints,
-    )
+    found = refit(network, examples, plan, measure, Recipe(trained.train, seed), checkpoints)
     yield from zip(plan, found, strict=True)
 
 
@@ -374,25 +362,21 @@ def main() -> None:
         penalties = read_params(params, last_layer.Params).prototypes
         settings = Settings(read_params(params, Params).protopnet, penalties)
 
-        def measure(labels: np.ndarray, seed: int) -> Evaluate:
-            return fit_both(images, labels, settings, seed, baselines=True)
-
         labels = split["label"].map(class_names(split).index).to_numpy()
+        examples = LabelledImages(images, torch.tensor(labels))
         for part in ("folds", "unequal"):
             if part in args.parts:
                 runs = {}
                 for seed in args.seeds:
                     rows = fractions(labels, seed) if part == "unequal" else np.arange(len(split))
+                    measure = fit_both(images, labels, settings, seed, baselines=True)
                     kept = scratch / f"{part}-{seed}"
-                    runs[seed] = list(out_of_fold(split, images, params, rows, seed, measure, kept))
+                    folds = out_of_fold(examples, split.iloc[rows], params, seed, measure, kept)
+                    runs[seed] = list(folds)
                     print_seeds(f"{part}, up to seed {seed}", split, runs)
         if "cuts" in args.parts:
-
-            def by_cut(labels: np.ndarray, seed: int) -> Evaluate:
-                return at_cuts(images, labels, settings, args.cuts, seed)
-
-            rows, kept = np.arange(len(split)), scratch / "cuts"
-            cuts = list(out_of_fold(split, images, params, rows, 0, by_cut, kept))
+            measure = at_cuts(images, labels, settings, args.cuts, 0)
+            cuts = list(out_of_fold(examples, split, params, 0, measure, scratch / "cuts"))
             print_cuts(labels, cuts, args.cuts)
         if "generators" in args.parts:
             print_generators(folder, args.data)

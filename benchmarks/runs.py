@@ -89,7 +89,7 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
     cells = [
         name,
         val["n"],
-        len(split["dropped"]),
+        split["images"]["dropped"],
         share(val, "accuracy"),
         f"{val['roc_auc']:.3f}",
         share(explained["heatmaps"]["gradcam"], "pointing_game"),
@@ -97,7 +97,7 @@ def print_row(folder: Path, name: str, changes: Mapping[str, object]) -> None:
         f"{prototypes['lowest_class_recall']:.3f}",
         f"{prototypes['classifier_gap_p']:.2f}",
         prototyped["prototypes"]["distinct_images"],
-        "; ".join(prototyped["guards_broken"]) or "none",
+        "; ".join(prototyped.get("guards_broken", ["none"])),
         f"{seconds:.0f}",
     ]
     print(f"| {' | '.join(map(str, cells))} |", flush=True)

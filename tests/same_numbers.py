@@ -36,7 +36,9 @@ NAMES = [
     (r"\baccuracy_sure(_low|_high)?$", r"accuracy_when_sure\1"),
     (r"\.beyond\.", ".given_shortcut."),
     (r"^evaluate\.knows$", "evaluate.scope"),
-    (r"\.nll_change\.in_words$", ".nll_change_in_words"),
+    (r"\.nll_change\.in_words$", ".nll_change_sentence"),
+    (r"^audit\.in_words$", "audit.sentences"),
+    (r"^split\.given_split$", "split.predefined_split"),
     (r"\.guards\.projection\.(low|high)$", r".guards.projection.difference_\1"),
     (r"(?<!guards\.projection)\.difference$", ""),
     (r"\.(over_\w+|\w+_over_\w+|nll_change|change)\.(low|high)$", r".\1_\2"),
@@ -46,9 +48,13 @@ NAMES = [
 ]
 """Patterns of former dotted names, ``stage.key.key``, and what they are now, in order."""
 
+ITEMS = {"because_of": "copy_of"}
+"""Former keys inside lists."""
+
 TABLES = {"holdout.csv": "leave_one_source_out.csv"}
 COLUMNS = {
     "points": "weight",
+    "in_words": "statement",
     **{
         f"{old}{end}": f"{new}{end}"
         for old, new in (("flips", "flip_rate"), ("lost", "accuracy_drop"))
@@ -56,6 +62,12 @@ COLUMNS = {
     },
 }
 """Former names of tables and of columns."""
+
+
+def _renamed(value: Any) -> Any:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return value
+    return [{ITEMS.get(key, key): part for key, part in item.items()} for item in value]
 
 
 def leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -110,7 +122,7 @@ def main(old: Path, new: Path) -> int:
     found = new_leaves(new)
     equal, wrong = 0, list(different_columns(old, new))
     for before, now, value in old_leaves(old):
-        if now in found and found[now] == value:
+        if found.get(now, []) == _renamed(value):
             equal += 1
         else:
             wrong.append(f"{before}: {value} -> {now}: {found.get(now, 'not there')}")

@@ -15,7 +15,7 @@ from stages.audit.contents import DESCRIPTORS, describe
 from stages.audit.figures import leaks_picture, shortcuts_figure
 from stages.audit.metadata import as_features, read_metadata
 from stages.audit.params import Params
-from stages.audit.shortcuts import audit, headlines, in_words, too_few
+from stages.audit.shortcuts import audit, headlines, sentences, too_few
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
@@ -58,9 +58,9 @@ def draw_leaks(root: Path, dropped: list[dict[str, str]]) -> Image.Image:
         [
             (
                 decode(root / leak["path"], at_least=256).image,
-                decode(root / leak["because_of"], at_least=256).image,
+                decode(root / leak["copy_of"], at_least=256).image,
                 f"{leak['path']}: excluded from {leak['split']}",
-                f"{leak['kind']} copy of {leak['because_of']}",
+                f"{leak['kind']} copy of {leak['copy_of']}",
             )
             for leak in dropped[:SHOWN_LEAKS]
         ]
@@ -92,7 +92,7 @@ def audited(
                     name,
                 )
             scores.append(table.assign(images=images, descriptor=name))
-    details["in_words"] = in_words(details["raw"], details["harmonised"])
+    details["sentences"] = sentences(details["raw"], details["harmonised"])
     return details, scores
 
 
@@ -122,7 +122,7 @@ def main(argv: list[str]) -> None:
             details, tables = audited(split, described, params)
             scores += tables
             save_figure(folder / "audit.png", shortcuts_figure(details))
-        leaks = draw_leaks(args.root, read_metrics(args.split_json)["dropped"])
+        leaks = draw_leaks(args.root, read_metrics(args.split_json).get("dropped", []))
         save_picture(folder / "leaks.png", leaks)
     write_table(args.scores, pd.concat(scores, ignore_index=True))
     write_metrics(args.details, details)

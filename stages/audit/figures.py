@@ -13,9 +13,9 @@ from twincam.figures.drawing import (
     PAPER,
     new_figure,
     text_picture,
-    write_bold_line,
     write_line,
 )
+from twincam.figures.text import Face
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,6 +62,6 @@ def leaks_picture(pairs: Sequence[tuple[Image.Image, Image.Image, str, str]]) ->
             square.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
             picture.paste(square, (GAP + column * (TILE + GAP), top))
         text = 2 * TILE + 3 * GAP
-        write_bold_line(draw, (text, top + 60), first, width=520 - GAP)
+        write_line(draw, (text, top + 60), first, width=520 - GAP, face=Face(bold=True))
         write_line(draw, (text, top + 88), second, width=520 - GAP, ink=MUTED)
     return picture

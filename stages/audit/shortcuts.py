@@ -97,7 +97,7 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
     return {"shortcut_accuracy": max(found)} if found else {}
 
 
-def in_words(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
+def sentences(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
     """Return the significant results of `audit` as sentences."""
     sentences = []
     for place, found in (("the original files", raw), ("the harmonised images", harmonised)):

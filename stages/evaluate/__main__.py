@@ -16,7 +16,7 @@ from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.splits import external_figures, reliability_diagrams, split_figures
 from twincam.confidence.verdicts import Evidence, fit_confidence, traced_ids, verdicts_of
-from twincam.confidence.words import in_words, scope_of
+from twincam.confidence.words import scope_of, statements
 from twincam.figures.drawing import save_figure
 from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> None:
         draw_left_out(folder / "left_out_sources.png", left_out)
 
     for path, table in ((args.predictions, own.table), (args.external_predictions, others.table)):
-        write_table(path, table.assign(in_words=in_words(table, params.real_class)))
+        write_table(path, table.assign(statement=statements(table, params.real_class)))
     write_table(args.misclassified, misclassified(own.table))
     write_table(args.roc, roc_curves)
     write_table(args.risk_coverage, risk_curves)

@@ -145,7 +145,7 @@ def nll_change(
 ) -> dict[str, Any]:
     """Return ``nll_change``, the NLL after minus before the temperature, also in words.
 
-    Paired by image, with a bootstrap interval stratified by class; ``nll_change_in_words`` states
+    Paired by image, with a bootstrap interval stratified by class; ``nll_change_sentence`` states
     whether scaling improved it.
     """
     change = log_loss(logits / temperature, truth) - log_loss(logits, truth)
@@ -160,7 +160,7 @@ def nll_change(
         else "neither better nor worse after scaling: the interval contains 0"
     )
     change_of_all = Estimate(difference, low, high, len(truth))
-    return {"nll_change": change_of_all, "nll_change_in_words": words}
+    return {"nll_change": change_of_all, "nll_change_sentence": words}
 
 
 def reliability(logits: np.ndarray, truth: np.ndarray, seed: int) -> pd.DataFrame:

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from twincam.figures.drawing import MUTED, PAPER, text_picture, write_bold_line, write_line
-from twincam.figures.text import fitted
+from twincam.figures.drawing import MUTED, PAPER, text_picture, write_line
+from twincam.figures.text import Face, fitted
 
 TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
 NAME = 80
@@ -34,9 +34,11 @@ def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Serie
         square = Image.fromarray(np.asarray(images[rows[case["id"]]]))
         picture.paste(square.resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top))
         label = f"labelled {names[case['label']]}: {100 * case['p_label']:.1f} %"
-        write_bold_line(draw, (left, top + TILE + 6), label, width=TILE)
+        write_line(draw, (left, top + TILE + 6), label, width=TILE, face=Face(bold=True))
         write_line(
             draw, (left, top + TILE + 24), f"predicted {names[case['predicted']]}", width=TILE
         )
-        write_line(draw, (left, top + TILE + 40), case["path"], width=TILE, size=11, ink=MUTED)
+        write_line(
+            draw, (left, top + TILE + 40), case["path"], width=TILE, face=Face(11), ink=MUTED
+        )
     return picture

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw
 
 from twincam.explanations.localisation import peaks
 from twincam.explanations.maps import shows_place
-from twincam.figures.drawing import INK, PAPER, text_picture, write_bold_line
+from twincam.figures.drawing import INK, PAPER, text_picture, write_line
 from twincam.figures.heat import heat_overlay
-from twincam.figures.text import fitted
+from twincam.figures.text import Face, fitted
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
 CROP = 56 / 224
@@ -83,9 +83,9 @@ def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:
     heights = [28 + -(-len(tiles) // COLUMNS) * (TILE + GAP) + GAP for _, tiles in rows]
     sheet = Image.new("RGB", (2 * GAP + COLUMNS * (TILE + GAP), sum(heights) + GAP), PAPER)
     draw, top, width = ImageDraw.Draw(sheet), GAP, sheet.width - 2 * GAP
-    titles = fitted([title for title, _ in rows], width, bold=True)
+    titles = fitted([title for title, _ in rows], width, Face(bold=True))
     for (title, tiles), height in zip(rows, heights, strict=True):
-        write_bold_line(draw, (GAP, top + 4), titles[title], width=width, ink=INK)
+        write_line(draw, (GAP, top + 4), titles[title], width=width, face=Face(bold=True), ink=INK)
         for number, tile in enumerate(tiles):
             row, column = divmod(number, COLUMNS)
             picture = Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.LANCZOS)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stages.prepare.maps import KINDS, check_size, map_files
-from twincam.files.errors import UserError
-from twincam.images.decoding import BadImageError
+from twincam.images.decoding import BadImageError, changed_since_split
 from twincam.images.harmonising import warp
 from twincam.images.params import Prepare
 from twincam.images.reading import read_image
@@ -54,9 +53,9 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
     try:
         found, image = read_image(root / job.path, settings)
     except BadImageError as error:
-        raise UserError(_changed(root, job, str(error))) from None
+        raise changed_since_split(root / job.path, str(error)) from None
     if found.sha256 != job.sha256:
-        raise UserError(_changed(root, job, "different content"))
+        raise changed_since_split(root / job.path, "different content")
     maps = dict.fromkeys(KINDS, np.zeros((size, size), np.uint8))
     for kind, file in job.maps.items():
         if file:
@@ -64,7 +63,3 @@ def make_square(root: Path, settings: Prepare, job: Job) -> Square:
             check_size(labels, file, job.width, job.height)
             maps[kind] = warp(labels, size, crop)
     return Square(image, maps)
-
-
-def _changed(root: Path, job: Job, reason: str) -> str:
-    return f"{root / job.path}: changed since the stage split ran ({reason}); run `dvc repro`"

@@ -14,8 +14,8 @@ from stages.prototypes.run import Run
 from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import Decomposition, decompose
 from twincam.explanations.prototypes.places import cell_centre
-from twincam.figures.drawing import INK, MUTED, PAPER, write_bold_line, write_line
-from twincam.figures.text import font
+from twincam.figures.drawing import INK, MUTED, PAPER, write_line
+from twincam.figures.text import Face, font
 from twincam.statistics.sampling import alternate_classes
 
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
@@ -138,10 +138,10 @@ def _header(decision: Decision, width: int) -> Image.Image:
         f"{'correct' if right else 'wrong'}"
     )
     ink = RIGHT if right else WRONG
-    write_bold_line(draw, (GAP, 10), text, width=room, size=16, ink=ink)
+    write_line(draw, (GAP, 10), text, width=room, face=Face(16, bold=True), ink=ink)
     frames = f"frames and patches: a cell's receptive field of {width} px, its centre marked"
     detail = f"{decision.path}   ·   {frames}"
-    write_line(draw, (GAP, 35), detail, width=room, size=12, ink=MUTED)
+    write_line(draw, (GAP, 35), detail, width=room, face=Face(12), ink=MUTED)
     return header
 
 
@@ -159,12 +159,12 @@ def _draw_sum(
     height = TITLE + CAPTION + max(BIG, rows) + GAP
     strip = Image.new("RGB", (BIG + 2 * TILE + TEXT + 5 * GAP, height), PAPER)
     draw = ImageDraw.Draw(strip)
-    write_bold_line(draw, (GAP, 0), title, width=strip.width - 2 * GAP)
+    write_line(draw, (GAP, 0), title, width=strip.width - 2 * GAP, face=Face(bold=True))
     centres = [cell_centre(term.cell, stride) for term in one.largest]
     strip.paste(draw_frames(image, centres, width, BIG), (GAP, TITLE + CAPTION))
     here, there, text = (2 * GAP + BIG + shift for shift in (0, TILE + 8, 2 * (TILE + 8) + 6))
-    write_line(draw, (here, TITLE), "this …", width=TILE, size=12, ink=MUTED)
-    write_line(draw, (there, TITLE), "… looks like that", width=TILE + 60, size=12, ink=MUTED)
+    write_line(draw, (here, TITLE), "this …", width=TILE, face=Face(12), ink=MUTED)
+    write_line(draw, (there, TITLE), "… looks like that", width=TILE + 60, face=Face(12), ink=MUTED)
     top = TITLE + CAPTION
     for number, (term, centre) in enumerate(zip(one.largest, centres, strict=True), 1):
         prototype, colour = prototypes[term.prototype], COLOURS[number - 1]
@@ -172,20 +172,18 @@ def _draw_sum(
             strip.paste(cut_out(patch, width, TILE), (left, top))
             draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), outline=colour, width=2)
         product = f"{term.similarity:.3f} × {term.weight:.3f} = {term.value:.3f}"
-        write_bold_line(draw, (text, top + 14), product, width=TEXT)
+        write_line(draw, (text, top + 14), product, width=TEXT, face=Face(bold=True))
         origin = f"{number}: prototype {term.prototype}, {prototype.patch.label}"
-        write_line(draw, (text, top + 36), origin, width=TEXT, size=12)
-        write_line(draw, (text, top + 54), prototype.path, width=TEXT, size=12, ink=MUTED)
+        write_line(draw, (text, top + 36), origin, width=TEXT, face=Face(12))
+        write_line(draw, (text, top + 54), prototype.path, width=TEXT, face=Face(12), ink=MUTED)
         top += TILE + 8
     draw.line((here, top, strip.width - GAP, top), fill=MUTED)
     for number, (what, value) in enumerate(sums):
         last = number == len(sums) - 1
         y = top + 6 + number * LINE
-        (write_bold_line if last else write_line)(
-            draw, (here, y), what, width=2 * TILE + TEXT - 100, ink=INK
-        )
+        write_line(draw, (here, y), what, width=2 * TILE + TEXT - 100, face=Face(bold=last))
         edge = (strip.width - 2 * GAP, y)
-        draw.text(edge, f"{value:.3f}", font=font(13, bold=last), fill=INK, anchor="ra")
+        draw.text(edge, f"{value:.3f}", font=font(Face(13, bold=last)), fill=INK, anchor="ra")
     return strip
 
 

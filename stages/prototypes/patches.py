@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from twincam.explanations.prototypes.places import field_box
 from twincam.figures.drawing import INK, PAPER
-from twincam.figures.text import font
+from twincam.figures.text import Face, font
 
 Colour = tuple[int, int, int]
 
@@ -70,5 +70,5 @@ def draw_frames(
     for number, (centre, colour) in enumerate(zip(centres, COLOURS, strict=False), 1):
         y, x = (round(place * scale) for place in centre)
         draw.ellipse((x - 9, y - 9, x + 9, y + 9), fill=colour, outline=PAPER, width=2)
-        draw.text((x, y), str(number), font=font(12, bold=True), fill=PAPER, anchor="mm")
+        draw.text((x, y), str(number), font=font(Face(12, bold=True)), fill=PAPER, anchor="mm")
     return picture

@@ -11,8 +11,8 @@ from stages.prototypes.patches import Patch, cut_out
 from stages.prototypes.run import Run
 from stages.prototypes.table import NearestPatches
 from twincam.explanations.prototypes.places import cell_centre, field_box
-from twincam.figures.drawing import FOR, INK, MUTED, PAPER, write_bold_line, write_line
-from twincam.figures.text import fitted
+from twincam.figures.drawing import FOR, INK, MUTED, PAPER, write_line
+from twincam.figures.text import Face, fitted
 
 SOURCE, TILE, GAP, SHOWN = 236, 104, 14, 5
 LINE, HEADING, CAPTION = 18, 22, 22
@@ -105,25 +105,27 @@ def draw_sheet(
     height = header + max(SOURCE + 28, len(rows) * band) + GAP
     sheet = Image.new("RGB", (width, height), PAPER)
     draw, room = ImageDraw.Draw(sheet), width - 2 * GAP
-    write_bold_line(draw, (GAP, 10), title, width=room, size=17)
+    write_line(draw, (GAP, 10), title, width=room, face=Face(17, bold=True))
     for number, line in enumerate(lines):
         ink = INK if number else MUTED
-        write_line(draw, (GAP, 34 + number * LINE), line, width=room, size=12, ink=ink)
+        write_line(draw, (GAP, 34 + number * LINE), line, width=room, face=Face(12), ink=ink)
     sheet.paste(_framed(source, field), (GAP, header))
-    caption = f"The prototype: a cell with a receptive field of {field} px (frame)"
-    write_line(draw, (GAP, header + SOURCE + 8), caption, width=SOURCE, size=10)
+    caption = f"frame: the receptive field, {field} px"
+    write_line(draw, (GAP, header + SOURCE + 8), caption, width=SOURCE, face=Face(10))
     left = 2 * GAP + SOURCE
-    labels = fitted([patch.label for _, patches in rows for patch in patches], 58, 12, bold=True)
+    labels = fitted(
+        [patch.label for _, patches in rows for patch in patches], 58, Face(12, bold=True)
+    )
     for number, (heading, patches) in enumerate(rows):
         top = header + number * band
-        write_bold_line(draw, (left, top), heading, width=width - left - GAP)
+        write_line(draw, (left, top), heading, width=width - left - GAP, face=Face(bold=True))
         for column, patch in enumerate(patches):
             x, y = left + column * (TILE + 10), top + HEADING
             sheet.paste(cut_out(patch, field, TILE), (x, y))
             label = labels[patch.label]
-            write_bold_line(draw, (x, y + TILE + 4), label, width=58, size=12)
+            write_line(draw, (x, y + TILE + 4), label, width=58, face=Face(12, bold=True))
             similarity = f"{patch.similarity:.3f}"
-            write_line(draw, (x + TILE - 40, y + TILE + 4), similarity, width=46, size=12)
+            write_line(draw, (x + TILE - 40, y + TILE + 4), similarity, width=46, face=Face(12))
     return sheet
 
 

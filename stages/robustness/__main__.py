@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.robustness.figures import Card, curves_figure, flips_picture, in_words
+from stages.robustness.figures import Card, curves_figure, flips_picture, prediction_text
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
 from stages.robustness.measures import (
@@ -56,10 +56,13 @@ def draw_flips(
     cards = []
     for image, number in first_flips(clean, corrupted)[:SHOWN]:
         condition, only = CONDITIONS[number], [image]
-        before, after = in_words(clean[image], classes), in_words(corrupted[number, image], classes)
+        before, after = (
+            prediction_text(clean[image], classes),
+            prediction_text(corrupted[number, image], classes),
+        )
         (changed,) = corrupted_squares(squares[only], condition, ids[only], seed)
         path = split["path"].iloc[image]
-        cards.append(Card(path, squares[image], before, changed, condition.in_words(), after))
+        cards.append(Card(path, squares[image], before, changed, condition.label(), after))
     return flips_picture(cards)
 
 

@@ -16,10 +16,9 @@ from twincam.figures.drawing import (
     PAPER,
     new_figure,
     text_picture,
-    write_bold_line,
     write_line,
 )
-from twincam.figures.text import fitted
+from twincam.figures.text import Face, fitted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +81,7 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
     for number, card in enumerate(cards):
         row, column = divmod(number, columns)
         left, top = GAP + column * step[0], GAP + row * step[1]
-        write_bold_line(draw, (left, top), card.path, width=2 * TILE, size=12)
+        write_line(draw, (left, top), card.path, width=2 * TILE, face=Face(12, bold=True))
         below = top + 20 + TILE + 4
         for shift, image, lines in (
             (0, card.clean, ("unmodified", card.before)),
@@ -90,13 +89,13 @@ def flips_picture(cards: Sequence[Card]) -> Image.Image:
         ):
             square = Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS)
             picture.paste(square, (left + shift, top + 20))
-            write_line(draw, (left + shift, below), lines[0], width=TILE, size=11, ink=MUTED)
-            write_line(draw, (left + shift, below + 16), lines[1], width=TILE, size=12)
+            write_line(draw, (left + shift, below), lines[0], width=TILE, face=Face(11), ink=MUTED)
+            write_line(draw, (left + shift, below + 16), lines[1], width=TILE, face=Face(12))
     return picture
 
 
-def in_words(logits: np.ndarray, classes: Sequence[str]) -> str:
+def prediction_text(logits: np.ndarray, classes: Sequence[str]) -> str:
     """Return the predicted class, shortened to fit a tile, and its probability, from ``[K]``."""
     p = softmax(logits.astype(np.float64))
-    shown = fitted(classes, NAME, 12)[classes[int(p.argmax())]]
+    shown = fitted(classes, NAME, Face(12))[classes[int(p.argmax())]]
     return f"{shown}, {100 * p.max():.0f} %"

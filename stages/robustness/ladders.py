@@ -79,7 +79,7 @@ class Condition(NamedTuple):
         """Corrupt an RGB image."""
         return LADDERS[self.corruption].apply(image, self.severity, rng)
 
-    def in_words(self) -> str:
+    def label(self) -> str:
         """Return a readable description."""
         return LADDERS[self.corruption].words.format(self.severity)
 

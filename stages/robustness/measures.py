@@ -100,7 +100,7 @@ def curve(
     return pd.DataFrame(
         [
             {
-                "condition": condition.in_words(),
+                "condition": condition.label(),
                 "corruption": condition.corruption,
                 "severity": condition.severity,
                 **spelled(figures(labels, logits, seed, condition)),

@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
         params.split.near_duplicate_distance,
     )
     images, leaks = divide(images, given, params.split, near)
-    log(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['because_of']}" for leak in leaks))
+    log(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['copy_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
     check_covered(images, labels, wanted, given)
     log(*missing_from_test(images, labels, splits))
@@ -90,7 +90,7 @@ def main(argv: list[str]) -> None:
         "bad": bad,
         "dropped": leaks,
         "label_conflicts": conflicts,
-        "given_split": given,
+        "predefined_split": given,
         **summarise(images, near),
     }
     write_table(flags.split, images.assign(phash=hash_text(images["phash"]))[COLUMNS])

@@ -120,7 +120,7 @@ def find_leaks(
         near: int [M, 2], the pairs of near duplicates behind the components.
 
     Returns:
-        For each such image, which has to be dropped: path, split, because_of (the path of the image
+        For each such image, which has to be dropped: path, split, copy_of (the path of the image
         in the earliest split that is linked to it most directly, the first of several) and kind:
         exact, near, manifest, or chain if the two are linked only through other images.
     """
@@ -142,7 +142,7 @@ def _cause(leak: pd.Series, kept: pd.DataFrame, is_near: np.ndarray) -> dict[str
     links = {"exact": same_content, "near": is_near, "manifest": same_group}
     kind = next((name for name, link in links.items() if link.any()), "chain")
     at = links[kind].argmax() if kind in links else 0
-    return {"because_of": kept["path"].iloc[int(at)], "kind": kind}
+    return {"copy_of": kept["path"].iloc[int(at)], "kind": kind}
 
 
 def check_covered(images: pd.DataFrame, labels: list[str], splits: list[str], given: bool) -> None:

@@ -72,8 +72,8 @@ def main(argv: list[str]) -> None:
     warn("stability", *(f"skipped {one.path}: {one.reason}" for one in skipped))
 
     table = tabulate(classified, logits, network.classes)
-    leaks = [{"path": one.path, "because_of": one.because_of} for one in skipped if one.because_of]
-    bad = [{"path": one.path, "reason": one.reason} for one in skipped if not one.because_of]
+    leaks = [{"path": one.path, "copy_of": one.copy_of} for one in skipped if one.copy_of]
+    bad = [{"path": one.path, "reason": one.reason} for one in skipped if not one.copy_of]
     write_table(args.deliveries, table)
     details = {**summarise(table, network.classes), "bad": bad, "leaks": leaks}
     write_metrics(args.details, details)

@@ -10,8 +10,13 @@ from PIL import Image
 
 from twincam.corruptions import crop, jpeg, letterbox, rescale
 from twincam.files.deliveries import AS_IS
-from twincam.files.errors import UserError
-from twincam.images.decoding import BadImageError, check_name, decode, printable
+from twincam.images.decoding import (
+    BadImageError,
+    changed_since_split,
+    check_name,
+    decode,
+    printable,
+)
 from twincam.images.harmonising import harmonise
 from twincam.images.params import Prepare
 
@@ -46,11 +51,11 @@ class Picture(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Why an image of another source is skipped; ``because_of``: the image it is a copy of."""
+    """Why an image of another source is skipped; ``copy_of``: the image it is a copy of."""
 
     path: str
     reason: str
-    because_of: str = ""
+    copy_of: str = ""
 
 
 def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str, np.ndarray]:
@@ -107,15 +112,11 @@ def deliver(
         sha256, squares = read_deliveries(picture.file, settings, max_pixels)
     except BadImageError as error:
         if picture.sha256:
-            raise UserError(_changed(picture, str(error))) from None
+            raise changed_since_split(picture.file, str(error)) from None
         return Skipped(printable(picture.path), printable(str(error)))
     if picture.sha256:
         if sha256 != picture.sha256:
-            raise UserError(_changed(picture, "other content"))
+            raise changed_since_split(picture.file, "different content")
     elif twin := by_sha256.get(sha256) or copies.get(picture.file):
         return Skipped(picture.path, f"a copy of {twin} in the data set", twin)
     return squares
-
-
-def _changed(picture: Picture, reason: str) -> str:
-    return f"{picture.file}: changed since it was split ({reason}); run `dvc repro` to split again"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.audit.__main__ import require_below
-from stages.audit.shortcuts import audit, headlines, in_words, too_few
+from stages.audit.shortcuts import audit, headlines, sentences, too_few
 from tests.conftest import change_params, run_in
 from twincam.files.errors import UserError
 from twincam.files.metrics import Estimate, read_metrics
@@ -38,7 +38,7 @@ def test_one_predictive_feature_among_many_is_found_and_named() -> None:
     assert found["stump"]["feature"] == "format = PNG"
     assert found["p"] == pytest.approx(1 / 41)
     assert found["n"] == (split["split"] == "val").sum()
-    (sentence, _) = in_words({"metadata": found}, {})
+    (sentence, _) = sentences({"metadata": found}, {})
     assert sentence.startswith("Metadata (format = PNG) of the original files correctly")
 
 
@@ -49,7 +49,7 @@ def test_noise_is_no_shortcut() -> None:
     assert found["accuracy"].low < 0.5 < found["accuracy"].high
     assert found["p"] > 0.05
     assert 0.4 < found["chance"] < 0.6
-    assert all("No model" in words for words in in_words({"colour": found}, {"colour": found}))
+    assert all("No model" in words for words in sentences({"colour": found}, {"colour": found}))
 
 
 def test_scores_are_of_images_that_the_model_was_not_fitted_on() -> None:
@@ -107,5 +107,5 @@ def test_a_file_format_for_one_class_is_named_and_gone_after_harmonising(project
     assert found["raw"]["metadata"]["accuracy"] == 1
     assert found["raw"]["metadata"]["stump"]["feature"].startswith(("format", "JPEG"))
     assert found["harmonised"]["metadata"]["accuracy_low"] < 0.6
-    assert any("of the original files tells" in words for words in found["in_words"])
-    assert not any(words.startswith("Metadata of the harm") for words in found["in_words"])
+    assert any("of the original files correctly" in words for words in found["sentences"])
+    assert not any(words.startswith("Metadata of the harm") for words in found["sentences"])

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from twincam.confidence.words import in_words, scope_of
+from twincam.confidence.words import scope_of, statements
 from twincam.files.predictions import join_names
 
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
@@ -23,7 +23,7 @@ def words_of(
         "traces": traces,
         "unsure": verdict == "unsure",
     }
-    return in_words(pd.DataFrame([row]), real_class)[0]
+    return statements(pd.DataFrame([row]), real_class)[0]
 
 
 def test_no_image_is_called_real() -> None:

@@ -150,15 +150,15 @@ def test_scaling_repairs_an_overconfident_model_and_reports_it() -> None:
     change = found["nll_change"]
     assert change == pytest.approx(found["after"]["nll"] - found["before"]["nll"])
     assert found["nll_change_low"] < change < found["nll_change_high"] < 0
-    assert found["nll_change_in_words"] == "better after scaling"
+    assert found["nll_change_sentence"] == "better after scaling"
 
 
 def test_a_worse_and_an_idle_temperature_are_distinguished() -> None:
     logits, truth = sampled(400)
-    assert nll_change(logits, truth, 5.0, 0)["nll_change_in_words"] == "worse after scaling"
+    assert nll_change(logits, truth, 5.0, 0)["nll_change_sentence"] == "worse after scaling"
     idle = nll_change(logits, truth, 1.05, 0)
     assert idle["nll_change"].low < 0 < idle["nll_change"].high
-    assert idle["nll_change_in_words"].startswith("neither better nor worse")
+    assert idle["nll_change_sentence"].startswith("neither better nor worse")
 
 
 def test_missing_parts_are_skipped_and_the_rest_remains() -> None:

@@ -117,7 +117,7 @@ def test_tables_and_figures_agree(results: Results) -> None:
         *("p_fake", "p_real"),
     ]
     assert list(own)[9:] == [
-        *("calibrated", "set", "flips", "traces", "unsure", "verdict", "in_words")
+        *("calibrated", "set", "flips", "traces", "unsure", "verdict", "statement")
     ]
     assert list(others) == list(own)
     assert set(metrics) == {"val", "test", "external", "scope"}
@@ -188,13 +188,13 @@ def test_other_sources_get_rows_of_their_own(results: Results) -> None:
 
 def test_no_image_is_ever_called_real(results: Results) -> None:
     metrics, own, others = results
-    words = pd.concat([own, others]).groupby("verdict")["in_words"]
+    words = pd.concat([own, others]).groupby("verdict")["statement"]
     assert words.get_group("real").unique() == ["no trace of the generators seen in training"]
     assert words.get_group("fake").unique() == ["looks like the fake images seen in training"]
     assert words.get_group("unsure").str.startswith("unsure (").all()
     traced = others[others["id"] == "external-unknown-000"].iloc[0]
     assert (traced["predicted"], traced["verdict"]) == ("real", "unsure")
-    assert "finest detail" in traced["in_words"]
+    assert "finest detail" in traced["statement"]
     assert (own["traces"] == "none").all()
     known = metrics["external"]["unknown"]["per_class"]["fake"]
     share = f"Of {known['n']} fake images of unknown"
@@ -252,7 +252,7 @@ def test_without_an_authentic_class_labels_are_plain_and_only_null_does_not_warn
         _, own, _ = run(tmp_path)
         lines_out = capsys.readouterr().err.splitlines()
         assert sum("real_class is 'real'" in line for line in lines_out) == lines
-        plain = own["in_words"].str.contains("looks like the Real images").any()
+        plain = own["statement"].str.contains("looks like the Real images").any()
         assert plain == (real_class != "Real")
 
 

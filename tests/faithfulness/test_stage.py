@@ -136,6 +136,6 @@ def test_maps_of_one_cell_are_not_measured(folder: Path) -> None:
 
 def test_maps_of_other_images_and_no_maps_end_in_one_line(folder: Path) -> None:
     write_array(folder / "heat" / "gradcam.npy", np.zeros((3, 2, 2), np.float32))
-    assert "expected 8 maps, found an array of shape (3, 2, 2)" in user_error(run, folder=folder)
+    assert "expected 8 maps, got an array of shape (3, 2, 2)" in user_error(run, folder=folder)
     (folder / "heat" / "gradcam.npy").unlink()
     assert "no heat maps" in user_error(run, folder=folder)

@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> CaseFiles:
     write_array(files.masks, np.zeros((0, 32, 32), np.uint8))
     write_array(files.embeddings / "logits.npy", np.array([[1, 0], [0, 1], [2, 0], [0, 0.5]], "f4"))
     said = pd.DataFrame({"id": ["v1", "v0"], "predicted": ["b", "a"], "confidence": [0.6, 0.9]})
-    write_table(files.predictions, said.assign(in_words=["it is b", "it is a"]))
+    write_table(files.predictions, said.assign(statement=["it is b", "it is a"]))
     write_metrics(files.evaluated, {"scope": "Trained on a and b."})
     write_metrics(files.explained, {"method": "layercam"})
     heat = np.stack([np.full((2, 2), 3.0), np.ones((2, 2))])
@@ -50,7 +50,7 @@ def test_a_case_contains_the_results_of_its_image(run: CaseFiles) -> None:
     assert explained.queries["predicted"].tolist() == ["a", "b"]
     assert explained.queries["margin"].tolist() == [2, 0.5]
     case = case_of(explained, 1)
-    assert (case.row["in_words"], case.scope) == ("it is b", "Trained on a and b.")
+    assert (case.row["statement"], case.scope) == ("it is b", "Trained on a and b.")
     assert (case.image == IMAGES[3]).all()
     assert (case.heat == 1).all()
     assert not case.swapped.any()

@@ -18,7 +18,7 @@ from stages.evaluate.scores import roc
 from stages.forensics.figures import scores_figure
 from twincam.figures import text as pictured
 from twincam.figures.drawing import save_figure, write_line
-from twincam.figures.text import fitted, font, plot_labels, printable, shortened, wrapped
+from twincam.figures.text import Face, fitted, font, plot_labels, printable, shortened, wrapped
 from twincam.files.predictions import predictions
 
 AS_THEY_ARE = ["$a$", r"\\frac{$", "50 % $x_$", "_cat", "__", "قطط", "ß Ж é"]
@@ -110,9 +110,9 @@ def test_a_name_that_the_font_has_is_unchanged_and_any_other_is_transliterated(
     ],
 )
 def test_names_that_are_too_long_are_cut_and_stay_distinct(names: list[str]) -> None:
-    short = fitted(names, 62, 12, bold=True)
+    short = fitted(names, 62, Face(12, bold=True))
     assert len(set(short.values())) == len(names)
-    assert all(font(12, bold=True).getlength(text) <= 62 for text in short.values())
+    assert all(font(Face(12, bold=True)).getlength(text) <= 62 for text in short.values())
     assert fitted(["fake", "real"], 62) == {"fake": "fake", "real": "real"}
 
 

@@ -20,7 +20,7 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
                 "predicted": "real",
                 "confidence": 0.75,
                 "margin": 1.1,
-                "in_words": "no trace of the generators seen in training",
+                "statement": "no trace of the generators seen in training",
             }
         ),
         "scope": "Generators seen in training: a, b. " + "Others were not measured. " * 9,
@@ -80,7 +80,7 @@ def test_swapped_cells_show_the_partners_pixels() -> None:
 
 def test_the_verdict_and_what_the_model_was_trained_on_are_written() -> None:
     other = case(1, np.zeros(1)).row.copy()
-    other["in_words"] = "unsure (classified differently after JPEG 40)"
+    other["statement"] = "unsure (classified differently after JPEG 40)"
     plain, other_words, other_knowledge = (
         np.asarray(draw_panel(made)).astype(int)
         for made in (

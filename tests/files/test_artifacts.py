@@ -49,7 +49,10 @@ def test_leftovers_of_a_killed_run_are_replaced(tmp_path: Path) -> None:
 
 def test_metrics_are_sorted_rounded_and_end_in_a_newline(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
-    figures = {"b": np.float32(1 / 3), "a": {"z": np.int64(2), "y": float("nan"), "x": -1e-9}}
+    figures = {
+        "b": np.float32(1 / 3),
+        "a": {"z": np.int64(2), "y": float("nan"), "x": -1e-9, "w": []},
+    }
     write_metrics(path, figures)
     text = path.read_text()
     assert text.endswith("}\n")

@@ -256,7 +256,7 @@ def test_a_source_is_not_its_own_neighbour() -> None:
     similar[FAMILIES == "", :] = 0.5
     ears = np.flatnonzero(FAMILIES == "ear")
     similar[ears[:5], 0] = 0.9
-    assert family_case(similar=similar)["by_family"]["ear"]["prototypes"] == []
+    assert "prototypes" not in family_case(similar=similar)["by_family"]["ear"]
     similar[ears[5], 0] = 0.9
     assert family_case(similar=similar)["by_family"]["ear"]["prototypes"] == [0]
 

@@ -88,7 +88,7 @@ def test_a_free_split(run: Run) -> None:
     assert set(table["id"].str.len()) == {12}
     assert metrics["images"] == {"total": 16, "used": 16, "bad": 0, "dropped": 0}
     assert json.loads(run.metrics.read_text()) == {"images": 16}
-    assert metrics["given_split"] is False
+    assert metrics["predefined_split"] is False
     assert metrics["groups"] == {"count": 16, "largest": 1}
     assert "sources" not in metrics
     counts = metrics["classes"]
@@ -510,10 +510,10 @@ def test_a_given_split_is_kept_without_leaks(run: Run, capsys: pytest.CaptureFix
         ("test/real/near.jpg", "test", "val/real/3.png", "near"),
         ("val/real/copy.png", "val", "train/real/1.png", "exact"),
     ]
-    keys = ("path", "split", "because_of", "kind")
-    assert [tuple(item[key] for key in keys) for item in metrics["dropped"]] == leaks
+    keys = ("path", "split", "copy_of", "kind")
+    assert [tuple(item[key] for key in keys) for item in metrics.get("dropped", [])] == leaks
     assert metrics["images"] == {"total": 42, "used": 40, "bad": 0, "dropped": 2}
-    assert metrics["given_split"] is True
+    assert metrics["predefined_split"] is True
     assert not {"test/real/near.jpg", "val/real/copy.png"} & set(table["path"])
     assert "dropped val/real/copy.png, exact leak of train/real/1.png" in capsys.readouterr().err
 
@@ -532,7 +532,7 @@ def test_a_given_split_is_kept_without_leaks(run: Run, capsys: pytest.CaptureFix
 def test_a_given_split_by_any_usual_name(run: Run, names: tuple[str, str, str]) -> None:
     run.fill(*(f"{name}/{label}" for name in names for label in ("real", "fake")))
     table, metrics = run()
-    assert metrics["given_split"] is True
+    assert metrics["predefined_split"] is True
     assert set(table["label"]) == {"real", "fake"}
     split = dict(zip(names, ("train", "val", "test"), strict=True))
     assert (table["path"].str.split("/").str[0].map(split) == table["split"]).all()
@@ -545,7 +545,7 @@ def test_a_class_that_is_called_like_a_split(run: Run) -> None:
     assert "data.layout=classes" in message
     table, metrics = run(layout="classes")
     assert set(table["label"]) == {"train", "car", "plane"}
-    assert metrics["given_split"] is False
+    assert metrics["predefined_split"] is False
 
 
 @pytest.mark.parametrize(
@@ -809,11 +809,11 @@ def test_the_study_has_five_leaks(run: Run, distance: int) -> None:
     run.root = CATS
     table, metrics = run(near_duplicate_distance=distance, max_pixels=10**7, max_bad_fraction=0)
     names = ["00000100_005", "00000100_007", "00000101_012", "00000103_000", "00000104_001"]
-    assert metrics["dropped"] == [
+    assert metrics.get("dropped", []) == [
         {
             "path": f"val/real/{name}.jpg",
             "split": "val",
-            "because_of": f"train/real/{name}.jpg",
+            "copy_of": f"train/real/{name}.jpg",
             "kind": "exact",
         }
         for name in names

@@ -131,7 +131,7 @@ def test_leaks_leave_the_later_split_and_name_the_closest() -> None:
     )
     near = np.array([[3, 5], [4, 6]])
     leaks = find_leaks(images, components(images, near), near)
-    assert [(x["path"], x["kind"], x["because_of"]) for x in leaks] == [
+    assert [(x["path"], x["kind"], x["copy_of"]) for x in leaks] == [
         ("test/c", "manifest", "train/a"),
         ("test/d", "manifest", "train/a"),
         ("test/e", "manifest", "val/c"),

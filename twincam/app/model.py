@@ -47,13 +47,13 @@ class ImageModel(nn.Module):
         """Raise UserError unless ``images`` are bytes ``[N,size,size,3]``, as from `prepare`."""
         size = self.preprocessing.image_size
         if not isinstance(images, Tensor):
-            came = type(images).__name__
+            given = type(images).__name__
         elif images.dtype != torch.uint8 or images.shape[1:] != (size, size, 3):
-            came = f"{images.dtype} {list(images.shape)}"
+            given = f"{images.dtype} {list(images.shape)}"
         else:
             return
         raise UserError(
-            f"expected bytes (torch.uint8) [N,{size},{size},3] from `prepare`, got {came}; read "
+            f"expected bytes (torch.uint8) [N,{size},{size},3] from `prepare`, got {given}; read "
             "each file with `model.prepare(path)` and stack the results (`[None]` for one)"
         )
 

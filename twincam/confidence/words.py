@@ -13,7 +13,7 @@ from twincam.confidence.verdicts import FOUND, UNSURE
 from twincam.files.predictions import split_names
 
 
-def in_words(table: pd.DataFrame, real_class: str | None) -> list[str]:
+def statements(table: pd.DataFrame, real_class: str | None) -> list[str]:
     """Return the verdict on each of N images as a sentence.
 
     Args:
@@ -55,7 +55,7 @@ def scope_of(
 
     Args:
         train: ``label, source`` of the training images.
-        real_class: as in `in_words`.
+        real_class: as in `statements`.
         leave_one_source_out: the details of that stage, as in its JSON file.
         external: the figures of other sources, by source, in the same form.
     """

@@ -87,12 +87,12 @@ def read_explained(run: CaseFiles) -> Explained:
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """Return the rows of ``split`` with their predicted class, margin and verdict."""
     table = read_table(run.predictions).set_index("id")
-    if "in_words" not in table:
+    if "statement" not in table:
         raise UserError(
-            f"{run.predictions}: expected a column 'in_words', found an older version's table; "
+            f"{run.predictions}: expected a column 'statement', found an older version's table; "
             "run `dvc repro evaluate` there"
         )
-    shown = table.loc[split["id"], ["predicted", "confidence", "in_words"]].reset_index(drop=True)
+    shown = table.loc[split["id"], ["predicted", "confidence", "statement"]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
     return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
 

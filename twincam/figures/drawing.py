@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from twincam.figures.text import fitted, font
+from twincam.figures.text import REGULAR, Face, fitted, font
 from twincam.files.atomic import write_bytes
 
 if TYPE_CHECKING:
@@ -80,25 +80,11 @@ def write_line(
     text: str,
     *,
     width: int,
-    size: int = 13,
+    face: Face = REGULAR,
     ink: tuple[int, int, int] = INK,
 ) -> None:
     """Write one line of text, `fitted` to ``width`` pixels."""
-    draw.text(at, fitted([text], width, size)[text], font=font(size), fill=ink)
-
-
-def write_bold_line(
-    draw: ImageDraw.ImageDraw,
-    at: tuple[int, int],
-    text: str,
-    *,
-    width: int,
-    size: int = 13,
-    ink: tuple[int, int, int] = INK,
-) -> None:
-    """Write one line of bold text, `fitted` to ``width`` pixels."""
-    shown = fitted([text], width, size, bold=True)[text]
-    draw.text(at, shown, font=font(size, bold=True), fill=ink)
+    draw.text(at, fitted([text], width, face)[text], font=font(face), fill=ink)
 
 
 def text_picture(sentence: str) -> Image.Image:

@@ -10,9 +10,9 @@ from scipy.ndimage import binary_dilation
 
 from twincam.explanations.counterfactuals import paste_cells
 from twincam.explanations.maps import pixels_of_cells, shows_place
-from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_bold_line, write_line
+from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_line
 from twincam.figures.heat import heat_overlay
-from twincam.figures.text import fitted, wrapped
+from twincam.figures.text import Face, fitted, wrapped
 
 BIG, TILE, GAP, CAPTION = 224, 112, 16, 38
 TITLE = 24
@@ -36,7 +36,7 @@ class Tile:
 class Case:
     """Everything a panel shows.
 
-    ``row`` has ``path, label, predicted, confidence, margin`` and, ``in_words``, the verdict;
+    ``row`` has ``path, label, predicted, confidence, margin`` and, ``statement``, the verdict;
     ``scope`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
     ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full intensity. ``shared``
     ``[h,w]`` is the evidence shared with the first twin, all zero if its space has no such map;
@@ -79,17 +79,19 @@ def _header(case: Case, panel_width: int) -> Image.Image:
     header = Image.new("RGB", (panel_width, 56 + LINE * len(lines) + 10), PAPER)
     draw = ImageDraw.Draw(header)
     right = case.row.label == case.row.predicted
-    text = f"{case.row.in_words[0].upper()}{case.row.in_words[1:]}"
-    write_bold_line(draw, (GAP, 12), text, width=width, size=17, ink=RIGHT if right else WRONG)
+    text = f"{case.row.statement[0].upper()}{case.row.statement[1:]}"
+    write_line(
+        draw, (GAP, 12), text, width=width, face=Face(17, bold=True), ink=RIGHT if right else WRONG
+    )
     strength = f"{case.row.confidence:.0%}, margin {case.row.margin:.2f}"
     detail = (
         f"predicted {case.row.predicted} ({strength}), labelled {case.row.label}: "
         f"{'correct' if right else 'wrong'}   ·   {case.row.path}"
     )
-    write_line(draw, (GAP, 36), detail, width=width, size=12)
+    write_line(draw, (GAP, 36), detail, width=width, face=Face(12))
     for number, line in enumerate(lines):
         place = (GAP, 56 + LINE * number)
-        write_line(draw, place, line, width=width, size=SCOPE, ink=MUTED)
+        write_line(draw, place, line, width=width, face=Face(SCOPE), ink=MUTED)
     return header
 
 
@@ -113,7 +115,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
         shown.append((f"Swap {count}: {partner.predicted}", patches))
     for column, (title, picture) in enumerate(shown):
         left = GAP + column * (BIG + GAP)
-        write_bold_line(draw, (left, 0), title, width=BIG)
+        write_line(draw, (left, 0), title, width=BIG, face=Face(bold=True))
         strip.paste(picture.resize((BIG, BIG), Image.Resampling.LANCZOS), (left, TITLE))
     _legend(draw, (2 * GAP + BIG, TITLE + BIG + 6), placed, bool(case.mask.any()))
     return strip
@@ -124,10 +126,10 @@ def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], heat: bool, truth: b
     colours = ((left, FOR, "for"), (left + 55, AGAINST, "against")) if heat else ()
     for x, colour, word in colours:
         draw.rectangle((x, top + 2, x + 11, top + 13), fill=tuple(int(c) for c in colour))
-        write_line(draw, (x + 16, top), word, width=90, size=12)
+        write_line(draw, (x + 16, top), word, width=90, face=Face(12))
     if truth:
         draw.rectangle((left + 130, top + 2, left + 141, top + 13), outline=INK, width=2)
-        write_line(draw, (left + 146, top), "ground truth", width=80, size=12)
+        write_line(draw, (left + 146, top), "ground truth", width=80, face=Face(12))
 
 
 def _rows(case: Case, width: int) -> Image.Image:
@@ -149,14 +151,14 @@ def _rows(case: Case, width: int) -> Image.Image:
         )
     )
     every = [tile for _, tiles in (*left, *right) for tile in tiles]
-    labels = fitted([tile.label for tile in every], 62, 12, bold=True)
-    errors = fitted([tile.predicted for tile in every], TILE - 56, 11)
+    labels = fitted([tile.label for tile in every], 62, Face(12, bold=True))
+    errors = fitted([tile.predicted for tile in every], TILE - 56, Face(11))
     strip = Image.new("RGB", (width, max(len(left), len(right)) * ROW + GAP), PAPER)
     draw = ImageDraw.Draw(strip)
     for groups, start, end in ((left, GAP, width - ASIDE), (right, width - ASIDE + GAP, width)):
         for number, (title, tiles) in enumerate(groups):
             top = number * ROW
-            write_bold_line(draw, (start, top), title, width=end - start - GAP)
+            write_line(draw, (start, top), title, width=end - start - GAP, face=Face(bold=True))
             for column, tile in enumerate(tiles):
                 place = (start + column * (TILE + 10), top + TITLE)
                 caption = (labels[tile.label], errors[tile.predicted])
@@ -188,9 +190,9 @@ def _tile(
     panel.paste(picture, at)
     colour = tuple(int(c) for c in (FOR if agrees else AGAINST))
     draw.rectangle((x, y + TILE, x + TILE - 1, y + TILE + 3), fill=colour)
-    write_bold_line(draw, (x, y + TILE + 6), label, width=62, size=12)
+    write_line(draw, (x, y + TILE + 6), label, width=62, face=Face(12, bold=True))
     similarity = f"{tile.similarity:.3g}"
-    write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, size=12)
+    write_line(draw, (x + TILE - 44, y + TILE + 6), similarity, width=46, face=Face(12))
     if tile.predicted != tile.label:
         text = f"predicted {error}"
-        write_line(draw, (x, y + TILE + 21), text, width=TILE, size=11, ink=WRONG)
+        write_line(draw, (x, y + TILE + 21), text, width=TILE, face=Face(11), ink=WRONG)

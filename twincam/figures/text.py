@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from functools import cache, partial
 from itertools import groupby, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import ImageFont
 
@@ -15,9 +16,19 @@ MAX_LABEL = 24
 """Maximum length of a name in a plot, in characters."""
 
 
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the font DejaVu Sans, which comes with Matplotlib, at ``size`` pixels."""
-    return ImageFont.truetype(_font_file(bold), size)
+class Face(NamedTuple):
+    """How text in a picture looks: the size in pixels, and the weight."""
+
+    size: int = 13
+    bold: bool = False
+
+
+REGULAR = Face()
+
+
+def font(face: Face) -> ImageFont.FreeTypeFont:
+    """Return the font DejaVu Sans, which comes with Matplotlib."""
+    return ImageFont.truetype(_font_file(face.bold), face.size)
 
 
 def _font_file(bold: bool) -> Path:
@@ -129,13 +140,11 @@ def _common_prefix(first: str, second: str) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def fitted(
-    names: Collection[str], width: int, size: int = 13, bold: bool = False
-) -> dict[str, str]:
+def fitted(names: Collection[str], width: int, face: Face = REGULAR) -> dict[str, str]:
     """Return ``names``, made `printable` and `shortened` to ``width`` pixels."""
-    face = font(size, bold)
+    letters = font(face)
     shown = {name: printable(name) for name in names}
-    short = shortened(shown.values(), lambda text: face.getlength(text) <= width)
+    short = shortened(shown.values(), lambda text: letters.getlength(text) <= width)
     return {name: short[text] for name, text in shown.items()}
 
 
@@ -148,10 +157,10 @@ def plot_labels(names: Collection[str]) -> dict[str, str]:
 
 def wrapped(text: str, width: int, size: int) -> list[str]:
     """Return ``text`` in lines of at most ``width`` pixels, except for longer words."""
-    face, lines = font(size), [""]
+    letters, lines = font(Face(size)), [""]
     for word in printable(text).split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and face.getlength(longer) > width:
+        if lines[-1] and letters.getlength(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer

@@ -33,7 +33,7 @@ def spelled(metrics: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in metrics.items():
         if isinstance(value, Estimate):
             found |= {key: value.value, f"{key}_low": value.low, f"{key}_high": value.high}
-        else:
+        elif not isinstance(value, list) or value:
             found[key] = spelled(value) if isinstance(value, Mapping) else value
     return found
 
@@ -54,7 +54,8 @@ def rounded(value: Any) -> Any:
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics`` as JSON: keys sorted, floats rounded to 6 digits, a newline at the end.
 
-    An `Estimate` is spelled as `spelled` says.
+    An `Estimate` is spelled as `spelled` says. Empty lists are left out, since `dvc plots` cannot
+    read them.
     """
     text = json.dumps(rounded(spelled(metrics)), indent=2, sort_keys=True, ensure_ascii=False)
     write_text(path, text + "\n")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from twincam.files.errors import UserError
 from twincam.images.bit_depth import colour_to_8_bits, grey_to_8_bits, raw_mode
 from twincam.images.formats import FORMATS, HEADER, is_preview, why_unreadable
 
@@ -48,6 +49,11 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 class BadImageError(Exception):
     """A file that cannot be used as an image; the message is the reason, without the path."""
+
+
+def changed_since_split(path: Path, reason: str) -> UserError:
+    """Return the error that the image at ``path`` is not the one in split.csv any more."""
+    return UserError(f"{path}: changed since the stage split ran ({reason}); run `dvc repro`")
 
 
 class Decoded(NamedTuple):

@@ -1,19 +1,15 @@
 """The file of a trained classifier: safetensors whose metadata is one sorted JSON."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
-from safetensors import SafetensorError, safe_open
 
-from twincam.files.atomic import write_bytes
 from twincam.files.errors import UserError
-from twincam.models.architectures import ARCHITECTURES
 from twincam.models.network import Network, create
 from twincam.models.weights import load_weights
+from twincam.models.weights_file import read_about, read_weights, write_weights
 
 FORMAT = "twincam-classifier-3"
 
@@ -32,9 +28,7 @@ def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, An
         "std": network.std,
         "preprocessing": preprocessing,
     }
-    state = {name: t.detach().cpu().contiguous() for name, t in network.module.state_dict().items()}
-    metadata = {"twincam": json.dumps(about, sort_keys=True)}
-    write_bytes(path, safetensors.torch.save(state, metadata=metadata))
+    write_weights(path, network.module, about)
 
 
 def read_classifier(path: Path) -> Network:
@@ -44,10 +38,8 @@ def read_classifier(path: Path) -> Network:
         UserError: the file is not a classifier of this program.
     """
     about = _about(path)
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     network = create(about["arch"], about["classes"], (tuple(about["mean"]), tuple(about["std"])))
-    load_weights(network, state, str(path))
+    load_weights(network, read_weights(path), str(path))
     network.module.eval()
     return network
 
@@ -87,11 +79,4 @@ def check_preprocessing(path: Path, preprocessing: Mapping[str, Any]) -> None:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["twincam"])
-    except (SafetensorError, TypeError, KeyError):
-        about = {}
-    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
-        raise UserError(f"{path}: expected a classifier of this pipeline; run `dvc repro train`")
-    return dict(about)
+    return read_about(path, FORMAT, "a classifier", "train")

@@ -252,12 +252,12 @@ class Match(NamedTuple):
         """Return whether exactly the network's tensors are given."""
         return not (self.missing or self.unexpected or self.misshapen)
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Describe what does not match."""
-        said = {"missing": self.missing, "unexpected": self.unexpected}
+        found = {"missing": self.missing, "unexpected": self.unexpected}
         words = [
             f"{len(names)} tensor{'s' * (len(names) > 1)} {what} (first: {names[0]})"
-            for what, names in said.items()
+            for what, names in found.items()
             if names
         ]
         if self.misshapen:

@@ -63,7 +63,7 @@ def _choose(
     if not fitting:
         count = sum(map(len, sets.values()))
         some = next(name for tensors in sets.values() for name in tensors)
-        what = found[0].in_words() if found else f"{count} tensors with other names (first: {some})"
+        what = found[0].describe() if found else f"{count} tensors with other names (first: {some})"
         raise UserError(f"{origin}: not the weights of {arch}: {what}; {_advice(sets, arch)}")
     first, *others = fitting
     for other in others:

@@ -193,8 +193,8 @@ def side_by_side(
 def plots(root: Path, commit: str, base: str) -> dict[str, Any]:
     """Return the Vega specification of every plot by name, with the data of both runs."""
     with tempfile.TemporaryDirectory() as pictures:
-        said = dvc(root, "plots", "diff", commit, "--json", "--out", pictures)
-    found = json.loads(said.replace(commit, base))["data"]
+        printed = dvc(root, "plots", "diff", commit, "--json", "--out", pictures)
+    found = json.loads(printed.replace(commit, base))["data"]
     return {
         name: versions[0]["content"]
         for name, versions in found.items()

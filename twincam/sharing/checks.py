@@ -91,7 +91,7 @@ def misplaced(folder: Path) -> str | None:
     with Repo(str(folder)) as repo:
         cached = {path: out.use_cache for path, out in outputs_of(repo).items()}
         seen = [path for path in cached if not repo.scm.is_ignored(str(folder / path))]
-    said = {
+    templates = {
         "git does not ignore {}; add it to the .gitignore beside it": [
             path for path in seen if cached[path]
         ],
@@ -102,7 +102,10 @@ def misplaced(folder: Path) -> str | None:
             path for path in cached if not cached[path] and path not in held
         ],
     }
-    return "; ".join(words.format(listed(paths)) for words, paths in said.items() if paths) or None
+    return (
+        "; ".join(words.format(listed(paths)) for words, paths in templates.items() if paths)
+        or None
+    )
 
 
 def graph_mismatch(folder: Path) -> str | None:

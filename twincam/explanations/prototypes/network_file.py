@@ -1,19 +1,15 @@
 """The file of a prototype network: safetensors with one sorted JSON of metadata."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
-from safetensors import SafetensorError, safe_open
-
 from twincam.explanations.prototypes.network import PrototypeNet
-from twincam.files.atomic import write_bytes
 from twincam.files.errors import UserError
-from twincam.models.architectures import ARCHITECTURES, HALF
+from twincam.models.architectures import HALF
 from twincam.models.network import create
 from twincam.models.weights import not_finite
+from twincam.models.weights_file import read_about, read_weights, write_weights
 
 FORMAT = "twincam-protopnet-2"
 
@@ -55,9 +51,7 @@ def save_prototype_net(
         "preprocessing": preprocessing,
         "sources": [source._asdict() for source in sources],
     }
-    state = {name: t.detach().cpu().contiguous() for name, t in net.state_dict().items()}
-    metadata = {"twincam": json.dumps(about, sort_keys=True)}
-    write_bytes(path, safetensors.torch.save(state, metadata=metadata))
+    write_weights(path, net, about)
 
 
 def read_prototype_net(path: Path) -> Stored:
@@ -66,9 +60,8 @@ def read_prototype_net(path: Path) -> Stored:
     Raises:
         UserError: the file is not a prototype network of this program, or is damaged.
     """
-    about = _about(path)
-    with safe_open(path, "pt") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    about = read_about(path, FORMAT, "a prototype network", "prototypes")
+    state = read_weights(path)
     count, channels = state["vectors"].shape
     network = create(about["arch"], about["classes"], HALF)
     net = PrototypeNet(network, about["after_block"], channels, count // len(about["classes"]))
@@ -83,16 +76,3 @@ def read_prototype_net(path: Path) -> Stored:
         raise UserError(f"{path}: {name} is not finite, expected numbers; train again")
     sources = tuple(Source(one["path"], tuple(one["centre"])) for one in about["sources"])
     return Stored(net.eval(), about["preprocessing"], sources)
-
-
-def _about(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["twincam"])
-    except (SafetensorError, TypeError, KeyError):
-        about = {}
-    if about.get("format") != FORMAT or about.get("arch") not in ARCHITECTURES:
-        raise UserError(
-            f"{path}: expected a prototype network of this pipeline; run `dvc repro prototypes`"
-        )
-    return dict(about)
