@@ -138,4 +138,4 @@ def test_maps_of_other_images_and_no_maps_end_in_one_line(folder: Path) -> None:
     write_array(folder / "heat" / "gradcam.npy", np.zeros((3, 2, 2), np.float32))
     assert "expected 8 maps, got an array of shape (3, 2, 2)" in user_error(run, folder=folder)
     (folder / "heat" / "gradcam.npy").unlink()
-    assert "no heat maps" in user_error(run, folder=folder)
+    assert "expected heat maps, found none" in user_error(run, folder=folder)
