@@ -16,9 +16,19 @@ def nearest(
     """
     k = min(k, similarity.shape[1])
     ranked = similarity if allowed is None else np.where(allowed, similarity, -np.inf)
-    indices = np.argsort(-ranked, axis=1, kind="stable")[:, :k]
+    indices = _first(-ranked, k)
     values = np.take_along_axis(ranked, indices, axis=1)
     return np.where(np.isneginf(values), -1, indices), np.where(np.isneginf(values), np.nan, values)
+
+
+def _first(distances: np.ndarray, k: int) -> np.ndarray:
+    """Return the indices ``[Q,k]`` that begin a stable sort of each row, without sorting it."""
+    last = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+    found = np.empty((len(distances), k), np.int64)
+    for row, candidates in enumerate(distances <= last):
+        near = np.flatnonzero(candidates)
+        found[row] = near[np.argsort(distances[row, near], kind="stable")[:k]]
+    return found
 
 
 def vote(labels: np.ndarray) -> np.ndarray:
