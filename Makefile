@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check evidence preset pull push diff experiments clean
+.PHONY: repro test check evidence preset pull push diff experiments profile clean
 
 repro: $(VENV)/.run
 	dvc repro
@@ -51,6 +51,12 @@ experiments: $(VENV)/.run
 	@dvc exp show --md --only-changed --drop '(?!$(COLUMNS)).*'
 	twincam experiments --over $(or $(OVER),seed)
 
+# Runs all stages again, or those in STAGES: seconds, peak memory and the slowest functions of each.
+profile: $(VENV)/.run
+	rm -rf .profile
+	TWINCAM_PROFILE=$(abspath .profile) dvc repro --force $(if $(STAGES),--single-item $(STAGES))
+	twincam profile .profile
+
 $(VENV)/.run: requirements.txt constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.txt
@@ -62,5 +68,5 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	touch $@
 
 clean:
-	rm -rf .checkpoints
+	rm -rf .checkpoints .profile
 	find . -name '.*.partial' -not -path './$(VENV)/*' -prune -exec rm -rf {} +

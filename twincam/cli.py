@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twincam.files.errors import UserError, run_stage
+from twincam.files.profiling import profile_table
 from twincam.files.project import project_root
 
 
@@ -43,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     experiments = commands.add_parser("experiments", help="average experiments over their seeds")
     experiments.add_argument("--over", default="seed", help="parameter that varies (default: seed)")
 
+    profile = commands.add_parser("profile", help="show what the stages of `make profile` cost")
+    profile.add_argument("folder", type=Path, help="folder of profiles")
+
     commands.add_parser("check", help="check the last commit before others build on it")
     return program
 
@@ -54,6 +58,8 @@ def main(argv: Sequence[str]) -> None:
         export(args.model, args.onnx)
     elif args.command == "preset":
         preset(args.name, args.params)
+    elif args.command == "profile":
+        print(profile_table(args.folder))
     else:
         on_project(args, project_root(Path.cwd()))
 

@@ -32,8 +32,11 @@ def run_stage(main: Callable[[list[str]], None], name: str) -> None:
     Any other exception is a bug in this program and keeps its traceback.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    from twincam.files.profiling import profiled
+
     try:
-        main(sys.argv[1:])
+        with profiled(name):
+            main(sys.argv[1:])
     except UserError as error:
         sys.exit(f"{name}: {error}")
     except OSError as error:

@@ -1,0 +1,77 @@
+"""What a stage costs: seconds, peak memory and the slowest functions, where someone asks.
+
+``make profile`` sets the environment variable `FOLDER`; no tracked file is written.
+"""
+
+import cProfile
+import json
+import os
+import pstats
+import re
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twincam.files.errors import UserError
+
+FOLDER = "TWINCAM_PROFILE"
+"""Environment variable that names the folder to write profiles to."""
+
+SLOWEST = 5
+
+BUILT_IN = re.compile(r"<(?:built-in )?method '?([\w.]+)'?.*>")
+"""How a profile names what is not written in Python."""
+
+
+@contextmanager
+def profiled(stage: str) -> Iterator[None]:
+    """Write what the block costs to ``<stage>.json`` and ``<stage>.prof`` in `FOLDER`, if set."""
+    if not (name := os.environ.get(FOLDER)):
+        yield
+        return
+    folder = Path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    profile, started = cProfile.Profile(), time.monotonic()
+    try:
+        with profile:
+            yield
+    finally:
+        seconds = time.monotonic() - started
+        profile.dump_stats(folder / f"{stage}.prof")
+        (folder / f"{stage}.json").write_text(json.dumps({"seconds": seconds, "peak_mb": _peak()}))
+
+
+def _peak() -> float:
+    """Return the most memory that this process or a child has held, in MB (10^6 bytes)."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(one).ru_maxrss for one in who) * 1024 / 1e6
+
+
+def profile_table(folder: Path) -> str:
+    """Return a Markdown table of the stages in ``folder``, the slowest first.
+
+    Functions are ranked by their own seconds, without those of the functions they call; the work of
+    other processes and threads is not in them.
+
+    Raises:
+        UserError: there are no profiles.
+    """
+    found = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    if not found:
+        raise UserError(f"{folder}: expected profiles, found none; run `make profile`")
+    rows = ["| stage | seconds | peak MB | slowest functions, own seconds |", "|---|---|---|---|"]
+    for stage in sorted(found, key=lambda name: -found[name]["seconds"]):
+        cost = found[stage]
+        slowest = ", ".join(_slowest(folder / f"{stage}.prof"))
+        rows.append(f"| {stage} | {cost['seconds']:.1f} | {cost['peak_mb']:.0f} | {slowest} |")
+    total = sum(cost["seconds"] for cost in found.values())
+    return "\n".join([*rows, f"| all | {total:.1f} | | |"])
+
+
+def _slowest(path: Path) -> list[str]:
+    functions = pstats.Stats(str(path)).get_stats_profile().func_profiles
+    ranked = sorted(functions.items(), key=lambda item: -item[1].tottime)[:SLOWEST]
+    names = [BUILT_IN.sub(r"\1", name) for name, _ in ranked]
+    return [f"{name} {cost.tottime:.1f}" for name, (_, cost) in zip(names, ranked, strict=True)]
