@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import hashlib
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -27,18 +27,20 @@ def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
     """Seed torch for the choice named ``names`` and allow only deterministic algorithms.
 
     Torch, BLAS and OpenMP use ``threads`` threads on any machine, since sums round differently when
-    divided among another number of threads. Freed memory is also kept for the next batch, which
-    changes no result.
+    divided among another number of threads. Freed memory is also kept for the next batch, and new
+    memory is not filled before it is written to, which changes no result.
     """
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
+    import torch.utils.deterministic
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     torch.manual_seed(derived_seed(seed, *names))
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 
@@ -52,6 +54,7 @@ def _keep_freed_memory() -> None:
 
 
 class Run(Block):
-    """Block ``run``: the number of threads a stage uses; another number may round differently."""
+    """Block ``run``: threads and runtime of a stage; other ones may round differently."""
 
     threads: Annotated[int, Field(ge=1, le=1024)]
+    runtime: Literal["auto", "torch", "onnxruntime"]

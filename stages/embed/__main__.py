@@ -9,8 +9,8 @@ from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
-from twincam.models.classifier import check_images, read_classifier
-from twincam.models.network import device
+from twincam.models.classifier import check_images
+from twincam.models.runtimes import read_compiled
 
 
 def main(argv: list[str]) -> None:
@@ -19,9 +19,8 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     split = read_split(args.split)
     make_torch_deterministic(0, "embed", threads=params.run.threads)
-    images, network = read_array(args.images), read_classifier(args.model)
+    images, network = read_array(args.images), read_compiled(args.model, params.run)
     check_images(args.model, images)
-    network.module.to(device())
     explained = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     logits, features, cams = embed(network, images, explained)
     with atomic_folder(args.embeddings) as folder:

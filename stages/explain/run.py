@@ -15,10 +15,11 @@ from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.twins.spaces import comparable
 from twincam.files.arrays import read_array, read_finite, read_masks
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_texts
-from twincam.models.classifier import check_images, read_classifier
+from twincam.models.classifier import check_images
 from twincam.models.embedded import Embedded, at
 from twincam.models.forward import BATCH, batches, embed, embed_batch
-from twincam.models.network import Network, device
+from twincam.models.network import Network
+from twincam.models.runtimes import read_compiled
 
 Neighbours = tuple[np.ndarray, np.ndarray]
 """Positions among the training images ``[Q,k]``, the nearest first, -1 for none; similarities."""
@@ -65,9 +66,8 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
     """
     make_torch_deterministic(0, "explain", threads=params.run.threads)
     split, images = read_split(args.split), read_array(args.images)
-    network = read_classifier(args.model)
+    network = read_compiled(args.model, params.run)
     check_images(args.model, images)
-    network.module.to(device())
     logits, features = (
         np.array(read_finite(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
     )

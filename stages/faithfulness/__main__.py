@@ -22,8 +22,8 @@ from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
-from twincam.models.classifier import check_images, read_classifier
-from twincam.models.network import device
+from twincam.models.classifier import check_images
+from twincam.models.runtimes import read_compiled
 
 
 def why_skipped(count: int, most: int, heat: Mapping[str, np.ndarray]) -> str:
@@ -60,8 +60,7 @@ def main(argv: list[str]) -> None:
             save_picture(picture, skipped_picture(reason))
         else:
             make_torch_deterministic(seed, "faithfulness", threads=params.run.threads)
-            network = read_classifier(args.model)
-            network.module.to(device())
+            network = read_compiled(args.model, params.run)
             rows = evaluated[chosen]
             images = read_array(args.images)
             logits = read_finite(args.embeddings / "logits.npy")[rows]

@@ -69,7 +69,7 @@ def classify_with(network: Network) -> Classify:
     @torch.inference_mode()
     def classify(inputs: Tensor) -> Tensor:
         pixels = inputs.contiguous(memory_format=torch.channels_last)
-        return network.head(pool(network.blocks(pixels)))
+        return network.head(pool(network.infer(pixels)))
 
     return classify
 

@@ -6,6 +6,7 @@ Every map here is Grad-CAM of the original margin at the last feature maps, in c
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +127,7 @@ def randomised(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
         network: in evaluation mode.
         seed: of the new weights.
     """
-    drawn = copy.deepcopy(network)
+    drawn = copy.deepcopy(replace(network, infer=network.blocks))
     numbered = [(f"block_{index}", block) for index, block in enumerate(drawn.blocks)]
     for name, part in [("head", drawn.head), *reversed(numbered)]:
         torch.manual_seed(derived_seed(seed, "faithfulness", "randomised", name))

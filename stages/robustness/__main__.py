@@ -29,8 +29,8 @@ from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.models.classifier import check_images, read_classifier
-from twincam.models.network import device
+from twincam.models.classifier import check_images
+from twincam.models.runtimes import read_compiled
 
 SHOWN = 24
 
@@ -78,9 +78,8 @@ def main(argv: list[str]) -> None:
     split, images, seed = read_split(args.split), read_array(args.images), params.seed
     classes = class_names(split)
     make_torch_deterministic(seed, "robustness", threads=params.run.threads)
-    network = read_classifier(args.model)
+    network = read_compiled(args.model, params.run)
     check_images(args.model, images)
-    network.module.to(device())
     chosen, reasons = choose(split, params.robustness.images, seed)
     details: dict[str, Any] = skipped("robustness", "; ".join(reasons)) if reasons else {}
     tables = []

@@ -19,8 +19,8 @@ from twincam.files.params import require_settings
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.images.parallel import in_order
-from twincam.models.classifier import check_preprocessing, read_classifier
-from twincam.models.network import device
+from twincam.models.classifier import check_preprocessing
+from twincam.models.runtimes import read_compiled
 from twincam.near_duplicates.copies import copies_of
 
 
@@ -55,9 +55,8 @@ def main(argv: list[str]) -> None:
     require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
     split = read_split(args.split)
     make_torch_deterministic(0, "deliver", threads=params.run.threads)
-    network = read_classifier(args.model)
+    network = read_compiled(args.model, params.run)
     check_preprocessing(args.model, params.prepare.model_dump())
-    network.module.to(device())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
         warn("stability", f"{loose} files in {args.external} are not in a class folder; ignored")

@@ -40,7 +40,7 @@ EVALUATED = np.flatnonzero(np.array(SPLITS) != "train")
 
 
 def most(folder: Path, images: int) -> None:
-    text = f"seed: 0\nrun: {{threads: 1}}\nfaithfulness: {{images: {images}}}\n"
+    text = f"seed: 0\nrun: {{threads: 1, runtime: auto}}\nfaithfulness: {{images: {images}}}\n"
     (folder / "params.yaml").write_text(text)
 
 

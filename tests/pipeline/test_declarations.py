@@ -124,7 +124,9 @@ def test_only_stages_choose_the_device() -> None:
         if "twincam.models.network.device" in imported_modules(file)
     }
     mains = {f"stages/{stage}/{file}.py" for stage in STAGES for file in ("__main__", "run")}
-    own_network = {"twincam/models/weights.py", "twincam/explanations/clip.py"}
+    own_network = {
+        f"twincam/{file}.py" for file in ("models/weights", "models/runtimes", "explanations/clip")
+    }
     assert chosen <= mains | own_network
 
 

@@ -13,7 +13,9 @@ from twincam.files.metrics import spelled
 
 def params(*removed: int) -> Params:
     settings = removing(*removed) if removed else LAST_LAYER
-    return Params(seed=0, run=Threads(threads=1), real_class="b", prototypes=settings)
+    return Params(
+        seed=0, run=Threads(threads=1, runtime="torch"), real_class="b", prototypes=settings
+    )
 
 
 def test_headlines_are_of_the_test_images_where_there_are_any() -> None:

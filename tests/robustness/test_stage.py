@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 def prepare(folder: Path, split: pd.DataFrame, most: int = 500) -> None:
     write_table(folder / "split.csv", split)
     write_array(folder / "images.npy", squares(split))
-    text = f"seed: 0\nrun: {{threads: 1}}\nrobustness: {{images: {most}}}\n"
+    text = f"seed: 0\nrun: {{threads: 1, runtime: auto}}\nrobustness: {{images: {most}}}\n"
     (folder / "params.yaml").write_text(text)
 
 

@@ -45,7 +45,7 @@ def brightness_network() -> Network:
         head.bias.copy_(-(levels**2) / 2)
     blocks = nn.Sequential(nn.Identity())
     module = nn.ModuleList([blocks, head]).eval()
-    return Network("", tuple(LEVELS), (0.0,) * 3, (1.0,) * 3, module, blocks, head)
+    return Network("", tuple(LEVELS), (0.0,) * 3, (1.0,) * 3, module, blocks, head, blocks)
 
 
 def grey(share: float, size: tuple[int, int] = (100, 100)) -> Image.Image:
@@ -82,7 +82,7 @@ class Run:
     def prepared(self, settings: Prepare) -> None:
         """Write how the images are prepared."""
         write_settings(self.preprocessing, settings.model_dump())
-        params = {"run": {"threads": 1}, "prepare": settings.model_dump()}
+        params = {"run": {"threads": 1, "runtime": "auto"}, "prepare": settings.model_dump()}
         self.params.write_text(json.dumps(params))
 
     def add(self, path: str, split: str, picture: Image.Image, **options: object) -> None:
@@ -117,7 +117,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def with_brightness(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a run with an image that no delivery flips, and no other source."""
-    monkeypatch.setattr("stages.stability.__main__.read_classifier", lambda _: brightness_network())
+    monkeypatch.setattr("stages.stability.__main__.read_compiled", lambda *_: brightness_network())
     monkeypatch.setattr("stages.stability.__main__.check_preprocessing", lambda *_: None)
     run.add("bright/train.png", "train", grey(0.9))
     run.add("dark/steady.png", "val", grey(0.1))

@@ -21,7 +21,7 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
     Raises:
         UserError: features or logits are NaN or infinite.
     """
-    maps = run_blocks(network, images, len(network.blocks))
+    maps = finite(network, network.infer(to_inputs(network, images)))
     features = pool(maps)
     logits = network.head(features)
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
@@ -73,9 +73,20 @@ def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     Raises:
         UserError: an activation is NaN or infinite.
     """
-    frozen = network.blocks[:until].eval()
-    pixels = torch.from_numpy(np.array(images)).to(device_of(network))
-    maps: Tensor = frozen(normalise(network, pixels))
+    return finite(network, network.blocks[:until].eval()(to_inputs(network, images)))
+
+
+def to_inputs(network: Network, images: np.ndarray) -> Tensor:
+    """Return bytes ``[B,H,W,3]`` as normalised input ``[B,3,H,W]`` on the network's device."""
+    return normalise(network, torch.from_numpy(np.array(images)).to(device_of(network)))
+
+
+def finite(network: Network, maps: Tensor) -> Tensor:
+    """Return the feature ``maps``.
+
+    Raises:
+        UserError: one is NaN or infinite.
+    """
     if not torch.isfinite(maps).all():
         raise UserError(
             f"{network.arch} gives activations that are not finite, expected numbers; "

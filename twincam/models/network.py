@@ -4,7 +4,7 @@ Every architecture here ends in global average pooling and one linear layer, so 
 ``logits = head(mean over cells of feature_maps)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,8 @@ class Network:
     ``module``.
 
     ``blocks`` maps normalised images ``[N,3,H,W]`` to feature maps ``[N,C,h,w]``; ``head`` maps
-    their means over cells ``[N,C]`` to logits ``[N,K]``.
+    their means over cells ``[N,C]`` to logits ``[N,K]``. ``infer`` computes the same as ``blocks``
+    without gradients; where it is compiled, it does not see later changes of weights.
     """
 
     arch: str
@@ -30,6 +31,7 @@ class Network:
     module: nn.Module
     blocks: nn.Sequential
     head: nn.Linear
+    infer: Callable[[Tensor], Tensor]
 
 
 def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> Network:
@@ -40,7 +42,7 @@ def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> N
     head = nn.Linear(old_head.in_features, len(classes))
     setattr(module, architecture.HEAD, head)
     blocks = nn.Sequential(*architecture.blocks(module))
-    return Network(arch, tuple(classes), *normalisation, module, blocks, head)
+    return Network(arch, tuple(classes), *normalisation, module, blocks, head, blocks)
 
 
 def device() -> torch.device:

@@ -1,0 +1,70 @@
+"""A compiled network gives what torch gives, the same bits each time, and torch where asked."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+
+from tests.fitted import IMAGES
+from twincam.determinism import Run, make_torch_deterministic
+from twincam.models.architectures import ARCHITECTURES, HALF
+from twincam.models.forward import embed, embed_batch, to_inputs
+from twincam.models.network import Network, create
+from twincam.models.runtimes import compiled
+
+AUTO = Run(threads=1, runtime="auto")
+
+
+def network(arch: str = "efficientnet_lite0") -> Network:
+    make_torch_deterministic(0, "test", threads=1)
+    made = create(arch, ("a", "b"), HALF)
+    made.module.train()
+    for _ in range(3):
+        made.module(torch.rand(4, 3, 64, 64) * 2 - 1)
+    made.module.eval()
+    return made
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_compiled_network_gives_the_same_as_torch(arch: str) -> None:
+    plain = network(arch)
+    fast = compiled(plain, AUTO)
+    for size in (64, 96):
+        images = np.random.default_rng(size).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
+        pairs = zip(embed_batch(plain, images), embed_batch(fast, images), strict=True)
+        for expected, found in pairs:
+            assert np.ptp(expected) > 1e-3
+            np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_any_number_of_images() -> None:
+    plain = network()
+    forward, inputs = compiled(plain, AUTO).infer, to_inputs(plain, IMAGES)
+    expected = plain.blocks(inputs).detach()
+    for count in (4, 1, 3, 2, 4, 1):
+        assert torch.allclose(forward(inputs[:count]), expected[:count], atol=1e-4)
+
+
+def test_the_same_bits_each_time_and_in_another_session() -> None:
+    rows = np.arange(len(IMAGES))
+    first, again = (embed(compiled(network(), AUTO), IMAGES, rows, maps=True) for _ in range(2))
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "place", "stays"),
+    [
+        ("auto", "cpu", False),
+        ("onnxruntime", "cpu", False),
+        ("torch", "cpu", True),
+        ("auto", "meta", True),
+        ("torch", "meta", True),
+    ],
+)
+def test_torch_stays_where_asked_and_where_auto_finds_another_device(
+    runtime: Literal["auto", "torch", "onnxruntime"], place: str, stays: bool
+) -> None:
+    plain = network()
+    plain.module.to(place)
+    assert (compiled(plain, Run(threads=1, runtime=runtime)).infer is plain.blocks) == stays
