@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 from twincam.files.errors import UserError
@@ -98,11 +99,20 @@ def user_error(call: Callable[..., object], **arguments: object) -> str:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clone in which the tiny pipeline has run and is committed; do not change it."""
-    folder = clone_project(tmp_path_factory.mktemp("finished"))
-    change_params(folder, TINY)
-    run_in(folder, "dvc", "repro")
-    commit(folder, "run")
+    """Return a clone in which the tiny pipeline has run and is committed; do not change it.
+
+    One process of pytest-xdist makes it for all.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = shared / "finished"
+    with FileLock(shared / "finished.lock"):
+        if not folder.is_dir():
+            made = clone_project(tmp_path_factory.mktemp("making"))
+            change_params(made, TINY)
+            run_in(made, "dvc", "repro")
+            commit(made, "run")
+            made.rename(folder)
     return folder
 
 
