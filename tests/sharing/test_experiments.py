@@ -127,8 +127,8 @@ def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project
     run_in(project, "dvc", "add", "--quiet", "data/own")
     commit(project, "own images")
     own = ["-S", "data.root=data/own", "-S", "data.info=data/none"]
-    run_in(project, "dvc", "exp", "run", "--queue", "-S", "seed=1")
-    run_in(project, "dvc", "exp", "run", "--queue", *own)
+    run_in(project, "dvc", "exp", "run", "--queue", "-S", "seed=1", "evaluate")
+    run_in(project, "dvc", "exp", "run", "--queue", *own, "evaluate")
     run_in(project, "dvc", "queue", "start", "--jobs", "2")
     try:
         states = wait_for_queue(project)

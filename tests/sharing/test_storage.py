@@ -69,26 +69,39 @@ def test_from_push_to_a_working_clone(project: Path, storage: Storage, tmp_path:
     assert "up to date" in run_in(colleague, "dvc", "status").stdout
 
 
-def test_missing_and_corrupted_objects_are_named_and_a_repro_still_works(
-    project: Path, storage: Storage, tmp_path: Path
-) -> None:
+MODEL, PAGE = "models/classifier.safetensors", "reports/index.html"
+
+
+def damaged(project: Path, storage: Storage, folder: Path) -> Path:
+    """Push, damage two objects and return a clone for which a pull has named them."""
     use(project, storage)
     sharing(project, "push")
-    model, page = "models/classifier.safetensors", "reports/index.html"
-    damage(storage, hash_of(project, model), None)
-    damage(storage, hash_of(project, page), b"not what it was")
-
-    colleague = clone_of(project, tmp_path / "colleague", storage)
+    damage(storage, hash_of(project, MODEL), None)
+    damage(storage, hash_of(project, PAGE), b"not what it was")
+    colleague = clone_of(project, folder, storage)
     message = failure(colleague, "pull")
-    assert f"missing: {model}" in message
-    assert f"corrupted: {page}" in message
+    assert f"missing: {MODEL}" in message
+    assert f"corrupted: {PAGE}" in message
     assert "2 files" in message
-    run_in(colleague, "dvc", "repro")
-    assert "up to date" in run_in(colleague, "dvc", "status").stdout
-    assert run_in(colleague, "git", "status", "--short").stdout == ""
+    return colleague
 
+
+def test_a_repro_works_where_objects_are_missing_and_corrupted(
+    project: Path, tmp_path: Path
+) -> None:
+    with SERVERS["folder"](tmp_path / "served") as storage:
+        colleague = damaged(project, storage, tmp_path / "colleague")
+        run_in(colleague, "dvc", "repro")
+        assert "up to date" in run_in(colleague, "dvc", "status").stdout
+        assert run_in(colleague, "git", "status", "--short").stdout == ""
+
+
+def test_missing_and_corrupted_objects_are_named_and_pushed_again(
+    project: Path, storage: Storage, tmp_path: Path
+) -> None:
+    damaged(project, storage, tmp_path / "colleague")
     assert "pushed 1 files" in sharing(project, "push")
-    damage(storage, hash_of(project, page), None)
+    damage(storage, hash_of(project, PAGE), None)
     assert "pushed 1 files" in sharing(project, "push")
     again = clone_of(project, tmp_path / "again", storage)
     sharing(again, "pull", "--all")
