@@ -70,11 +70,10 @@ def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(proj
     run_in(project, "dvc", "add", "data/my cats")
     commit(project, "own images")
     root = "data.root=data/my cats"
-    own_data = ("-S", root, "-S", "data.info=data/none")
-    first = run_in(project, "dvc", "exp", "run", *own_data, "panels")
+    first = run_in(project, "dvc", "exp", "run", "-S", root, "-S", "data.info=data/none")
     assert ran(first.stdout)[:2] == ["split", "prepare"]
-    second = run_in(project, "dvc", "exp", "run", "-S", "explain.twins=2", "panels")
-    assert ran(second.stdout) == ["explain", "panels"]
+    second = run_in(project, "dvc", "exp", "run", "-S", "explain.twins=2")
+    assert ran(second.stdout) == ["explain", "panels", "report"]
 
     run_in(project, "git", "restore", "--staged", "--worktree", *CHANGED)
     run_in(project, "dvc", "checkout")
