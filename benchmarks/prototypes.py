@@ -363,7 +363,7 @@ def main() -> None:
         settings = Settings(read_params(params, Params).protopnet, penalties)
 
         labels = split["label"].map(class_names(split).index).to_numpy()
-        examples = LabelledImages(images, torch.tensor(labels))
+        examples = LabelledImages(images, torch.tensor(labels), split["group"].to_numpy())
         for part in ("folds", "unequal"):
             if part in args.parts:
                 runs = {}

@@ -11,6 +11,7 @@ from twincam.training.params import Training
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 LABELS = torch.tensor([0, 1] * 6)
 SETTINGS = Training(
+    method="fine_tune",
     unfreeze_from=3,
     views=3,
     augmentations=["flip", "crop", "compress", "blur"],

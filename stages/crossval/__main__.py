@@ -1,13 +1,14 @@
 """Score every training image by a model that did not train on it."""
 
+from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.folds import divide, refits, too_few, with_logits
 from stages.crossval.params import Params
-from stages.crossval.summary import contradicted, headlines, summarise
+from stages.crossval.summary import beside_linear_probe, contradicted, headlines, summarise
 from stages.crossval.twins import empty_table, fidelity_table, measure
 from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
@@ -16,7 +17,7 @@ from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.refits import RunFiles, refitted
+from twincam.training.refits import Evaluate, Results, RunFiles, held_out_logits, refitted
 
 
 def main(argv: list[str]) -> None:
@@ -49,27 +50,39 @@ def main(argv: list[str]) -> None:
             args.contradicted,
             pd.DataFrame(columns=["id", "path", "label", "predicted", "p_label"]),
         )
-        write_metrics(args.details, details := skipped("crossval", reason))
+        details: dict[str, Any] = skipped("crossval", reason)
+        write_metrics(args.details, details)
         write_metrics(args.metrics, headlines(details))
         return
     divided = divide(train, params.crossval, params.seed)
     labels = split["label"].map(classes.index).to_numpy()
-    with refitted(
-        "crossval",
-        params,
-        (split, images),
-        list(refits(divided)),
-        partial(measure, images=images, labels=labels),
-        RunFiles((args.images, args.split), args.weights_file, args.checkpoints),
-    ) as found:
-        scored = divided.drop(columns="row")
-        scored[logits] = np.concatenate([one["logits"] for one in found])
+    files = RunFiles((args.images, args.split), args.weights_file, args.checkpoints)
+    data, plan = (split, images), list(refits(divided))
+    with ExitStack() as finished:
+
+        def refits_of(params: Params, evaluate: Evaluate) -> list[Results]:
+            return finished.enter_context(refitted("crossval", params, data, plan, evaluate, files))
+
+        found = refits_of(params, partial(measure, images=images, labels=labels))
+        scored = with_logits(divided, found, classes)
+        details = summarise(scored, classes, params.seed)
+        if params.train.method == "fine_tune":
+            probed = refits_of(as_linear_probe(params), held_out_logits(images))
+            control = with_logits(divided, probed, classes)
+            details |= beside_linear_probe(scored, control, classes, params.seed)
         paths = train.set_index("id")["path"]
         write_table(args.out_of_fold, scored)
         write_table(args.twins, fidelity_table(scored, found, classes))
         write_table(args.contradicted, contradicted(scored, paths, classes))
-        write_metrics(args.details, details := summarise(scored, classes, params.seed))
+        write_metrics(args.details, details)
         write_metrics(args.metrics, headlines(details))
+
+
+def as_linear_probe(params: Params) -> Params:
+    """Return ``params`` with nothing fine-tuned."""
+    return params.model_copy(
+        update={"train": params.train.model_copy(update={"method": "linear_probe"})}
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from twincam.files.metrics import Estimate
-from twincam.statistics.estimates import share
+from twincam.statistics.estimates import difference, share
 from twincam.statistics.intervals import logit_interval, majority_share, stratified_resamples
 from twincam.statistics.ranking import mean_auc
 
@@ -26,6 +26,31 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Estimate | float]:
     return {"accuracy": details["accuracy"], **({"roc_auc": auc.value} if auc else {})}
 
 
+def accuracy_by_image(scored: pd.DataFrame, classes: Sequence[str]) -> pd.Series:
+    """Return, by id, the share of its repeats in which each image is classified correctly."""
+    predicted = np.array(classes)[probabilities(scored, classes).argmax(axis=1)]
+    right = pd.Series(predicted == scored["label"], dtype=float)
+    return right.groupby(scored["id"]).mean()
+
+
+def beside_linear_probe(
+    scored: pd.DataFrame, probed: pd.DataFrame, classes: Sequence[str], seed: int
+) -> dict[str, Estimate]:
+    """Return the accuracy of the linear probe, and how much higher the classifier's is.
+
+    Args:
+        scored: as in `summarise`.
+        probed: the same images in the same order, scored by linear probes.
+        classes: the labels.
+        seed: of the bootstrap of the difference, paired by image.
+    """
+    own, control = (accuracy_by_image(table, classes).to_numpy() for table in (scored, probed))
+    return {
+        "accuracy_linear_probe": share(control),
+        "accuracy_over_linear_probe": difference(own, control, seed, "crossval", "linear probe"),
+    }
+
+
 def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, Any]:
     """Return the accuracy and its spread, the AUC and the recalls, out of fold.
 
@@ -40,7 +65,7 @@ def summarise(scored: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[s
     """
     p = probabilities(scored, classes)
     right = pd.Series(np.array(classes)[p.argmax(axis=1)] == scored["label"], dtype=float)
-    by_image = right.groupby(scored["id"]).mean()
+    by_image = accuracy_by_image(scored, classes)
     label = scored.groupby("id")["label"].first()
     by_fold = right.groupby([scored["repeat"], scored["fold"]]).mean()
     by_repeat = right.groupby(scored["repeat"]).mean()

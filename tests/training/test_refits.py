@@ -30,7 +30,7 @@ LOGITS = held_out_logits(IMAGES)
 def results(
     plan: list[Refit], folder: Path, labels: torch.Tensor = LABELS, training: Training = QUICK
 ) -> list[Results]:
-    data = LabelledImages(IMAGES, labels)
+    data = LabelledImages(IMAGES, labels, np.arange(len(IMAGES)))
     return list(refit(network(), data, plan, LOGITS, Recipe(training, 0), folder))
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from twincam.files.errors import UserError
-from twincam.models.network import Network, create
+from twincam.models.network import Network, create, truncate
 from twincam.models.weights import load_weights
 from twincam.models.weights_file import read_about, read_weights, write_weights
 
-FORMAT = "twincam-classifier-3"
+FORMAT = "twincam-classifier-4"
 
 
 def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
@@ -23,6 +23,7 @@ def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, An
     about = {
         "format": FORMAT,
         "arch": network.arch,
+        "last_block": network.last_block,
         "classes": network.classes,
         "mean": network.mean,
         "std": network.std,
@@ -38,7 +39,9 @@ def read_classifier(path: Path) -> Network:
         UserError: the file is not a classifier of this program.
     """
     about = _about(path)
-    network = create(about["arch"], about["classes"], (tuple(about["mean"]), tuple(about["std"])))
+    normalisation = tuple(about["mean"]), tuple(about["std"])
+    whole = create(about["arch"], about["classes"], normalisation)
+    network = truncate(whole, about["last_block"])
     load_weights(network, read_weights(path), str(path))
     network.module.eval()
     return network

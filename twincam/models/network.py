@@ -1,11 +1,12 @@
 """A classifier split into blocks, head and normalisation; the receptive field of its cells.
 
-Every architecture here ends in global average pooling and one linear layer, so that for an image
-``logits = head(mean over cells of feature_maps)``.
+Every network here ends in global average pooling and one linear layer, so that for an image
+``logits = head(mean over cells of feature_maps)``. With ``last_block`` the later blocks of its
+architecture are left out.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class Network:
     blocks: nn.Sequential
     head: nn.Linear
     infer: Callable[[Tensor], Tensor]
+    last_block: int | None = None
 
 
 def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> Network:
@@ -43,6 +45,25 @@ def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> N
     setattr(module, architecture.HEAD, head)
     blocks = nn.Sequential(*architecture.blocks(module))
     return Network(arch, tuple(classes), *normalisation, module, blocks, head, blocks)
+
+
+def truncate(network: Network, last_block: int | None) -> Network:
+    """Return ``network`` without the blocks after ``last_block``, with a new head.
+
+    Args:
+        network: on the CPU.
+        last_block: from 0; null keeps the network as it is.
+    """
+    if last_block is None:
+        return network
+    blocks = network.blocks[: last_block + 1]
+    with torch.no_grad():
+        channels = blocks.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+    head = nn.Linear(channels, len(network.classes))
+    module = nn.ModuleDict({"blocks": blocks, "head": head})
+    return replace(
+        network, module=module, blocks=blocks, head=head, infer=blocks, last_block=last_block
+    )
 
 
 def device() -> torch.device:

@@ -1,18 +1,36 @@
 """Block ``model``; importing it loads no torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from twincam.files.params import Block, one_of
 from twincam.models.architectures import ARCHITECTURES
 
 
 class Model(Block):
-    """Block ``model``: the architecture, and where its initial weights come from."""
+    """Block ``model``: the architecture, its last block, and where its weights come from."""
 
     arch: Annotated[str, one_of(ARCHITECTURES)]
     weights: Literal["imagenet", "file", "none"]
     weights_file: str
     normalisation: Literal["native", "half"]
+    last_block: Annotated[int, Field(ge=0)] | None
+
+    @model_validator(mode="after")
+    def _ends_in_a_block(self) -> Self:
+        if self.last_block is not None:
+            whole = self.model_copy(update={"last_block": None})
+            first = "null (the architecture's last) or 0"
+            require_block(whole, "model.last_block", self.last_block, first=first)
+        return self
+
+
+def block_count(model: Model) -> int:
+    """Return the number of blocks of the network of ``model``."""
+    if model.last_block is None:
+        return ARCHITECTURES[model.arch].BLOCK_COUNT
+    return model.last_block + 1
 
 
 def require_block(
@@ -30,7 +48,7 @@ def require_block(
     Raises:
         ValueError: it has no such block.
     """
-    last = ARCHITECTURES[model.arch].BLOCK_COUNT - (0 if past_last else 1)
+    last = block_count(model) - (0 if past_last else 1)
     if not 0 <= number <= last:
         meaning = f" ({past_last})" if past_last else ""
         raise ValueError(

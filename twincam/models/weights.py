@@ -8,7 +8,7 @@ from torch import Tensor
 
 from twincam.files.errors import UserError
 from twincam.models.architectures import ARCHITECTURES, HALF
-from twincam.models.network import Network, create, device
+from twincam.models.network import Network, create, device, truncate
 from twincam.models.params import Model
 from twincam.models.state_dicts import Match, matches, tensor_sets
 
@@ -130,7 +130,8 @@ def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) ->
         UserError: the weights are not available or do not fit.
     """
     normalisation = ARCHITECTURES[model.arch].NORMALISATION
-    network = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
-    load_pretrained(network, model.weights, weights_file)
+    whole = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
+    load_pretrained(whole, model.weights, weights_file)
+    network = truncate(whole, model.last_block)
     network.module.to(device()).to(memory_format=torch.channels_last)
     return network

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,13 +46,9 @@ def augmented_inputs(
         seed: of the augmentations and of the choice among the kept views.
     """
 
-    def view(number: int, index: int) -> np.ndarray:
-        image = images[rows[index]]
-        rng = generator(seed, "view", number, index)
-        return augment(image, views.augmentations, rng) if number else image
-
     def fresh(epoch: int, indices: np.ndarray) -> Tensor:
-        return run_blocks(network, np.stack([view(epoch, int(i)) for i in indices]), cut)
+        squares = augmented(images, rows, views.augmentations, (seed, epoch), indices)
+        return run_blocks(network, squares, cut)
 
     shape = run_blocks(network, images[:1], cut).shape[1:]
     gigabytes = views.views * len(rows) * int(np.prod(shape)) * 4 / 1e9
@@ -73,6 +69,33 @@ def augmented_inputs(
             return activations.contiguous(memory_format=torch.channels_last)
 
         yield cached
+
+
+def augmented(
+    images: np.ndarray,
+    rows: np.ndarray,
+    augmentations: Sequence[str],
+    view: tuple[int, int],
+    indices: np.ndarray,
+) -> np.ndarray:
+    """Return one view of each of ``images[rows[indices]]``, bytes ``[B,H,W,3]``.
+
+    Args:
+        images: bytes ``[M,H,W,3]``.
+        rows: ``[N]``.
+        augmentations: their names.
+        view: the seed, and the number of the view; number 0 is not augmented.
+        indices: places in ``rows``, ``[B]``.
+    """
+    seed, number = view
+    if not number:
+        return images[rows[indices]]
+    return np.stack(
+        [
+            augment(images[rows[i]], augmentations, generator(seed, "view", number, int(i)))
+            for i in indices
+        ]
+    )
 
 
 def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:

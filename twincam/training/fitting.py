@@ -253,5 +253,10 @@ def _evaluate(tail: nn.ModuleList, val: LabelledInputs, size: int) -> tuple[floa
     tail.eval()
     parts = batches(len(val.labels), size)
     logits = torch.cat([_logits(tail, val.inputs(0, indices)).cpu() for indices in parts])
-    loss = nn.functional.cross_entropy(logits, val.labels)
-    return loss.item(), float((logits.argmax(1) == val.labels).float().mean())
+    return cross_entropy_and_accuracy(logits, val.labels)
+
+
+def cross_entropy_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the mean cross-entropy of ``logits`` ``[N,K]`` and the share predicted as labelled."""
+    loss = nn.functional.cross_entropy(logits, labels)
+    return loss.item(), float((logits.argmax(1) == labels).float().mean())

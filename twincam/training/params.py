@@ -19,8 +19,12 @@ class AugmentedViews(Block):
 
 
 class Training(AugmentedViews):
-    """Block ``train``: how a classifier is fitted."""
+    """Block ``train``: how a classifier is fitted.
 
+    A linear probe uses the views only.
+    """
+
+    method: Literal["fine_tune", "linear_probe"]
     unfreeze_from: Annotated[int, Field(ge=0)]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=2, le=4096)]

@@ -1,6 +1,6 @@
 """Retrain the classifier on subsets of the images, and evaluate it on the images held out.
 
-The frozen blocks run once for all subsets: every refit samples its views from the same activations.
+What is frozen runs once for all subsets: every refit samples its views from the same activations.
 """
 
 import shutil
@@ -22,11 +22,13 @@ from twincam.files.messages import warn
 from twincam.files.tables import class_names
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
+from twincam.models.runtimes import compiled
 from twincam.models.weights import initial_network
 from twincam.training.activations import Inputs, augmented_inputs
 from twincam.training.checkpoints import run_key
 from twincam.training.fitting import LabelledInputs, Recipe, divergence_warning, fit
 from twincam.training.params import ClassifierParams
+from twincam.training.probing import fit_probe, pooled_views
 
 
 class Refit(NamedTuple):
@@ -37,10 +39,14 @@ class Refit(NamedTuple):
 
 
 class LabelledImages(NamedTuple):
-    """Images, bytes ``[N,H,W,3]``, and their class indices, int64 ``[N]``."""
+    """Images, bytes ``[N,H,W,3]``, their class indices, int64 ``[N]``, and groups ``[N]``.
+
+    Images of a group are copies or belong together.
+    """
 
     images: np.ndarray
     labels: Tensor
+    groups: np.ndarray
 
 
 class RunFiles(NamedTuple):
@@ -92,11 +98,14 @@ def refitted(
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     classes = class_names(split)
     network = initial_network(params.model, files.weights_file, classes)
+    if params.train.method == "linear_probe":
+        network = compiled(network, params.run)
     key = run_key(params, (*files.inputs, files.weights_file))
     folder = files.checkpoints / f"{stage}-{key}"
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
     recipe = Recipe(params.train, params.seed)
-    results = refit(network, LabelledImages(images, labels), plan, evaluate, recipe, folder)
+    data = LabelledImages(images, labels, split["group"].to_numpy())
+    results = refit(network, data, plan, evaluate, recipe, folder)
     yield list(results)
     shutil.rmtree(folder)
 
@@ -111,8 +120,8 @@ def refit(
 ) -> Iterator[Results]:
     """Yield the results of ``evaluate`` for each refit of ``plan``.
 
-    Each refit starts from the weights of ``network`` with a new head and keeps the last epoch: none
-    is selected.
+    Each refit starts from the weights of ``network`` with a new head. Fine-tuning keeps the last
+    epoch: none is selected.
 
     Args:
         network: before training; changed in place.
@@ -124,34 +133,57 @@ def refit(
             repeated.
     """
     rows = np.unique(np.concatenate([part.train for part in plan]))
-    start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
-    training, seed = recipe
-    cut = training.unfreeze_from
-    with augmented_inputs(network, data.images, rows, cut, training, seed) as inputs:
+    learning = _probing if recipe.training.method == "linear_probe" else _fine_tuning
+    with learning(network, data, rows, recipe) as learn:
         for number, part in enumerate(plan):
             file = checkpoints / f"{number}.npz"
             if not file.is_file():
-                network.module.load_state_dict(start)
-                train = LabelledInputs(
-                    _chosen(inputs, np.searchsorted(rows, part.train)), data.labels[part.train]
-                )
-                _train_from_new_head(network, train, recipe, number)
+                learn(part.train, number)
                 with atomic_path(file) as partial, partial.open("wb") as opened:
                     np.savez(opened, allow_pickle=False, **evaluate(network, part))
             yield _read_results(file)
 
 
-def _train_from_new_head(
-    network: Network, train: LabelledInputs, recipe: Recipe, number: int
-) -> None:
-    """Train with a new head for the refit ``number``, from 0; leave it in evaluation mode."""
-    own = recipe._replace(seed=derived_seed(recipe.seed, "refit", number))
-    torch.manual_seed(own.seed)
-    network.head.reset_parameters()
-    history, last = fit(network, train, None, own)
-    if message := divergence_warning(history, last, len(network.classes), own.training):
-        warn(f"refit {number + 1}", message)
+Learn = Callable[[np.ndarray, int], None]
+"""Trains the network on some rows for the refit of a number, from 0; leaves it in evaluation
+mode."""
+
+
+@contextmanager
+def _fine_tuning(
+    network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe
+) -> Iterator[Learn]:
+    start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+    training, seed = recipe
+    cut = training.unfreeze_from
+    with augmented_inputs(network, data.images, rows, cut, training, seed) as inputs:
+
+        def learn(train: np.ndarray, number: int) -> None:
+            own = recipe._replace(seed=derived_seed(seed, "refit", number))
+            network.module.load_state_dict(start)
+            torch.manual_seed(own.seed)
+            network.head.reset_parameters()
+            chosen = _chosen(inputs, np.searchsorted(rows, train))
+            history, last = fit(network, LabelledInputs(chosen, data.labels[train]), None, own)
+            if message := divergence_warning(history, last, len(network.classes), training):
+                warn(f"refit {number + 1}", message)
+            network.module.eval()
+
+        yield learn
+
+
+@contextmanager
+def _probing(
+    network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe
+) -> Iterator[Learn]:
     network.module.eval()
+    features = pooled_views(network, data.images, rows, *recipe)
+
+    def learn(train: np.ndarray, _number: int) -> None:
+        chosen = features[:, np.searchsorted(rows, train)]
+        fit_probe(network, chosen, data.labels[train].numpy(), data.groups[train])
+
+    yield learn
 
 
 def _read_results(path: Path) -> Results:

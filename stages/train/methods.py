@@ -1,0 +1,89 @@
+"""The ways to fit a classifier: fine-tuning, or a linear probe."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stages.train.params import Params
+from twincam.files.messages import warn
+from twincam.models.network import Network
+from twincam.models.runtimes import compiled
+from twincam.training.activations import augmented_inputs
+from twincam.training.fitting import (
+    Epoch,
+    LabelledInputs,
+    Recipe,
+    cross_entropy_and_accuracy,
+    divergence_warning,
+    fit,
+)
+from twincam.training.probing import fit_probe, pooled_views
+from twincam.training.refits import LabelledImages
+
+Fitted = tuple[list[Epoch], dict[str, Any]]
+"""The history, and what describes the classifier kept."""
+
+
+def fine_tune(
+    network: Network, data: LabelledImages, split: pd.Series, params: Params, checkpoint: Path
+) -> Fitted:
+    """Train the last blocks and the head of ``network``, in place.
+
+    With a test split, the epoch of lowest validation loss is kept, else the last.
+
+    Args:
+        network: before training.
+        data: all images.
+        split: of each image, ``[N]``.
+        params: of the stage.
+        checkpoint: training resumes from it.
+    """
+    select_on_val = bool((split == "test").any())
+    train, val = (np.flatnonzero(split == name) for name in ("train", "val"))
+    cut, seed = params.train.unfreeze_from, params.seed
+    plain = params.train.model_copy(update={"views": 1})
+    with (
+        augmented_inputs(network, data.images, train, cut, params.train, seed) as train_inputs,
+        augmented_inputs(network, data.images, val, cut, plain, seed) as val_inputs,
+    ):
+        history, kept = fit(
+            network,
+            LabelledInputs(train_inputs, data.labels[train]),
+            LabelledInputs(val_inputs, data.labels[val]),
+            Recipe(params.train, seed),
+            select_on_val=select_on_val,
+            checkpoint=checkpoint,
+        )
+    if message := divergence_warning(history, kept, len(network.classes), params.train):
+        warn("train", message)
+    return history, {**vars(history[kept - 1]), "epoch_chosen_on_val": select_on_val}
+
+
+def probe(network: Network, data: LabelledImages, split: pd.Series, params: Params) -> Fitted:
+    """Fit the head of ``network``, in place, and nothing else.
+
+    The history is one epoch with a learning rate of 0.
+
+    Args:
+        network: with its initial weights.
+        data: all images.
+        split: of each image, ``[N]``.
+        params: of the stage.
+    """
+    network.module.eval()
+    looking = compiled(network, params.run)
+    train, val = (np.flatnonzero(split == name) for name in ("train", "val"))
+    plain = params.train.model_copy(update={"views": 1})
+    features = pooled_views(looking, data.images, train, params.train, params.seed)
+    fit_probe(network, features, data.labels[train].numpy(), data.groups[train])
+    held_out = pooled_views(looking, data.images, val, plain, params.seed)
+    scores: list[float] = []
+    for found, rows in ((features, train), (held_out, val)):
+        with torch.no_grad():
+            logits = network.head(torch.from_numpy(found[0]).to(network.head.weight.device))
+        scores += cross_entropy_and_accuracy(logits.cpu(), data.labels[rows])
+    epoch = Epoch(1, 0.0, *scores)
+    return [epoch], {**vars(epoch), "epoch_chosen_on_val": False}

@@ -1,0 +1,112 @@
+"""A linear probe: logistic regression on the pooled features of a network that is not fine-tuned.
+
+Alain and Bengio: Understanding Intermediate Layers Using Linear Classifier Probes, 2016.
+"""
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from tqdm import tqdm
+
+from twincam.models.forward import BATCH, batches, embed_batch
+from twincam.models.network import Network
+from twincam.training.activations import augmented
+from twincam.training.params import AugmentedViews
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
+"""Candidates for C of `LogisticRegression`: the larger, the weaker the L2 penalty."""
+
+FOLDS = 5
+"""Most folds of the training images that C is chosen on."""
+
+
+def pooled_views(
+    network: Network, images: np.ndarray, rows: np.ndarray, views: AugmentedViews, seed: int
+) -> np.ndarray:
+    """Return the pooled features ``[V,N,C]`` (float32) of augmented views of ``images[rows]``.
+
+    Args:
+        network: in evaluation mode.
+        images: bytes ``[M,S,S,3]``, read a batch at a time.
+        rows: ``[N]``.
+        views: how many views, V, of each image, the first without augmentation.
+        seed: of the augmentations.
+    """
+    found = []
+    for number in range(views.views):
+        parts = list(batches(len(rows), BATCH))
+        for part in tqdm(parts, f"view {number + 1}/{views.views}", disable=None):
+            squares = augmented(images, rows, views.augmentations, (seed, number), part)
+            found.append(embed_batch(network, squares).features)
+    return np.concatenate(found).reshape(views.views, len(rows), -1)
+
+
+def fit_probe(
+    network: Network, features: np.ndarray, labels: np.ndarray, groups: np.ndarray
+) -> None:
+    """Set the head of ``network`` to the logistic regression of ``labels`` on ``features``.
+
+    The features are standardised for the fit; the head's weights undo this. All views of an image
+    count as much as one image.
+
+    Args:
+        network: its head changes in place.
+        features: ``[V,N,C]``, of V views of N training images.
+        labels: class indices ``[N]``; every class occurs.
+        groups: of images that are held out together where C is chosen, ``[N]``.
+    """
+    mean, scale = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
+    scale[scale == 0] = 1
+    inputs = (features - mean) / scale
+    model = _fit(inputs, labels, choose_strength(inputs, labels, groups))
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    weight = weight / scale
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(weight))
+        network.head.bias.copy_(torch.from_numpy(bias - weight @ mean))
+
+
+def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """Return the C of `STRENGTHS` with the lowest log loss on held-out images.
+
+    Args:
+        features: ``[V,N,C]``; an image is scored on its first view.
+        labels: class indices ``[N]``. If holding images out would leave a class without any, the
+            middle one is returned.
+        groups: images of one are held out together, ``[N]``.
+    """
+    folds = min(FOLDS, *(len(np.unique(groups[labels == label])) for label in np.unique(labels)))
+    divided = StratifiedGroupKFold(folds).split(labels, labels, groups) if folds > 1 else ()
+    complete = len(np.unique(labels))
+    parts = [part for part in divided if len(np.unique(labels[part[0]])) == complete]
+    if not parts:
+        return STRENGTHS[len(STRENGTHS) // 2]
+    losses = [
+        sum(
+            _held_out_loss(features, labels, train, held_out, strength) for train, held_out in parts
+        )
+        for strength in STRENGTHS
+    ]
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _held_out_loss(
+    features: np.ndarray,
+    labels: np.ndarray,
+    train: np.ndarray,
+    held_out: np.ndarray,
+    strength: float,
+) -> float:
+    model = _fit(features[:, train], labels[train], strength)
+    log_p = model.predict_log_proba(features[0, held_out])
+    own = np.searchsorted(model.classes_, labels[held_out])
+    return float(-log_p[np.arange(len(own)), own].sum())
+
+
+def _fit(features: np.ndarray, labels: np.ndarray, strength: float) -> LogisticRegression:
+    views, count, channels = features.shape
+    model = LogisticRegression(C=strength / views, max_iter=1000)
+    return model.fit(features.reshape(views * count, channels), np.tile(labels, views))
