@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.summary import contradicted, headlines, summarise
+from stages.crossval.summary import beside_linear_probe, contradicted, headlines, summarise
 from twincam.files.metrics import spelled
 from twincam.statistics.intervals import wilson
 
@@ -42,6 +42,16 @@ def test_an_image_counts_once_however_often_it_is_scored() -> None:
     unequal = summarise(TABLE[TABLE["id"] != "a"], CLASSES, 0)
     assert unequal["majority_share"] == pytest.approx(2 / 3)
     assert figures["per_class"]["real"]["n"] == 2
+
+
+def test_the_gain_over_a_linear_probe_is_paired_by_image() -> None:
+    probed = scored({"a": [2, -1], "b": [-3, 1], "c": [1, 1], "d": [4, 2]}, LABELS)
+    figures = beside_linear_probe(TABLE, probed, CLASSES, 0)
+    # right in both repeats, in one or in none: a 1 and 1/2, b 1/2 and 1/2, c 1 and 0, d 0 and 0
+    assert figures["accuracy_linear_probe"].value == pytest.approx(0.25)
+    gain = figures["accuracy_over_linear_probe"]
+    assert gain.value == pytest.approx((0.5 + 0 + 1 + 0) / 4)
+    assert gain.low >= 0
 
 
 def test_headlines_are_accuracy_and_auc_out_of_fold() -> None:

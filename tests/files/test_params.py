@@ -102,6 +102,8 @@ def test_every_model_is_read_and_none_has_such_a_name() -> None:
         ("protopnet.after_block", 8),
         ("explain.layer", 8),
         ("train.unfreeze_from", 9),
+        ("model.last_block", 8),
+        ("train.method", "probe"),
         ("model.arch", "vgg16"),
         ("model.arch", 18),
         ("model.arch", ["resnet18"]),
@@ -126,6 +128,8 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
         ("train.unfreeze_from", 9, "0 (train everything) to 8 (train the head alone) for model"),
         ("explain.layer", 8, "null (the last block) or 0 to 7 for model.arch=efficientnet_lite0"),
         ("protopnet.after_block", 8, "0 to 7 for model.arch=efficientnet_lite0"),
+        ("model.last_block", 8, "null (the architecture's last) or 0 to 7 for model.arch="),
+        ("model.last_block", 2, "0 to 2 for model.arch=efficientnet_lite0, model.last_block=2"),
     ],
 )
 def test_what_the_network_and_the_registries_allow_is_listed(

@@ -10,9 +10,14 @@ from tests.conftest import user_error
 from tests.fitted import IMAGES, network
 from twincam.files.arrays import read_array, write_array
 from twincam.models.architectures import HALF
-from twincam.models.classifier import check_images, check_preprocessing, save_classifier
+from twincam.models.classifier import (
+    check_images,
+    check_preprocessing,
+    read_classifier,
+    save_classifier,
+)
 from twincam.models.forward import BATCH, embed_batch, logits_of
-from twincam.models.network import create, normalise
+from twincam.models.network import create, normalise, truncate
 
 PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
 
@@ -69,3 +74,20 @@ def test_images_prepared_otherwise_do_not_belong_to_a_classifier(
         check_preprocessing, path=tmp_path / "model", preprocessing={**PREPROCESSING, **change}
     )
     assert f"prepared with {next(iter(change))}=" in message
+
+
+def test_a_network_that_ends_in_an_earlier_block_is_kept_as_it_is(tmp_path: Path) -> None:
+    whole = create("efficientnet_lite0", ("a", "b"), HALF)
+    cut = truncate(whole, 3)
+    cut.module.eval()
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    found = embed_batch(cut, images)
+    with torch.no_grad():
+        maps = whole.blocks[:4](normalise(whole, torch.from_numpy(images)))
+    assert np.array_equal(found.maps, maps.numpy())
+    assert found.features.shape == (2, 80)
+    save_classifier(tmp_path / "model", cut, {"image_size": 64})
+    again = read_classifier(tmp_path / "model")
+    assert len(again.blocks) == 4
+    assert np.array_equal(embed_batch(again, images).logits, found.logits)
+    assert (tmp_path / "model").stat().st_size < 2_000_000

@@ -51,6 +51,8 @@ def require_block(
     last = block_count(model) - (0 if past_last else 1)
     if not 0 <= number <= last:
         meaning = f" ({past_last})" if past_last else ""
+        cut = "" if model.last_block is None else f", model.last_block={model.last_block}"
         raise ValueError(
-            f"{key} is {number}; allowed: {first} to {last}{meaning} for model.arch={model.arch}"
+            f"{key} is {number}; allowed: {first} to {last}{meaning} "
+            f"for model.arch={model.arch}{cut}"
         )

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from twincam.models.forward import BATCH, batches, embed_batch
@@ -14,8 +15,11 @@ from twincam.models.network import Network
 from twincam.training.activations import augmented
 from twincam.training.params import AugmentedViews
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Candidates for C of `LogisticRegression`: the larger, the weaker the L2 penalty."""
+
+UNCHECKED = 0.01
+"""C where no image can be held out."""
 
 FOLDS = 5
 """Most folds of the training images that C is chosen on."""
@@ -74,8 +78,8 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
 
     Args:
         features: ``[V,N,C]``; an image is scored on its first view.
-        labels: class indices ``[N]``. If holding images out would leave a class without any, the
-            middle one is returned.
+        labels: class indices ``[N]``. If holding images out would leave a class without any, C is
+            `UNCHECKED`.
         groups: images of one are held out together, ``[N]``.
     """
     folds = min(FOLDS, *(len(np.unique(groups[labels == label])) for label in np.unique(labels)))
@@ -83,7 +87,7 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
     complete = len(np.unique(labels))
     parts = [part for part in divided if len(np.unique(labels[part[0]])) == complete]
     if not parts:
-        return STRENGTHS[len(STRENGTHS) // 2]
+        return UNCHECKED
     losses = [
         sum(
             _held_out_loss(features, labels, train, held_out, strength) for train, held_out in parts
@@ -109,4 +113,5 @@ def _held_out_loss(
 def _fit(features: np.ndarray, labels: np.ndarray, strength: float) -> LogisticRegression:
     views, count, channels = features.shape
     model = LogisticRegression(C=strength / views, max_iter=1000)
-    return model.fit(features.reshape(views * count, channels), np.tile(labels, views))
+    with threadpool_limits(1):
+        return model.fit(features.reshape(views * count, channels), np.tile(labels, views))
