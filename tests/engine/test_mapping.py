@@ -1,6 +1,6 @@
 """Results come in order, few at a time, with one-line errors, and are the same on both engines."""
 
-import os
+import secrets
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -34,11 +34,15 @@ def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start Ray with two processors, whatever this machine has, and stop it afterwards."""
     import ray
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = str(tmp_path_factory.mktemp("r"))
-    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex())
+        ray.init(
+            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder
+        )
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,8 @@ def connect() -> None:
         reason = " ".join(str(error).split())
         raise UserError(
             f"no Ray cluster could be reached at {address} ({reason}); start one with `ray start` "
-            f"and set {ADDRESS}, or unset it to run on this machine alone"
+            f"and set {ADDRESS} (and RAY_AUTH_MODE=token if it has a token), or unset {ADDRESS} to "
+            "run on this machine alone"
         ) from None
     signal.signal(signal.SIGTERM, on_sigterm)
 
