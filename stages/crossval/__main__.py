@@ -8,8 +8,7 @@ import pandas as pd
 from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import contradicted, headlines, summarise
-from stages.crossval.twins import empty_table, fidelity_table, measure
-from twincam.files.arrays import read_array
+from stages.crossval.twins import empty_table, fidelity_table, measuring
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
@@ -36,7 +35,7 @@ def main(argv: list[str]) -> None:
         "contradicted",
     )
     params = read_params(args.params, Params)
-    split, images = read_split(args.split), read_array(args.images)
+    split = read_split(args.split)
     classes = class_names(split)
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
@@ -57,10 +56,10 @@ def main(argv: list[str]) -> None:
     with refitted(
         "crossval",
         params,
-        (split, images),
+        split,
         list(refits(divided)),
-        partial(measure, images=images, labels=labels),
-        RunFiles((args.images, args.split), args.weights_file, args.checkpoints),
+        partial(measuring, labels),
+        RunFiles(args.images, args.split, args.weights_file, args.checkpoints),
     ) as found:
         scored = divided.drop(columns="row")
         scored[logits] = np.concatenate([one["logits"] for one in found])

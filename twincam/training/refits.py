@@ -1,11 +1,14 @@
 """Retrain the classifier on subsets of the images, and evaluate it on the images held out.
 
 The frozen blocks run once for all subsets: every refit samples its views from the same activations.
+On Ray, each refit is a task, and each worker that gets any runs the frozen blocks once for itself.
 """
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -16,6 +19,8 @@ import torch
 from torch import Tensor
 
 from twincam.determinism import derived_seed, make_torch_deterministic
+from twincam.engine.mapping import map_in_order
+from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 from twincam.files.messages import warn
@@ -46,10 +51,11 @@ class LabelledImages(NamedTuple):
 class RunFiles(NamedTuple):
     """The files that a stage trains from, and the folder for its checkpoints.
 
-    Refits are reused only with the same ``inputs`` (of images and split) and the same weights.
+    Refits are reused only with the same images, split and weights.
     """
 
-    inputs: Sequence[Path]
+    images: Path
+    split: Path
     weights_file: Path
     checkpoints: Path
 
@@ -70,12 +76,12 @@ def held_out_logits(images: np.ndarray) -> Evaluate:
 def refitted(
     stage: str,
     params: ClassifierParams,
-    dataset: tuple[pd.DataFrame, np.ndarray],
+    split: pd.DataFrame,
     plan: Sequence[Refit],
-    evaluate: Evaluate,
+    evaluation: Callable[[np.ndarray], Evaluate],
     files: RunFiles,
 ) -> Iterator[list[Results]]:
-    """Provide the results of ``evaluate`` for each refit of ``plan``.
+    """Provide the results of each refit of ``plan``.
 
     Finished refits are kept until the ``with`` block ends without an error: an interrupted run
     resumes from them.
@@ -83,33 +89,63 @@ def refitted(
     Args:
         stage: the stage that the refits belong to.
         params: the settings of the classifier.
-        dataset: ``data/split.csv``, and the images of its rows, bytes ``[N,H,W,3]``.
+        split: ``data/split.csv``.
         plan: the images to train on and to evaluate.
-        evaluate: called once for each refit.
+        evaluation: gives what to compute for each refit from all images, bytes ``[N,H,W,3]``.
         files: the input files and the folder for checkpoints.
     """
-    split, images = dataset
-    make_torch_deterministic(params.seed, stage, threads=params.run.threads)
-    classes = class_names(split)
-    network = initial_network(params.model, files.weights_file, classes)
-    key = run_key(params, (*files.inputs, files.weights_file))
+    key = run_key(params, (files.images, files.split, files.weights_file))
     folder = files.checkpoints / f"{stage}-{key}"
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    recipe = Recipe(params.train, params.seed)
-    results = refit(network, LabelledImages(images, labels), plan, evaluate, recipe, folder)
-    yield list(results)
+    job = _Job(stage, params, split, plan, evaluation, files, folder)
+    left = [number for number in range(len(plan)) if not _results_file(folder, number).is_file()]
+    for _ in map_in_order(partial(_one_refit, job), left, params.run, stage):
+        pass
+    yield [_read_results(_results_file(folder, number)) for number in range(len(plan))]
     shutil.rmtree(folder)
 
 
-def refit(
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What a process needs to refit anything of the plan; equal to itself alone, to be a key."""
+
+    stage: str
+    params: ClassifierParams
+    split: pd.DataFrame
+    plan: Sequence[Refit]
+    evaluation: Callable[[np.ndarray], Evaluate]
+    files: RunFiles
+    folder: Path
+
+
+def _one_refit(job: _Job, number: int) -> None:
+    _prepared(job)(number)
+
+
+@lru_cache(maxsize=1)
+def _prepared(job: _Job) -> Callable[[int], Results]:
+    """Return `refitting` of the job, once in each process."""
+    params, split = job.params, job.split
+    make_torch_deterministic(params.seed, job.stage, threads=params.run.threads)
+    classes = class_names(split)
+    network = initial_network(params.model, job.files.weights_file, classes)
+    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
+    data = LabelledImages(read_array(job.files.images), labels)
+    evaluate, recipe = job.evaluation(data.images), Recipe(params.train, params.seed)
+    return ExitStack().enter_context(
+        refitting(network, data, job.plan, evaluate, recipe, job.folder)
+    )
+
+
+@contextmanager
+def refitting(
     network: Network,
     data: LabelledImages,
     plan: Sequence[Refit],
     evaluate: Evaluate,
     recipe: Recipe,
     checkpoints: Path,
-) -> Iterator[Results]:
-    """Yield the results of ``evaluate`` for each refit of ``plan``.
+) -> Iterator[Callable[[int], Results]]:
+    """Give a function that returns the results of ``evaluate`` for a refit of ``plan``, from 0.
 
     Each refit starts from the weights of ``network`` with a new head and keeps the last epoch: none
     is selected.
@@ -128,17 +164,20 @@ def refit(
     training, seed = recipe
     cut = training.unfreeze_from
     with augmented_inputs(network, data.images, rows, cut, training, seed) as inputs:
-        for number, part in enumerate(plan):
-            file = checkpoints / f"{number}.npz"
+
+        def results(number: int) -> Results:
+            file, part = _results_file(checkpoints, number), plan[number]
             if not file.is_file():
                 network.module.load_state_dict(start)
                 train = LabelledInputs(
                     _chosen(inputs, np.searchsorted(rows, part.train)), data.labels[part.train]
                 )
                 _train_from_new_head(network, train, recipe, number)
-                with atomic_path(file) as partial, partial.open("wb") as opened:
+                with atomic_path(file) as partly, partly.open("wb") as opened:
                     np.savez(opened, allow_pickle=False, **evaluate(network, part))
-            yield _read_results(file)
+            return _read_results(file)
+
+        yield results
 
 
 def _train_from_new_head(
@@ -152,6 +191,10 @@ def _train_from_new_head(
     if message := divergence_warning(history, last, len(network.classes), own.training):
         warn(f"refit {number + 1}", message)
     network.module.eval()
+
+
+def _results_file(checkpoints: Path, number: int) -> Path:
+    return checkpoints / f"{number}.npz"
 
 
 def _read_results(path: Path) -> Results:
