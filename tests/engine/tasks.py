@@ -16,13 +16,7 @@ def square_after(seconds: float, number: int) -> int:
     return number * number
 
 
-def touch(folder: Path, number: int) -> int:
-    """Leave a trace that the task ran."""
-    (folder / str(number)).touch()
-    return number
-
-
-def refuse(number: int) -> int:
+def refuse_odd(number: int) -> int:
     """Return an even ``number``."""
     if number % 2:
         raise UserError(f"item {number} is odd; give an even one")
