@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def network() -> Iterator[None]:
             subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
 
 
+def wait_for(text: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()[-2000:]
+        time.sleep(0.2)
+
+
 @pytest.fixture(scope="module")
 def two_nodes(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Start Ray on both nodes, from folders other than the project's; give a run's environment."""
@@ -73,10 +81,12 @@ def two_nodes(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             folder.mkdir()
             own = ("--node-ip-address", address, "--temp-dir", folder)
             command = inside(space, RAY, "start", *options, *own, *common)
-            log = (folder / "log").open("w")
-            running.append(
-                subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-            )
+            log = folder / "log"
+            with log.open("w") as file:
+                running.append(
+                    subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+                )
+            wait_for("Ray runtime started", log)
         yield {**environment, "RAY_ADDRESS": f"{HEAD}:{PORT}"}
     finally:
         for process in reversed(running):

@@ -143,6 +143,13 @@ def test_a_process_reads_the_network_once(source: Source) -> None:
     assert loaded(source.model, LOCAL) is loaded(source.model, LOCAL)
 
 
+def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setenv(cluster.ADDRESS, "127.0.0.1:1")
+    message = user_error(lambda: list(map_in_order(str, [0], RAY, "test")))
+    assert "no Ray cluster could be reached at 127.0.0.1:1" in message
+
+
 def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     message = user_error(lambda: list(map_in_order(str, [0], RAY, "test")))

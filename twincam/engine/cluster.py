@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -45,8 +46,9 @@ def connect() -> None:
     address = os.environ.get(ADDRESS) or "local"
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
+        _require_answer(address)
         ray.init(address=address, include_dashboard=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"no Ray cluster could be reached at {address} ({reason}); start one with `ray start` "
@@ -54,6 +56,13 @@ def connect() -> None:
             "run on this machine alone"
         ) from None
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError if nothing listens at ``host:port``, where Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def remote_results(
