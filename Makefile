@@ -63,7 +63,7 @@ $(VENV)/.run: requirements.txt constraints.txt
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+$(VENV)/.dev: requirements-dev.txt requirements-ray.txt $(VENV)/.run
 	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
 	touch $@
 

@@ -41,9 +41,9 @@ from twincam.models.network import Network
 from twincam.models.weights import initial_network
 from twincam.statistics.estimates import difference, mean
 from twincam.statistics.intervals import stratified_resamples
-from twincam.training.fitting import Recipe
+from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.params import ClassifierParams
-from twincam.training.refits import Evaluate, LabelledImages, Refit, Results, refit
+from twincam.training.refits import Evaluate, Refit, Results, refitting
 
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
@@ -146,8 +146,10 @@ def out_of_fold(
     plan = list(refits(divided))
     make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
     network = initial_network(trained.model, NOWHERE, classes)
-    found = refit(network, examples, plan, measure, Recipe(trained.train, seed), checkpoints)
-    yield from zip(plan, found, strict=True)
+    recipe = Recipe(trained.train, seed)
+    results_of = refitting(network, examples, plan, measure, recipe, checkpoints)
+    for number, part in enumerate(plan):
+        yield part, results_of(number)
 
 
 def gap_by_class(labels: np.ndarray, gaps: np.ndarray) -> tuple[float, float, float]:

@@ -54,7 +54,8 @@ def _keep_freed_memory() -> None:
 
 
 class Run(Block):
-    """Block ``run``: threads and runtime of a stage; other ones may round differently."""
+    """Block ``run``: engine, threads and runtime of a stage; the last two may round differently."""
 
+    engine: Literal["local", "ray"]
     threads: Annotated[int, Field(ge=1, le=1024)]
     runtime: Literal["auto", "torch", "onnxruntime"]

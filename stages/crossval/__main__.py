@@ -9,15 +9,20 @@ import pandas as pd
 from stages.crossval.folds import divide, refits, too_few, with_logits
 from stages.crossval.params import Params
 from stages.crossval.summary import beside_linear_probe, contradicted, headlines, summarise
-from stages.crossval.twins import empty_table, fidelity_table, measure
-from twincam.files.arrays import read_array
+from stages.crossval.twins import empty_table, fidelity_table, measuring
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.refits import Evaluate, Results, RunFiles, held_out_logits, refitted
+from twincam.training.refits import (
+    Evaluation,
+    Results,
+    RunFiles,
+    held_out_logits,
+    refitted,
+)
 
 
 def main(argv: list[str]) -> None:
@@ -37,7 +42,7 @@ def main(argv: list[str]) -> None:
         "contradicted",
     )
     params = read_params(args.params, Params)
-    split, images = read_split(args.split), read_array(args.images)
+    split = read_split(args.split)
     classes = class_names(split)
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
@@ -56,18 +61,20 @@ def main(argv: list[str]) -> None:
         return
     divided = divide(train, params.crossval, params.seed)
     labels = split["label"].map(classes.index).to_numpy()
-    files = RunFiles((args.images, args.split), args.weights_file, args.checkpoints)
-    data, plan = (split, images), list(refits(divided))
+    files = RunFiles(args.images, args.split, args.weights_file, args.checkpoints)
+    plan = list(refits(divided))
     with ExitStack() as finished:
 
-        def refits_of(params: Params, evaluate: Evaluate) -> list[Results]:
-            return finished.enter_context(refitted("crossval", params, data, plan, evaluate, files))
+        def refits_of(params: Params, evaluation: Evaluation) -> list[Results]:
+            return finished.enter_context(
+                refitted("crossval", params, split, plan, evaluation, files)
+            )
 
-        found = refits_of(params, partial(measure, images=images, labels=labels))
+        found = refits_of(params, partial(measuring, labels))
         scored = with_logits(divided, found, classes)
         details = summarise(scored, classes, params.seed)
         if params.train.method == "fine_tune":
-            probed = refits_of(as_linear_probe(params), held_out_logits(images))
+            probed = refits_of(as_linear_probe(params), held_out_logits)
             control = with_logits(divided, probed, classes)
             details |= beside_linear_probe(scored, control, classes, params.seed)
         paths = train.set_index("id")["path"]

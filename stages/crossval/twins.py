@@ -1,6 +1,7 @@
 """Fidelity of the neighbours of held-out images to the model's predictions, by space."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,14 @@ from twincam.explanations.twins.fidelity import fidelity
 from twincam.explanations.twins.spaces import SPACES, comparable, similarities
 from twincam.models.forward import embed
 from twincam.models.network import Network
-from twincam.training.refits import Refit, Results
+from twincam.training.refits import Evaluate, Refit, Results
 
 KEPT = ("agrees", "disagreement", "margin", "neighbours_margin", "chance_margin")
+
+
+def measuring(labels: np.ndarray, images: np.ndarray) -> Evaluate:
+    """Return `measure` of ``images`` with their ``labels``."""
+    return partial(measure, images=images, labels=labels)
 
 
 def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarray) -> Results:

@@ -2,15 +2,14 @@
 
 from stages.embed.inference import embed
 from stages.embed.params import Params
-from twincam.determinism import make_torch_deterministic
-from twincam.files.arrays import read_array, write_array
+from twincam.files.arrays import write_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.models.classifier import check_images
-from twincam.models.runtimes import read_compiled
+from twincam.models.runtimes import Source, opened
 
 
 def main(argv: list[str]) -> None:
@@ -18,11 +17,11 @@ def main(argv: list[str]) -> None:
     args = parse_flags(argv, __doc__, "params", "images", "split", "model", "embeddings")
     params = read_params(args.params, Params)
     split = read_split(args.split)
-    make_torch_deterministic(0, "embed", threads=params.run.threads)
-    images, network = read_array(args.images), read_compiled(args.model, params.run)
+    source = Source(args.model, args.images, params.run)
+    network, images = opened(source)
     check_images(args.model, images)
     explained = split["split"].isin(EVALUATED_SPLITS).to_numpy()
-    logits, features, cams = embed(network, images, explained)
+    logits, features, cams = embed(source, explained)
     with atomic_folder(args.embeddings) as folder:
         write_table(folder / "ids.csv", split[["id", "split"]])
         write_array(folder / "logits.npy", logits)

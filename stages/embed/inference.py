@@ -1,33 +1,38 @@
 """One pass over the images: logits, pooled features, and the margin's heat maps of some."""
 
-import numpy as np
-from tqdm import tqdm
+from functools import partial
 
+import numpy as np
+
+from twincam.engine.mapping import map_in_order
 from twincam.explanations.gradcam import margin_maps
 from twincam.models.forward import BATCH, batches, embed_batch
-from twincam.models.network import Network
+from twincam.models.runtimes import Source, opened
+
+Embeddings = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Logits ``[N,K]``, features ``[N,C]`` and the maps ``[E,h,w]`` of the E explained images."""
 
 
-def embed(
-    network: Network, images: np.ndarray, explained: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Run ``images`` through ``network``.
+def embed(source: Source, explained: np.ndarray) -> Embeddings:
+    """Run the images of ``source`` through its network.
 
     Args:
-        network: in evaluation mode.
-        images: bytes ``[N,H,W,3]``.
+        source: the network and N images.
         explained: bool ``[N]``, which images get a heat map.
 
     Returns:
         Logits ``[N,K]``, features ``[N,C]`` and signed margin maps ``[E,h,w]`` of the explained
         images, in order; float32.
     """
+    parts = list(batches(len(explained), BATCH))
+    found = map_in_order(partial(_embed_rows, source, explained), parts, source.run, "embed")
+    logits, features, cams = map(np.concatenate, zip(*found, strict=True))
+    return logits, features, cams
+
+
+def _embed_rows(source: Source, explained: np.ndarray, rows: np.ndarray) -> Embeddings:
+    network, images = opened(source)
     weight = network.head.weight.detach().cpu().numpy()
-    logits, features, cams = [], [], []
-    for indices in tqdm(list(batches(len(images), BATCH)), "embed", disable=None):
-        seen = embed_batch(network, images[indices])
-        features.append(seen.features)
-        logits.append(seen.logits)
-        chosen = explained[indices]
-        cams.append(margin_maps(seen.maps[chosen], weight, seen.logits[chosen]))
-    return np.concatenate(logits), np.concatenate(features), np.concatenate(cams)
+    found, chosen = embed_batch(network, images[rows]), explained[rows]
+    cams = margin_maps(found.maps[chosen], weight, found.logits[chosen])
+    return found.logits, found.features, cams

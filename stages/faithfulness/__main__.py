@@ -11,10 +11,9 @@ from stages.faithfulness.figures import curves_figure
 from stages.faithfulness.methods import compare_methods, read_heat
 from stages.faithfulness.params import Params
 from stages.faithfulness.summary import COLUMNS, FEWEST, headlines
-from twincam.determinism import make_torch_deterministic
 from twincam.explanations.maps import shows_place
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
-from twincam.files.arrays import read_array, read_finite
+from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -23,7 +22,7 @@ from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
 from twincam.models.classifier import check_images
-from twincam.models.runtimes import read_compiled
+from twincam.models.runtimes import Source, opened
 
 
 def why_skipped(count: int, most: int, heat: Mapping[str, np.ndarray]) -> str:
@@ -59,13 +58,11 @@ def main(argv: list[str]) -> None:
             details: dict[str, Any] = skipped("faithfulness", reason)
             save_picture(picture, skipped_picture(reason))
         else:
-            make_torch_deterministic(seed, "faithfulness", threads=params.run.threads)
-            network = read_compiled(args.model, params.run)
+            source = Source(args.model, args.images, params.run)
+            check_images(args.model, opened(source)[1])
             rows = evaluated[chosen]
-            images = read_array(args.images)
             logits = read_finite(args.embeddings / "logits.npy")[rows]
-            check_images(args.model, images)
-            found, table = compare_methods(network, images, split.iloc[rows], logits, heat, seed)
+            found, table = compare_methods(source, split.iloc[rows], logits, heat, seed)
             details = {"heatmaps": found}
             save_figure(picture, curves_figure(table))
     write_table(args.curves, table)

@@ -6,20 +6,18 @@ the margin of the original prediction, with both of its classes fixed, the last 
 of the predicted class.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from stages.faithfulness.controls import BLIND, CONTROLS, Sample, controls
 from stages.faithfulness.imputation import NOISE, impute
 from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
 from twincam.determinism import generator
 from twincam.explanations.gradcam import margin_classes, margins
-from twincam.models.forward import BATCH, batches
 from twincam.models.network import Network, pool
 
 Classify = Callable[[Tensor], Tensor]
@@ -74,45 +72,55 @@ def classify_with(network: Network) -> Classify:
     return classify
 
 
-def measure_all(
+def measure_batch(
     classify: Classify,
-    inputs: Callable[[np.ndarray], Tensor],
+    inputs: Tensor,
     sample: Sample,
     heat: Mapping[str, np.ndarray],
+    positions: np.ndarray,
     seed: int,
 ) -> dict[str, Measured]:
-    """Measure the maps of every method and their controls, a batch of images at a time.
+    """Measure the maps of every method and their controls on a batch of images.
 
     The controls that do not use the maps are measured once for all methods with maps of one size.
 
     Args:
-        classify: runs twice, and 117 times for each method and 78 times for each size of maps, for
-            each image.
-        inputs: returns the images at positions ``[B]``, normalised, ``[B,3,S,S]``.
-        sample: the N images; a partner's map is the control ``other_image``.
+        classify: runs twice, and 117 times for each method and 78 times for each size of maps.
+        inputs: the images of the batch, normalised, ``[B,3,S,S]``.
+        sample: all N images; a partner's map is the control ``other_image``.
         heat: maps ``[N,h,w]`` by method.
+        positions: of the batch among the N images, ``[B]``.
         seed: of the controls and of the noise on imputed pixels.
 
     Returns:
         The measurements by method, of its own maps first and then of its `CONTROLS`.
     """
-    found: dict[str, list[Measured]] = {method: [] for method in heat}
-    for part in tqdm(list(batches(len(sample.ids), BATCH)), "faithfulness", disable=None):
-        subject = subject_of(classify, inputs(part), sample.logits[part], sample.ids[part], seed)
-        blind: dict[tuple[int, ...], Measured] = {}
-        for method, maps in heat.items():
-            others = controls(maps, sample.partner, sample.ids, part, seed)
-            ties, size = others["noise"], maps.shape[1:]
-            if size not in blind:
-                blind[size] = measure(classify, subject, [others[name] for name in BLIND], ties)
-            tried = [maps[part], *(others[name] for name in CONTROLS if name not in BLIND)]
-            seeing = measure(classify, subject, tried, ties)
-            found[method].append(
-                Measured(*map(np.concatenate, zip(seeing, blind[size], strict=True)))
-            )
+    ids = sample.ids[positions]
+    subject = subject_of(classify, inputs, sample.logits[positions], ids, seed)
+    blind: dict[tuple[int, ...], Measured] = {}
+    found = {}
+    for method, maps in heat.items():
+        others = controls(maps, sample.partner, sample.ids, positions, seed)
+        ties, size = others["noise"], maps.shape[1:]
+        if size not in blind:
+            blind[size] = measure(classify, subject, [others[name] for name in BLIND], ties)
+        tried = [maps[positions], *(others[name] for name in CONTROLS if name not in BLIND)]
+        seeing = measure(classify, subject, tried, ties)
+        found[method] = Measured(*map(np.concatenate, zip(seeing, blind[size], strict=True)))
+    return found
+
+
+def join_batches(found: Iterable[Mapping[str, Measured]]) -> dict[str, Measured]:
+    """Return the measurements of all images by method, from those of each batch."""
+    batches = list(found)
     return {
-        method: Measured(*(np.concatenate(field, axis=-1) for field in zip(*parts, strict=True)))
-        for method, parts in found.items()
+        method: Measured(
+            *(
+                np.concatenate(field, axis=-1)
+                for field in zip(*(batch[method] for batch in batches), strict=True)
+            )
+        )
+        for method in batches[0]
     }
 
 

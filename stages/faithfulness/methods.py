@@ -1,15 +1,15 @@
 """Every method's heat maps, measured and summarised."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from stages.faithfulness.controls import Sample, partners
-from stages.faithfulness.measures import classify_with, measure_all
+from stages.faithfulness.measures import Measured, classify_with, join_batches, measure_batch
 from stages.faithfulness.sanity import gradcam_maps, same_maps, sanity_scores
 from stages.faithfulness.summary import (
     by_baseline,
@@ -18,10 +18,12 @@ from stages.faithfulness.summary import (
     scores_of,
     series_metrics,
 )
+from twincam.engine.mapping import map_in_order
 from twincam.explanations.gradcam import margin_classes, margins
 from twincam.files.arrays import read_array
 from twincam.files.errors import UserError
-from twincam.models.network import Network, device_of, normalise
+from twincam.models.forward import BATCH, batches, to_inputs
+from twincam.models.runtimes import Source, opened
 
 
 def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
@@ -43,8 +45,7 @@ def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:
 
 
 def compare_methods(
-    network: Network,
-    images: np.ndarray,
+    source: Source,
     split: pd.DataFrame,
     logits: np.ndarray,
     heat: Mapping[str, np.ndarray],
@@ -53,9 +54,8 @@ def compare_methods(
     """Return every method's metrics, and the points of its curves.
 
     Args:
-        network: in evaluation mode, on `twincam.models.network.device`.
-        images: bytes ``[M,S,S,3]``, read a batch at a time.
-        split: the N rows of ``data/split.csv`` to measure, indexed by their row in ``images``.
+        source: the network and all images.
+        split: the N rows of ``data/split.csv`` to measure, indexed by their row in the images.
         logits: ``[N,K]``.
         heat: maps ``[N,h,w]`` by method; where ``gradcam`` is that of the last feature maps, it is
             also compared with itself under noise and on randomised networks.
@@ -64,14 +64,14 @@ def compare_methods(
     rows, ids, labels = (split.index.to_numpy(), *(split[k].to_numpy() for k in ("id", "label")))
     predicted, margin = margin_classes(logits)[0], margins(logits)
     sample = Sample(logits, ids, partners(predicted, seed))
+    measure_some = partial(_measure_some, source, rows, sample, heat, seed)
+    parts = list(batches(len(rows), BATCH))
+    measured = join_batches(map_in_order(measure_some, parts, source.run, "faithfulness"))
+    network, images = opened(source)
 
     def squares(part: np.ndarray) -> np.ndarray:
         return images[rows[part]]
 
-    def inputs(part: np.ndarray) -> torch.Tensor:
-        return normalise(network, torch.from_numpy(squares(part)).to(device_of(network)))
-
-    measured = measure_all(classify_with(network), inputs, sample, heat, seed)
     metrics: dict[str, Any] = {}
     for method, found in measured.items():
         scores, more = scores_of(found, logits), {}
@@ -88,3 +88,16 @@ def compare_methods(
         }
     tables = [curve_table(method, found, margin, seed) for method, found in measured.items()]
     return metrics, pd.concat(tables, ignore_index=True)
+
+
+def _measure_some(
+    source: Source,
+    rows: np.ndarray,
+    sample: Sample,
+    heat: Mapping[str, np.ndarray],
+    seed: int,
+    part: np.ndarray,
+) -> dict[str, Measured]:
+    network, images = opened(source)
+    inputs = to_inputs(network, images[rows[part]])
+    return measure_batch(classify_with(network), inputs, sample, heat, part, seed)

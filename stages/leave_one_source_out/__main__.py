@@ -13,7 +13,6 @@ from stages.leave_one_source_out.summary import (
     headlines,
     macro_recall,
 )
-from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
@@ -34,7 +33,7 @@ def main(argv: list[str]) -> None:
     )
     params = read_params(args.params, Params)
     settings = params.leave_one_source_out
-    split, images = read_split(args.split), read_array(args.images)
+    split = read_split(args.split)
     classes = class_names(split)
     found = {name: leave_out(split, settings.by, name) for name in names(split, settings)}
     plan = [one for one in found.values() if one]
@@ -52,10 +51,10 @@ def main(argv: list[str]) -> None:
         with refitted(
             "leave_one_source_out",
             params,
-            (split, images),
+            split,
             [one.refit for one in plan],
-            held_out_logits(images),
-            RunFiles((args.images, args.split), args.weights_file, args.checkpoints),
+            held_out_logits,
+            RunFiles(args.images, args.split, args.weights_file, args.checkpoints),
         ) as scored:
             for one, found_in in zip(plan, scored, strict=True):
                 table = predictions(split.iloc[one.refit.held_out], found_in["logits"], classes)

@@ -7,6 +7,7 @@ from stages.prepare.maps import KINDS, misnamed, perhaps_inverted, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
 from stages.prepare.stream import npy_rows
+from twincam.engine.images import map_images
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.folders import listed
@@ -14,7 +15,6 @@ from twincam.files.messages import warn
 from twincam.files.params import write_settings
 from twincam.files.params_file import read_params
 from twincam.files.tables import read_split
-from twincam.images.parallel import in_order
 
 
 def main(argv: list[str]) -> None:
@@ -32,7 +32,8 @@ def main(argv: list[str]) -> None:
         "marks",
         "preprocessing",
     )
-    settings = read_params(flags.params, Params).prepare
+    params = read_params(flags.params, Params)
+    settings = params.prepare
     jobs = list_jobs(read_split(flags.split), flags.info)
     has_maps = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
     paths = [job.path for job in jobs]
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> None:
     warn("prepare", *misnamed(flags.info), *filter(None, strays))
 
     count, square = len(jobs), (settings.image_size, settings.image_size)
-    squares = in_order(partial(make_square, flags.root, settings), jobs, "prepare")
+    squares = map_images(partial(make_square, flags.root, settings), jobs, params.run, "prepare")
     with ExitStack() as files:
         add_image = files.enter_context(npy_rows(flags.images, (count, *square, 3)))
         add_map = {

@@ -90,10 +90,8 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
 
     def train(phase: Phase) -> None:
         if phase.epochs:
-            with augmented_inputs(network, images, rows, phase.cut, settings, seed) as inputs:
-                history.extend(
-                    train_phase(net, inputs, examples.train_labels, settings, phase, seed)
-                )
+            inputs = augmented_inputs(network, images, rows, phase.cut, settings, seed)
+            history.extend(train_phase(net, inputs, examples.train_labels, settings, phase, seed))
 
     train(Phase("warm-up", settings.warmup_epochs, settings.learning_rate, past))
     train(Phase("joint", settings.joint_epochs, slow, settings.after_block))

@@ -19,9 +19,7 @@ from stages.robustness.measures import (
     headlines,
 )
 from stages.robustness.params import Params
-from twincam.determinism import make_torch_deterministic
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
-from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -30,7 +28,7 @@ from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import check_images
-from twincam.models.runtimes import read_compiled
+from twincam.models.runtimes import Source, opened
 
 SHOWN = 24
 
@@ -75,10 +73,10 @@ def main(argv: list[str]) -> None:
         *("metrics", "details", "curve", "figures"),
     )
     params = read_params(args.params, Params)
-    split, images, seed = read_split(args.split), read_array(args.images), params.seed
+    split, seed = read_split(args.split), params.seed
     classes = class_names(split)
-    make_torch_deterministic(seed, "robustness", threads=params.run.threads)
-    network = read_compiled(args.model, params.run)
+    source = Source(args.model, args.images, params.run)
+    images = opened(source)[1]
     check_images(args.model, images)
     chosen, reasons = choose(split, params.robustness.images, seed)
     details: dict[str, Any] = skipped("robustness", "; ".join(reasons)) if reasons else {}
@@ -87,7 +85,7 @@ def main(argv: list[str]) -> None:
         for name, rows in chosen.items():
             sampled = split.iloc[rows]
             labels = sampled["label"].map(classes.index).to_numpy()
-            logits = logits_by_condition(network, images, rows, sampled["id"].to_numpy(), seed)
+            logits = logits_by_condition(source, rows, sampled["id"].to_numpy(), seed)
             clean = figures(labels, logits[0], seed, name)
             table = curve(labels, *logits, classes, seed)
             details[name] = {"clean": clean, **by_corruption(table)}

@@ -1,15 +1,17 @@
 """Sample images, and run the classifier on them under every condition."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
 from stages.robustness.ladders import CONDITIONS, Condition
 from twincam.determinism import generator
+from twincam.engine.mapping import map_in_order
 from twincam.files.tables import EVALUATED_SPLITS
 from twincam.models.forward import BATCH, batches, logits_of
-from twincam.models.network import Network
+from twincam.models.runtimes import Source, opened
 
 FEWEST = 12
 """Fewest images in a split for a meaningful result."""
@@ -40,13 +42,12 @@ def choose(split: pd.DataFrame, most: int, seed: int) -> tuple[dict[str, np.ndar
 
 
 def logits_by_condition(
-    network: Network, images: np.ndarray, rows: np.ndarray, ids: np.ndarray, seed: int
+    source: Source, rows: np.ndarray, ids: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run ``images[rows]`` through ``network`` unmodified and under each of `CONDITIONS`.
+    """Run images through the network unmodified and under each of `CONDITIONS`.
 
     Args:
-        network: in evaluation mode.
-        images: bytes ``[M,S,S,3]``, read a batch at a time.
+        source: the network and M images.
         rows: which of them, ``[N]``.
         ids: of the same N images.
         seed: of the noise.
@@ -54,17 +55,23 @@ def logits_by_condition(
     Returns:
         Logits ``[N,K]`` of the unmodified and ``[C,N,K]`` of the corrupted images.
     """
-    clean, corrupted = [], []
-    for indices in tqdm(list(batches(len(rows), BATCH)), "robustness", disable=None):
-        squares = images[rows[indices]]
-        clean.append(logits_of(network, squares))
-        corrupted.append(
-            [
-                logits_of(network, corrupted_squares(squares, condition, ids[indices], seed))
-                for condition in CONDITIONS
-            ]
-        )
+    parts = [(rows[part], ids[part]) for part in batches(len(rows), BATCH)]
+    found = map_in_order(partial(_batch_logits, source, seed), parts, source.run, "robustness")
+    clean, corrupted = zip(*found, strict=True)
     return np.concatenate(clean), np.concatenate(corrupted, axis=1)
+
+
+def _batch_logits(
+    source: Source, seed: int, part: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    network, images = opened(source)
+    rows, ids = part
+    squares = images[rows]
+    corrupted = [
+        logits_of(network, corrupted_squares(squares, condition, ids, seed))
+        for condition in CONDITIONS
+    ]
+    return logits_of(network, squares), np.stack(corrupted)
 
 
 def corrupted_squares(

@@ -56,7 +56,7 @@ def main(argv: list[str]) -> None:
         log(f"ignored files beside the class folders of {flags.root}: {listed(stray_files, 1)}")
     log(*ignored_parts(manifest, flags.info, flags.root))
 
-    images, bad, sidecars = read_contents(flags.root, files, params.data.max_pixels)
+    images, bad, sidecars = read_contents(flags.root, files, params.data.max_pixels, params.run)
     if sidecars:
         log(f"ignored captions, notes and other sidecar files: {listed(sidecars, 1)}")
     log(*(f"skipped {file['path']}: {file['reason']}" for file in bad))

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from stages.split.listing import ClassFile
+from twincam.determinism import Run
+from twincam.engine.images import map_images
 from twincam.files.errors import UserError
 from twincam.files.folders import is_sidecar, listed
 from twincam.images.decoding import BadImageError, check_name, decode, image_id, printable
-from twincam.images.parallel import in_order
 from twincam.near_duplicates.hashes import perceptual_hash
 
 
@@ -30,10 +31,10 @@ class Contents(NamedTuple):
     sidecars: list[str]
 
 
-def read_contents(root: Path, files: list[ClassFile], max_pixels: int) -> Contents:
+def read_contents(root: Path, files: list[ClassFile], max_pixels: int, run: Run) -> Contents:
     """Decode every file; keep the order of ``files``."""
     usable, bad, sidecars = [], [], []
-    outcomes = in_order(partial(_inspect, root, max_pixels), files, "split")
+    outcomes = map_images(partial(_inspect, root, max_pixels), files, run, "split")
     for file, outcome in zip(files, outcomes, strict=True):
         if not isinstance(outcome, str):
             usable.append({"path": file.path, "label": file.label, "split": file.split, **outcome})

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from stages.split.layout import Layout
+from twincam.determinism import Run
 from twincam.files.params import Block
 
 
@@ -48,6 +49,7 @@ class Split(Block):
 class Params(Block):
     """What ``split`` reads of ``params.yaml``."""
 
+    run: Run
     synthesize: dict[str, Any]
     data: Data
     split: Split

@@ -6,11 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from stages.stability.external import find_external, loose_external
-from stages.stability.judging import classify
+from stages.stability.judging import deliver_and_classify
 from stages.stability.params import Params
 from stages.stability.pictures import Picture, deliver
 from stages.stability.summary import headlines, summarise, tabulate
-from twincam.determinism import make_torch_deterministic
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import warn
@@ -18,9 +17,8 @@ from twincam.files.metrics import write_metrics
 from twincam.files.params import require_settings
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, read_split, write_table
-from twincam.images.parallel import in_order
 from twincam.models.classifier import check_preprocessing
-from twincam.models.runtimes import read_compiled
+from twincam.models.runtimes import loaded
 from twincam.near_duplicates.copies import copies_of
 
 
@@ -54,8 +52,7 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
     split = read_split(args.split)
-    make_torch_deterministic(0, "deliver", threads=params.run.threads)
-    network = read_compiled(args.model, params.run)
+    network = loaded(args.model, params.run)
     check_preprocessing(args.model, params.prepare.model_dump())
     external = find_external(args.external, network.classes)
     if loose := loose_external(args.external):
@@ -66,8 +63,7 @@ def main(argv: list[str]) -> None:
     copies = copies_of(args.root, split, files, args.near_duplicate_distance, args.max_pixels)
     send = partial(deliver, params.prepare, args.max_pixels, by_sha256, copies)
     pictures = [*evaluated_pictures(split, args.root), *external]
-    arrivals = zip(pictures, in_order(send, pictures, "stability"), strict=True)
-    classified, logits, skipped = classify(network, arrivals)
+    classified, logits, skipped = deliver_and_classify(args.model, params.run, send, pictures)
     warn("stability", *(f"skipped {one.path}: {one.reason}" for one in skipped))
 
     table = tabulate(classified, logits, network.classes)

@@ -16,7 +16,7 @@ from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network
 from twincam.training.checkpoints import run_key
-from twincam.training.refits import LabelledImages
+from twincam.training.fitting import LabelledImages
 
 
 def main(argv: list[str]) -> None:

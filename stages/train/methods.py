@@ -14,6 +14,7 @@ from twincam.models.runtimes import compiled
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
+    LabelledImages,
     LabelledInputs,
     Recipe,
     cross_entropy_and_accuracy,
@@ -21,7 +22,6 @@ from twincam.training.fitting import (
     fit,
 )
 from twincam.training.probing import fit_probe, pooled_views
-from twincam.training.refits import LabelledImages
 
 Fitted = tuple[list[Epoch], dict[str, Any]]
 """The history, and what describes the classifier kept."""
@@ -45,18 +45,16 @@ def fine_tune(
     train, val = (np.flatnonzero(split == name) for name in ("train", "val"))
     cut, seed = params.train.unfreeze_from, params.seed
     plain = params.train.model_copy(update={"views": 1})
-    with (
-        augmented_inputs(network, data.images, train, cut, params.train, seed) as train_inputs,
-        augmented_inputs(network, data.images, val, cut, plain, seed) as val_inputs,
-    ):
-        history, kept = fit(
-            network,
-            LabelledInputs(train_inputs, data.labels[train]),
-            LabelledInputs(val_inputs, data.labels[val]),
-            Recipe(params.train, seed),
-            select_on_val=select_on_val,
-            checkpoint=checkpoint,
-        )
+    train_inputs = augmented_inputs(network, data.images, train, cut, params.train, seed)
+    val_inputs = augmented_inputs(network, data.images, val, cut, plain, seed)
+    history, kept = fit(
+        network,
+        LabelledInputs(train_inputs, data.labels[train]),
+        LabelledInputs(val_inputs, data.labels[val]),
+        Recipe(params.train, seed),
+        select_on_val=select_on_val,
+        checkpoint=checkpoint,
+    )
     if message := divergence_warning(history, kept, len(network.classes), params.train):
         warn("train", message)
     return history, {**vars(history[kept - 1]), "epoch_chosen_on_val": select_on_val}

@@ -10,7 +10,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from stages.faithfulness import measures
 from stages.faithfulness.controls import Sample
 from stages.faithfulness.measures import (
     BASELINES,
@@ -18,8 +17,9 @@ from stages.faithfulness.measures import (
     Classify,
     Measured,
     Subject,
+    join_batches,
     measure,
-    measure_all,
+    measure_batch,
     subject_of,
 )
 from stages.faithfulness.orders import count_of, kept_shares, pixel_ranks
@@ -27,6 +27,7 @@ from stages.faithfulness.summary import CONTROLS, metrics_of, scores_of
 from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.maps import resize_map
 from twincam.files.metrics import spelled
+from twincam.models.forward import batches
 
 SIZE, CELLS, COUNT = 24, 6, 12
 IDS = np.array([f"{n:03}" for n in range(COUNT)])
@@ -54,12 +55,15 @@ def truth(images: Tensor) -> np.ndarray:
 
 
 def measured(
-    heat: np.ndarray, images: Tensor, classify: Classify = sees_brightness
+    heat: np.ndarray, images: Tensor, classify: Classify = sees_brightness, size: int = COUNT
 ) -> dict[str, Any]:
     logits = classify(images).numpy()
     partner = np.roll(np.arange(len(images)), 1)
     sample = Sample(logits, IDS[: len(images)], partner)
-    found = measure_all(classify, lambda part: images[part], sample, {"own": heat}, 0)
+    found = join_batches(
+        measure_batch(classify, images[part], sample, {"own": heat}, part, 0)
+        for part in batches(len(images), size)
+    )
     return spelled(metrics_of(scores_of(found["own"], logits), np.zeros(len(images)), 0))
 
 
@@ -104,10 +108,9 @@ def test_a_map_that_says_nothing_does_as_well_as_noise(patches: Tensor) -> None:
 
 
 def test_batches_of_any_size_give_the_same_figures(
-    patches: Tensor, true_figures: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    patches: Tensor, true_figures: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(measures, "BATCH", 7)
-    found = measured(truth(patches), patches)
+    found = measured(truth(patches), patches, size=7)
     assert flat(found) == pytest.approx(flat(true_figures), abs=1e-5)
 
 
@@ -121,14 +124,12 @@ def test_methods_share_the_controls_that_look_at_no_map_and_change_no_figure(
 
     def measure_some(*methods: str) -> tuple[dict[str, Measured], int]:
         classify, some = Recorder(), {method: heat[method] for method in methods}
-        found = measure_all(
-            classify, lambda part: patches[part], Sample(logits, IDS, partner), some, 0
-        )
+        sample = Sample(logits, IDS, partner)
+        found = measure_batch(classify, patches, sample, some, np.arange(COUNT), 0)
         return found, len(classify.shown)
 
     together, calls = measure_some(*heat)
-    batches = -(-COUNT // measures.BATCH)
-    assert calls == batches * (2 + 3 * 117 + 2 * 78)
+    assert calls == 2 + 3 * 117 + 2 * 78
     for method in heat:
         alone, _ = measure_some(method)
         for field, own in zip(together[method], alone[method], strict=True):

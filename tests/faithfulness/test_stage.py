@@ -40,8 +40,8 @@ EVALUATED = np.flatnonzero(np.array(SPLITS) != "train")
 
 
 def most(folder: Path, images: int) -> None:
-    text = f"seed: 0\nrun: {{threads: 1, runtime: auto}}\nfaithfulness: {{images: {images}}}\n"
-    (folder / "params.yaml").write_text(text)
+    text = "seed: 0\nrun: {engine: local, threads: 1, runtime: auto}\n"
+    (folder / "params.yaml").write_text(f"{text}faithfulness: {{images: {images}}}\n")
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def make_inputs(folder: Path, train: int, rate: float) -> None:
     for number in range(12):
         photograph(800 + number).save(folder / "more" / f"{number}.png")
     forensics = f"forensics: {{target_fpr: {rate}, photographs: {folder / 'more'}}}"
-    plain = "seed: 0\nrun: {threads: 1, runtime: auto}\nreal_class: real"
+    plain = "seed: 0\nrun: {engine: local, threads: 1, runtime: auto}\nreal_class: real"
     (folder / "params.yaml").write_text(f"{plain}\n{forensics}\n")
 
 

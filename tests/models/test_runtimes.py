@@ -13,7 +13,7 @@ from twincam.models.forward import embed, embed_batch, to_inputs
 from twincam.models.network import Network, create
 from twincam.models.runtimes import compiled
 
-AUTO = Run(threads=1, runtime="auto")
+AUTO = Run(engine="local", threads=1, runtime="auto")
 
 
 def network(arch: str = "efficientnet_lite0") -> Network:
@@ -67,4 +67,6 @@ def test_torch_stays_where_asked_and_where_auto_finds_another_device(
 ) -> None:
     plain = network()
     plain.module.to(place)
-    assert (compiled(plain, Run(threads=1, runtime=runtime)).infer is plain.blocks) == stays
+    assert (
+        compiled(plain, Run(engine="local", threads=1, runtime=runtime)).infer is plain.blocks
+    ) == stays

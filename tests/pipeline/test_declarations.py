@@ -20,6 +20,7 @@ ROOMS = (
     "determinism",
     "statistics",
     "images",
+    "engine",
     "corruptions",
     "near_duplicates",
     "models",
@@ -165,9 +166,13 @@ def test_declared_parameters_are_those_of_the_rooms_model(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_uses_torch_is_told_its_threads(stage: str) -> None:
     files = {file for file in closure(stage) if file.suffix == ".py"}
-    names = set[str]().union(*map(imported_modules, files - {ROOT / "twincam/determinism.py"}))
-    assert ("torch" in names) == ("run" in STAGES[stage].get("params", []))
-    assert ("torch" in names) == ("twincam.determinism.make_torch_deterministic" in names)
+    wrappers = {ROOT / "twincam" / name for name in ("determinism.py", "models/runtimes.py")}
+    names = set[str]().union(*map(imported_modules, files - wrappers))
+    told = {"twincam.determinism.make_torch_deterministic", "twincam.models.runtimes.loaded"}
+    told |= {"twincam.models.runtimes.opened"}
+    on_ray = "twincam.engine.mapping.map_in_order" in names
+    assert ("torch" in names or on_ray) == ("run" in STAGES[stage].get("params", []))
+    assert ("torch" in names) == bool(told & names)
 
 
 def test_every_parameter_belongs_to_a_stage() -> None:

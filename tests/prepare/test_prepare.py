@@ -29,7 +29,8 @@ class Run:
 
     def __call__(self, **changes: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         block = {"image_size": 64, "harmonise": True, "jpeg_quality": 90, **changes}
-        self.params.write_text(json.dumps({"prepare": block}))
+        run = {"engine": "local", "threads": 1, "runtime": "auto"}
+        self.params.write_text(json.dumps({"run": run, "prepare": block}))
         maps = ("masks", "parts", "marks")
         flags = ("params", "root", "info", "split", "images", *maps, "preprocessing")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])

@@ -14,7 +14,10 @@ from twincam.files.metrics import spelled
 def params(*removed: int) -> Params:
     settings = removing(*removed) if removed else LAST_LAYER
     return Params(
-        seed=0, run=Threads(threads=1, runtime="torch"), real_class="b", prototypes=settings
+        seed=0,
+        run=Threads(engine="local", threads=1, runtime="torch"),
+        real_class="b",
+        prototypes=settings,
     )
 
 

@@ -14,13 +14,16 @@ from stages.robustness.figures import flips_picture
 from stages.robustness.inference import choose, corrupted_squares, logits_by_condition
 from stages.robustness.ladders import CONDITIONS
 from stages.robustness.measures import COLUMNS
-from twincam.determinism import make_torch_deterministic
+from twincam.determinism import Run, make_torch_deterministic
 from twincam.files.arrays import write_array
 from twincam.files.metrics import read_metrics
 from twincam.files.tables import read_table, write_table
 from twincam.models.architectures import HALF
 from twincam.models.classifier import save_classifier
 from twincam.models.network import create
+from twincam.models.runtimes import Source
+
+NO_FILES = Source(Path(), Path(), Run(engine="local", threads=1, runtime="auto"))
 
 
 def listing(**counts: int) -> pd.DataFrame:
@@ -55,8 +58,8 @@ def folder(tmp_path: Path) -> Path:
 def prepare(folder: Path, split: pd.DataFrame, most: int = 500) -> None:
     write_table(folder / "split.csv", split)
     write_array(folder / "images.npy", squares(split))
-    text = f"seed: 0\nrun: {{threads: 1, runtime: auto}}\nrobustness: {{images: {most}}}\n"
-    (folder / "params.yaml").write_text(text)
+    text = "seed: 0\nrun: {engine: local, threads: 1, runtime: auto}\n"
+    (folder / "params.yaml").write_text(f"{text}robustness: {{images: {most}}}\n")
 
 
 def run(folder: Path) -> dict[str, Any]:
@@ -155,12 +158,13 @@ def test_noise_depends_only_on_the_id() -> None:
 def test_logits_are_in_the_order_of_images_and_conditions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(inference, "logits_of", brightness_only)
     network = create("resnet18", ("bright", "dark"), HALF)
     split = listing(val=36)
     images, rows = squares(split), np.arange(35, 0, -1)
+    monkeypatch.setattr(inference, "logits_of", brightness_only)
+    monkeypatch.setattr(inference, "opened", lambda _source: (network, images))
     ids = split["id"].to_numpy()[rows]
-    clean, corrupted = logits_by_condition(network, images, rows, ids, 0)
+    clean, corrupted = logits_by_condition(NO_FILES, rows, ids, 0)
     assert np.array_equal(clean, brightness_only(network, images[rows]))
     assert corrupted.shape == (len(CONDITIONS), 35, 2)
     for condition, logits in zip(CONDITIONS, corrupted, strict=True):

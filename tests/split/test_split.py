@@ -57,6 +57,7 @@ class Run:
             (data if key in data else split)[key] = value  # type: ignore[assignment]
         synthesize = {"seed": 0, "pairs": 2, "image_size": 64, "shortcut": "none"}
         blocks = {"data": data, "split": split, "synthesize": synthesize}
+        blocks["run"] = {"engine": "local", "threads": 1, "runtime": "auto"}
         self.params.write_text(json.dumps(blocks))
         flags = ("params", "root", "info", "split", "attributes", "metrics", "details")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])

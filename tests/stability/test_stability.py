@@ -82,7 +82,8 @@ class Run:
     def prepared(self, settings: Prepare) -> None:
         """Write how the images are prepared."""
         write_settings(self.preprocessing, settings.model_dump())
-        params = {"run": {"threads": 1, "runtime": "auto"}, "prepare": settings.model_dump()}
+        run = {"engine": "local", "threads": 1, "runtime": "auto"}
+        params = {"run": run, "prepare": settings.model_dump()}
         self.params.write_text(json.dumps(params))
 
     def add(self, path: str, split: str, picture: Image.Image, **options: object) -> None:
@@ -117,7 +118,8 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def with_brightness(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a run with an image that no delivery flips, and no other source."""
-    monkeypatch.setattr("stages.stability.__main__.read_compiled", lambda *_: brightness_network())
+    for module in ("__main__", "judging"):
+        monkeypatch.setattr(f"stages.stability.{module}.loaded", lambda *_: brightness_network())
     monkeypatch.setattr("stages.stability.__main__.check_preprocessing", lambda *_: None)
     run.add("bright/train.png", "train", grey(0.9))
     run.add("dark/steady.png", "val", grey(0.1))
@@ -160,7 +162,7 @@ def test_as_is_gives_the_logits_of_the_embeddings(
     places = [f"--root={run.root}", f"--info={tmp_path / 'none'}", f"--split={run.split}"]
     prepare(
         [
-            f"--params={block_of(run.params, 'prepare')}",
+            f"--params={run.params}",
             *places,
             *arrays,
             f"--preprocessing={run.preprocessing}",

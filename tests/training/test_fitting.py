@@ -30,22 +30,22 @@ def run(
     checkpoint: Path, settings: Training = SETTINGS, select_on_val: bool = False
 ) -> tuple[Network, list[Epoch], int]:
     made = network()
-    with augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0) as inputs:
-        data = LabelledInputs(inputs, LABELS)
-        recipe = Recipe(settings, 0)
-        history, kept = fit(
-            made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
-        )
+    inputs = augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0)
+    data = LabelledInputs(inputs, LABELS)
+    recipe = Recipe(settings, 0)
+    history, kept = fit(
+        made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
+    )
     return made, history, kept
 
 
 def test_kept_activations_are_those_of_the_views(tmp_path: Path) -> None:
     made = network()
     rows = np.array([4, 7, 1])
-    with augmented_inputs(made, IMAGES, rows, 3, SETTINGS, 0) as inputs:
-        plain = run_blocks(made, IMAGES[rows], 3)
-        assert torch.allclose(inputs(0, np.array([2, 0])), plain[[2, 0]], atol=1e-5)
-        varied = [inputs(epoch, np.array([0, 1, 2])) for epoch in range(1, 8)]
+    inputs = augmented_inputs(made, IMAGES, rows, 3, SETTINGS, 0)
+    plain = run_blocks(made, IMAGES[rows], 3)
+    assert torch.allclose(inputs(0, np.array([2, 0])), plain[[2, 0]], atol=1e-5)
+    varied = [inputs(epoch, np.array([0, 1, 2])) for epoch in range(1, 8)]
     assert any(not torch.allclose(each, plain, atol=1e-3) for each in varied)
 
 
@@ -53,16 +53,13 @@ def test_above_the_cap_views_are_computed_in_every_epoch(monkeypatch: pytest.Mon
     def refuse(*_args: object) -> None:
         raise AssertionError("activations were kept")
 
-    monkeypatch.setattr(activations, "_memory_map", refuse)
+    monkeypatch.setattr(activations, "_temporary_map", refuse)
     small = SETTINGS.model_copy(update={"activation_cache_gb": 0.0})
     made = network()
-    with augmented_inputs(made, IMAGES, ROWS, 3, small, 0) as inputs:
-        assert torch.allclose(inputs(0, ROWS), run_blocks(made, IMAGES, 3), atol=1e-5)
-    with (
-        pytest.raises(AssertionError, match="kept"),
-        augmented_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0),
-    ):
-        pass
+    inputs = augmented_inputs(made, IMAGES, ROWS, 3, small, 0)
+    assert torch.allclose(inputs(0, ROWS), run_blocks(made, IMAGES, 3), atol=1e-5)
+    with pytest.raises(AssertionError, match="kept"):
+        augmented_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0)
 
 
 def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
@@ -144,9 +141,9 @@ def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
 
 def test_without_validation_the_weights_themselves_are_checked() -> None:
     made = network()
-    with augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0) as inputs:
-        train = LabelledInputs(inputs, LABELS)
-        message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
+    inputs = augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0)
+    train = LabelledInputs(inputs, LABELS)
+    message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
     assert "diverged in epoch" in message
 
 

@@ -12,9 +12,9 @@ from tests.fitted import IMAGES, LABELS, SETTINGS, network
 from twincam.models.architectures import HALF
 from twincam.models.forward import logits_of
 from twincam.models.network import create
-from twincam.training.fitting import Recipe
+from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.probing import UNCHECKED, choose_strength, fit_probe, pooled_views
-from twincam.training.refits import LabelledImages, Refit, held_out_logits, refit
+from twincam.training.refits import Refit, held_out_logits, refitting
 
 PROBE = SETTINGS.model_copy(update={"method": "linear_probe", "views": 2})
 RNG = np.random.default_rng(0)
@@ -73,7 +73,8 @@ def test_a_refit_fits_the_head_and_nothing_else(tmp_path: Path) -> None:
     before = {name: tensor.clone() for name, tensor in made.blocks.state_dict().items()}
     groups = np.arange(12)
     data = LabelledImages(IMAGES, LABELS, groups)
-    (found,) = refit(made, data, [part], held_out_logits(IMAGES), Recipe(PROBE, 0), tmp_path)
+    logits = held_out_logits(IMAGES)
+    found = refitting(made, data, [part], logits, Recipe(PROBE, 0), tmp_path)(0)
     assert all(torch.equal(before[name], now) for name, now in made.blocks.state_dict().items())
     own = network()
     own.module.eval()

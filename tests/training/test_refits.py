@@ -8,9 +8,9 @@ import torch
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
-from twincam.training.fitting import Recipe
+from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.params import Training
-from twincam.training.refits import LabelledImages, Refit, Results, held_out_logits, refit
+from twincam.training.refits import Refit, Results, held_out_logits, refitting
 
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
 QUICK = SETTINGS.model_copy(
@@ -31,7 +31,8 @@ def results(
     plan: list[Refit], folder: Path, labels: torch.Tensor = LABELS, training: Training = QUICK
 ) -> list[Results]:
     data = LabelledImages(IMAGES, labels, np.arange(len(IMAGES)))
-    return list(refit(network(), data, plan, LOGITS, Recipe(training, 0), folder))
+    results_of = refitting(network(), data, plan, LOGITS, Recipe(training, 0), folder)
+    return [results_of(number) for number in range(len(plan))]
 
 
 def scores(plan: list[Refit], folder: Path) -> list[np.ndarray]:

@@ -7,13 +7,16 @@ import io
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from twincam.determinism import Run
+from twincam.determinism import Run, make_torch_deterministic
+from twincam.files.arrays import read_array
 from twincam.models.classifier import read_classifier
 from twincam.models.network import Network, device, device_of
 
@@ -23,6 +26,34 @@ if TYPE_CHECKING:
 OPSET = 18
 BATCH_AXIS = "images"
 FIXED, ANY = 2, 0
+
+
+class Source(NamedTuple):
+    """A classifier and the images it runs on, as files that each process opens for itself."""
+
+    model: Path
+    images: Path
+    run: Run
+
+
+def opened(source: Source) -> tuple[Network, np.ndarray]:
+    """Return the network of ``source``, compiled, and its images, bytes ``[N,S,S,3]`` mapped.
+
+    Raises:
+        UserError: a file is not what it should be.
+    """
+    return loaded(source.model, source.run), read_array(source.images)
+
+
+@lru_cache(maxsize=1)
+def loaded(path: Path, run: Run) -> Network:
+    """Return `read_compiled`, which each process reads once; torch takes ``run.threads`` threads.
+
+    Raises:
+        UserError: the file is not a classifier of this program.
+    """
+    make_torch_deterministic(0, "loaded", threads=run.threads)
+    return read_compiled(path, run)
 
 
 def read_compiled(path: Path, run: Run) -> Network:

@@ -2,9 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +19,6 @@ Inputs = Callable[[int, np.ndarray], Tensor]
 """Epoch (0: without augmentation) and image indices ``[B]`` to the first trained block's input."""
 
 
-@contextmanager
 def augmented_inputs(
     network: Network,
     images: np.ndarray,
@@ -29,8 +26,8 @@ def augmented_inputs(
     cut: int,
     views: AugmentedViews,
     seed: int,
-) -> Iterator[Inputs]:
-    """Give the input of ``blocks[cut]`` for ``images[rows]``, augmented anew in each epoch.
+) -> Inputs:
+    """Return the input of ``blocks[cut]`` for ``images[rows]``, augmented anew in each epoch.
 
     With ``cut`` above 0, ``views.views`` views of every image (the first without augmentation) run
     once through the blocks before it and are kept in a temporary memory map; each epoch samples one
@@ -53,22 +50,20 @@ def augmented_inputs(
     shape = run_blocks(network, images[:1], cut).shape[1:]
     gigabytes = views.views * len(rows) * int(np.prod(shape)) * 4 / 1e9
     if cut == 0 or gigabytes > views.activation_cache_gb:
-        yield fresh
-        return
-    with tempfile.TemporaryFile() as file:
-        cache = _memory_map(file, (views.views, len(rows), *shape))
-        for number in range(views.views):
-            chunks = list(batches(len(rows), BATCH))
-            for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
-                cache[number, indices] = fresh(number, indices).cpu().numpy()
+        return fresh
+    cache = _temporary_map((views.views, len(rows), *shape))
+    for number in range(views.views):
+        chunks = list(batches(len(rows), BATCH))
+        for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
+            cache[number, indices] = fresh(number, indices).cpu().numpy()
 
-        def cached(epoch: int, indices: np.ndarray) -> Tensor:
-            choice = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
-            numbers = choice[indices] if epoch else np.zeros_like(indices)
-            activations = torch.from_numpy(cache[numbers, indices]).to(device_of(network))
-            return activations.contiguous(memory_format=torch.channels_last)
+    def cached(epoch: int, indices: np.ndarray) -> Tensor:
+        choice = generator(seed, "draw", epoch).integers(0, views.views, len(rows))
+        numbers = choice[indices] if epoch else np.zeros_like(indices)
+        activations = torch.from_numpy(cache[numbers, indices]).to(device_of(network))
+        return activations.contiguous(memory_format=torch.channels_last)
 
-        yield cached
+    return cached
 
 
 def augmented(
@@ -98,7 +93,11 @@ def augmented(
     )
 
 
-def _memory_map(file: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Map a float32 array onto ``file``, its disk reserved so that a full disk is an OSError."""
-    os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape)) * 4))
-    return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)
+def _temporary_map(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a float32 array on disk, whose file is gone once nothing refers to the array.
+
+    Its space is reserved, so that a full disk is an OSError.
+    """
+    with tempfile.TemporaryFile() as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape)) * 4))
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)

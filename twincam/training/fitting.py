@@ -24,6 +24,17 @@ from twincam.training.activations import Inputs
 from twincam.training.params import Training
 
 
+class LabelledImages(NamedTuple):
+    """Images, bytes ``[N,H,W,3]``, their class indices, int64 ``[N]``, and groups ``[N]``.
+
+    Images of a group are copies or belong together.
+    """
+
+    images: np.ndarray
+    labels: Tensor
+    groups: np.ndarray
+
+
 class LabelledInputs(NamedTuple):
     """Inputs of the first trained block, and the labels of their images, int64 ``[N]``."""
 

@@ -1,11 +1,14 @@
 """Retrain the classifier on subsets of the images, and evaluate it on the images held out.
 
 What is frozen runs once for all subsets: every refit samples its views from the same activations.
+On Ray, each refit is a task, and each worker that gets any runs the frozen blocks once for itself.
 """
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -13,9 +16,10 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from twincam.determinism import derived_seed, make_torch_deterministic
+from twincam.engine.mapping import map_in_order
+from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 from twincam.files.messages import warn
@@ -26,7 +30,13 @@ from twincam.models.runtimes import compiled
 from twincam.models.weights import initial_network
 from twincam.training.activations import Inputs, augmented_inputs
 from twincam.training.checkpoints import run_key
-from twincam.training.fitting import LabelledInputs, Recipe, divergence_warning, fit
+from twincam.training.fitting import (
+    LabelledImages,
+    LabelledInputs,
+    Recipe,
+    divergence_warning,
+    fit,
+)
 from twincam.training.params import ClassifierParams
 from twincam.training.probing import fit_probe, pooled_views
 
@@ -38,24 +48,14 @@ class Refit(NamedTuple):
     held_out: np.ndarray
 
 
-class LabelledImages(NamedTuple):
-    """Images, bytes ``[N,H,W,3]``, their class indices, int64 ``[N]``, and groups ``[N]``.
-
-    Images of a group are copies or belong together.
-    """
-
-    images: np.ndarray
-    labels: Tensor
-    groups: np.ndarray
-
-
 class RunFiles(NamedTuple):
     """The files that a stage trains from, and the folder for its checkpoints.
 
-    Refits are reused only with the same ``inputs`` (of images and split) and the same weights.
+    Refits are reused only with the same images, split and weights.
     """
 
-    inputs: Sequence[Path]
+    images: Path
+    split: Path
     weights_file: Path
     checkpoints: Path
 
@@ -65,6 +65,9 @@ Results = Mapping[str, np.ndarray]
 
 Evaluate = Callable[[Network, Refit], Results]
 """Computes results with a refit's network, in evaluation mode."""
+
+Evaluation = Callable[[np.ndarray], Evaluate]
+"""Gives what to compute from all images, bytes ``[N,H,W,3]``."""
 
 
 def held_out_logits(images: np.ndarray) -> Evaluate:
@@ -76,12 +79,12 @@ def held_out_logits(images: np.ndarray) -> Evaluate:
 def refitted(
     stage: str,
     params: ClassifierParams,
-    dataset: tuple[pd.DataFrame, np.ndarray],
+    split: pd.DataFrame,
     plan: Sequence[Refit],
-    evaluate: Evaluate,
+    evaluation: Evaluation,
     files: RunFiles,
 ) -> Iterator[list[Results]]:
-    """Provide the results of ``evaluate`` for each refit of ``plan``.
+    """Provide the results of each refit of ``plan``.
 
     Finished refits are kept until the ``with`` block ends without an error: an interrupted run
     resumes from them.
@@ -89,36 +92,62 @@ def refitted(
     Args:
         stage: the stage that the refits belong to.
         params: the settings of the classifier.
-        dataset: ``data/split.csv``, and the images of its rows, bytes ``[N,H,W,3]``.
+        split: ``data/split.csv``.
         plan: the images to train on and to evaluate.
-        evaluate: called once for each refit.
+        evaluation: gives what to compute for each refit from all images, bytes ``[N,H,W,3]``.
         files: the input files and the folder for checkpoints.
     """
-    split, images = dataset
-    make_torch_deterministic(params.seed, stage, threads=params.run.threads)
-    classes = class_names(split)
-    network = initial_network(params.model, files.weights_file, classes)
-    if params.train.method == "linear_probe":
-        network = compiled(network, params.run)
-    key = run_key(params, (*files.inputs, files.weights_file))
+    key = run_key(params, (files.images, files.split, files.weights_file))
     folder = files.checkpoints / f"{stage}-{key}"
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    recipe = Recipe(params.train, params.seed)
-    data = LabelledImages(images, labels, split["group"].to_numpy())
-    results = refit(network, data, plan, evaluate, recipe, folder)
-    yield list(results)
+    job = _Job(stage, params, split, plan, evaluation, files, folder)
+    left = [number for number in range(len(plan)) if not _results_file(folder, number).is_file()]
+    for _ in map_in_order(partial(_one_refit, job), left, params.run, stage):
+        pass
+    yield [_read_results(_results_file(folder, number)) for number in range(len(plan))]
     shutil.rmtree(folder)
 
 
-def refit(
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What a process needs to refit anything of the plan; equal to itself alone, to be a key."""
+
+    stage: str
+    params: ClassifierParams
+    split: pd.DataFrame
+    plan: Sequence[Refit]
+    evaluation: Evaluation
+    files: RunFiles
+    folder: Path
+
+
+def _one_refit(job: _Job, number: int) -> None:
+    _prepared(job)(number)
+
+
+@lru_cache(maxsize=1)
+def _prepared(job: _Job) -> Callable[[int], Results]:
+    """Return `refitting` of the job, once in each process."""
+    params, split = job.params, job.split
+    make_torch_deterministic(params.seed, job.stage, threads=params.run.threads)
+    classes = class_names(split)
+    network = initial_network(params.model, job.files.weights_file, classes)
+    if params.train.method == "linear_probe":
+        network = compiled(network, params.run)
+    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
+    data = LabelledImages(read_array(job.files.images), labels, split["group"].to_numpy())
+    evaluate, recipe = job.evaluation(data.images), Recipe(params.train, params.seed)
+    return refitting(network, data, job.plan, evaluate, recipe, job.folder)
+
+
+def refitting(
     network: Network,
     data: LabelledImages,
     plan: Sequence[Refit],
     evaluate: Evaluate,
     recipe: Recipe,
     checkpoints: Path,
-) -> Iterator[Results]:
-    """Yield the results of ``evaluate`` for each refit of ``plan``.
+) -> Callable[[int], Results]:
+    """Return a function that gives the results of ``evaluate`` for a refit of ``plan``, from 0.
 
     Each refit starts from the weights of ``network`` with a new head. Fine-tuning keeps the last
     epoch: none is selected.
@@ -134,14 +163,17 @@ def refit(
     """
     rows = np.unique(np.concatenate([part.train for part in plan]))
     learning = _probing if recipe.training.method == "linear_probe" else _fine_tuning
-    with learning(network, data, rows, recipe) as learn:
-        for number, part in enumerate(plan):
-            file = checkpoints / f"{number}.npz"
-            if not file.is_file():
-                learn(part.train, number)
-                with atomic_path(file) as partial, partial.open("wb") as opened:
-                    np.savez(opened, allow_pickle=False, **evaluate(network, part))
-            yield _read_results(file)
+    learn = learning(network, data, rows, recipe)
+
+    def results(number: int) -> Results:
+        file, part = _results_file(checkpoints, number), plan[number]
+        if not file.is_file():
+            learn(part.train, number)
+            with atomic_path(file) as partly, partly.open("wb") as opened:
+                np.savez(opened, allow_pickle=False, **evaluate(network, part))
+        return _read_results(file)
+
+    return results
 
 
 Learn = Callable[[np.ndarray, int], None]
@@ -149,33 +181,26 @@ Learn = Callable[[np.ndarray, int], None]
 mode."""
 
 
-@contextmanager
-def _fine_tuning(
-    network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe
-) -> Iterator[Learn]:
+def _fine_tuning(network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe) -> Learn:
     start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
     training, seed = recipe
-    cut = training.unfreeze_from
-    with augmented_inputs(network, data.images, rows, cut, training, seed) as inputs:
+    inputs = augmented_inputs(network, data.images, rows, training.unfreeze_from, training, seed)
 
-        def learn(train: np.ndarray, number: int) -> None:
-            own = recipe._replace(seed=derived_seed(seed, "refit", number))
-            network.module.load_state_dict(start)
-            torch.manual_seed(own.seed)
-            network.head.reset_parameters()
-            chosen = _chosen(inputs, np.searchsorted(rows, train))
-            history, last = fit(network, LabelledInputs(chosen, data.labels[train]), None, own)
-            if message := divergence_warning(history, last, len(network.classes), training):
-                warn(f"refit {number + 1}", message)
-            network.module.eval()
+    def learn(train: np.ndarray, number: int) -> None:
+        own = recipe._replace(seed=derived_seed(seed, "refit", number))
+        network.module.load_state_dict(start)
+        torch.manual_seed(own.seed)
+        network.head.reset_parameters()
+        chosen = _chosen(inputs, np.searchsorted(rows, train))
+        history, last = fit(network, LabelledInputs(chosen, data.labels[train]), None, own)
+        if message := divergence_warning(history, last, len(network.classes), training):
+            warn(f"refit {number + 1}", message)
+        network.module.eval()
 
-        yield learn
+    return learn
 
 
-@contextmanager
-def _probing(
-    network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe
-) -> Iterator[Learn]:
+def _probing(network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe) -> Learn:
     network.module.eval()
     features = pooled_views(network, data.images, rows, *recipe)
 
@@ -183,7 +208,11 @@ def _probing(
         chosen = features[:, np.searchsorted(rows, train)]
         fit_probe(network, chosen, data.labels[train].numpy(), data.groups[train])
 
-    yield learn
+    return learn
+
+
+def _results_file(checkpoints: Path, number: int) -> Path:
+    return checkpoints / f"{number}.npz"
 
 
 def _read_results(path: Path) -> Results:
