@@ -17,7 +17,7 @@ from twincam.models.classifier import save_classifier
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SHARING = PROJECT["optional-dependencies"]["sharing"]
-OPTIONAL = {"pillow_heif", "open_clip"}
+OPTIONAL = {"pillow_heif", "open_clip", "ray"}
 """Imported where they are installed; a line says what to install where they are needed."""
 INDIRECT = {"onnxscript"}
 """What torch needs to write ONNX."""
