@@ -23,7 +23,7 @@ QUERIES, REFERENCES = 1024, 8192
 GROUPS = 64
 """Parts of a block whose maxima tell which similarities cannot be among the largest."""
 
-PROBED = 32
+PROBED = 64
 """Lists that `nearest_in_lists` searches for each query."""
 
 
