@@ -16,7 +16,8 @@ from sklearn.datasets import load_digits
 from stages.split.groups import components
 from twincam.figures.text import Face, font
 from twincam.images.decoding import decode
-from twincam.near_duplicates.hashes import near_pairs, perceptual_hash
+from twincam.near_duplicates.hashes import perceptual_hash
+from twincam.near_duplicates.pairs import near_pairs
 from twincam.near_duplicates.search import first_connected, near_duplicates
 
 DISTANCE = 10

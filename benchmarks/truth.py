@@ -35,7 +35,6 @@ from twincam.files.params_file import read_params
 from twincam.files.tables import read_split
 from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier
-from twincam.models.embedded import at
 from twincam.models.forward import embed, logits_of
 from twincam.statistics.intervals import bootstrap_mean
 from twincam.statistics.vectors import unit
@@ -127,7 +126,8 @@ def counterfactuals(run: Run, partners: np.ndarray, masks: np.ndarray) -> None:
     def classify(images: np.ndarray) -> np.ndarray:
         return logits_of(run.network, images)
 
-    near = unit(run.embedded.features[run.evaluated]) @ unit(run.references.features).T
+    features = unit(run.embedded.features)
+    near = features[run.evaluated] @ features[run.train].T
     predicted = run.embedded.logits.argmax(axis=1)
     otherwise = predicted[run.evaluated][:, None] != predicted[run.train]
     places = nearest(near, 1, otherwise)[0][:, 0]
@@ -218,7 +218,7 @@ def main() -> None:
         evaluated=where,
         train=np.arange(len(train)),
         embedded=every,
-        references=at(every, np.arange(len(train))),
+        maps=every.maps[:0],
         clip=np.zeros((len(images), 0), np.float32),
         masks=masks,
         marks=nothing,

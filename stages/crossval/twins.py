@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.twins.fidelity import fidelity
-from twincam.explanations.twins.spaces import SPACES, comparable, similarities
+from twincam.explanations.twins.fidelity import ASKED, fidelity
+from twincam.explanations.twins.spaces import SPACES, comparable, nearest_in, spaces_that_compare
 from twincam.models.forward import embed
 from twincam.models.network import Network
 from twincam.training.refits import Evaluate, Refit, Results
@@ -35,8 +35,9 @@ def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarra
     )
     weight = network.head.weight.detach().cpu().numpy()
     found: dict[str, np.ndarray] = {"logits": query.logits}
-    for space, similarity in similarities(query, references, weight).items():
-        table = fidelity(similarity, query, references, labels[part.train])
+    for space in spaces_that_compare({"features", "maps"} if maps else {"features"}):
+        near, _ = nearest_in(space, query, references, weight, ASKED)
+        table = fidelity(near, query.logits, references.logits, labels[part.train])
         found |= {f"{space}.{column}": table[column].to_numpy() for column in KEPT}
     return found
 

@@ -5,6 +5,7 @@ semifactual ("even if") image. A swap is exact in feature space only, so the sam
 into the image, which is classified again (`stages.explain.pasting`).
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ import pandas as pd
 
 from stages.explain.pasting import Pairs, defect_figures, flip_figures, region_figures
 from stages.explain.retrieval import retrieval, thumbnails
-from stages.explain.run import Explanation, Run, correct, head_of
-from stages.explain.twins import DEFAULT, Twins, images_in, references_in
-from twincam.explanations.counterfactuals import Swap, minimal_swap, semifactuals
-from twincam.explanations.twins.neighbours import nearest
+from stages.explain.run import Explanation, Run, correct, head_of, labels_of
+from stages.explain.twins import DEFAULT, Search, Twins, images_in
+from twincam.explanations.counterfactuals import Swap, minimal_swap
+from twincam.explanations.twins.neighbours import Compare, Neighbours, Positions, nearest_by_class
 from twincam.explanations.twins.spaces import SPACES
-from twincam.models.embedded import at
 from twincam.models.forward import BATCH, batches, embed_batch, logits_of
 
 
@@ -29,7 +29,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
 
     Args:
         run: what is explained.
-        twins: the space, and the similarities of the training images in it.
+        twins: the space, and the search for training images in it.
         seed: of controls and bootstraps.
 
     Returns:
@@ -37,8 +37,8 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
         neighbours; and the metrics ``counterfactual``.
     """
     predicted = run.table["predicted"].to_numpy()
-    alike = predicted[run.evaluated, None] == predicted[run.train]
-    found = nearest(twins.similarity, 1, ~alike)
+    classes = predicted[run.evaluated], predicted[run.train]
+    found = nearest_by_class(twins.search.nearest, *classes, k=1, alike=False)
     partners = found[0][:, 0]
     exist, swap = find_swaps(run, partners)
     swapped = np.zeros(twins.shared.shape, bool)
@@ -47,7 +47,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     return Explanation(
         {"counterfactual": figures | partner_retrieval(run, twins.space, seed)},
         {"swapped": swapped},
-        {"counterfactual": found, "semifactual": find_semifactuals(run, twins, partners, alike)},
+        {"counterfactual": found, "semifactual": find_semifactuals(twins.search, found, *classes)},
     )
 
 
@@ -78,21 +78,39 @@ def cell_scores(run: Run, rows: np.ndarray) -> np.ndarray:
 
 
 def find_semifactuals(
-    run: Run, twins: Twins, partners: np.ndarray, alike: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the semifactual ("even if") image ``[Q,1]`` of each query; see `semifactuals`.
+    search: Search, counterfactuals: Neighbours, own: np.ndarray, other: np.ndarray
+) -> Neighbours:
+    """Return the semifactual ("even if") image of each query and its similarity, ``[Q,1]``.
+
+    Among the training images with the query's predicted class, the one most similar to its
+    counterfactual that is still nearer to the query than the counterfactual: even at that distance
+    the prediction holds (Nugent, Doyle & Cunningham, JIIS 2009; Kenny & Keane, AAAI 2021). Position
+    -1 and similarity NaN if there is none.
 
     Args:
-        run: what is explained.
-        twins: the space and the similarities in it.
-        partners: positions of the counterfactuals among the training images, ``[Q]``; -1: none.
-        alike: bool ``[Q,T]``, whether a training image has the query's predicted class.
+        search: for training images.
+        counterfactuals: ``[Q,1]``.
+        own: predicted class of each query, ``[Q]``.
+        other: predicted class of each training image, ``[T]``.
     """
-    references, (weight, _) = references_in(run, twins.space), head_of(run.network)
-    similarity = SPACES[twins.space].similarity
-    between = similarity(at(references, partners), references, weight)
-    index, value = semifactuals(twins.similarity, between, partners, alike)
-    return index[:, None], value[:, None]
+    partners, reach = (part[:, 0] for part in counterfactuals)
+
+    def to_partner(rows: Positions, columns: Positions) -> np.ndarray:
+        return search.compare_references(partners[rows], columns)
+
+    def nearer(rows: Positions, columns: Positions) -> np.ndarray:
+        return np.asarray(search.compare(rows, columns) > reach[rows, None])
+
+    find = partial(search._replace(compare=to_partner).nearest, allowed=nearer)
+    found, _ = nearest_by_class(find, own, other, k=1, alike=True)
+    value = paired(search.compare, found[:, 0])
+    return found, np.where(found < 0, np.nan, value[:, None])
+
+
+def paired(compare: Compare, columns: np.ndarray) -> np.ndarray:
+    """Return the similarity ``[Q]`` of each query to the training image at its place."""
+    parts = np.array_split(np.arange(len(columns)), len(columns) // BATCH + 1)
+    return np.concatenate([compare(rows, columns[rows]).diagonal() for rows in parts])
 
 
 def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int) -> dict[str, Any]:
@@ -149,13 +167,22 @@ def partner_retrieval(run: Run, space: str, seed: int) -> dict[str, Any]:
     if not asked.any():
         return {}
     name = DEFAULT if SPACES[space].compares == "maps" else space
-    rows, everyone = run.evaluated[asked], np.arange(len(run.table))
-    queries, candidates = (images_in(run, some, name) for some in (rows, everyone))
-    labels = run.table["label"].to_numpy()
-    other = labels[rows, None] != labels
-    small = thumbnails(run.images)
-    similarity = SPACES[name].similarity(queries, candidates, head_of(run.network)[0])
-    values, control = (
-        np.where(other, found, -np.inf) for found in (similarity, small[rows] @ small.T)
-    )
-    return retrieval(values, control, target[asked], seed)
+    rows, labels = run.evaluated[asked], labels_of(run)
+    small, (weight, _) = thumbnails(run.images), head_of(run.network)
+
+    def among_others(compare: Compare) -> Compare:
+        def compared(queries: Positions, columns: Positions) -> np.ndarray:
+            other = labels[rows[queries], None] != labels[columns]
+            return np.where(other, compare(rows[queries], columns), -np.inf)
+
+        return compared
+
+    def in_space(queries: Positions, columns: Positions) -> np.ndarray:
+        first, second = (images_in(run, some, name) for some in (queries, columns))
+        return SPACES[name].similarity(first, second, weight)
+
+    def by_thumbnail(queries: Positions, columns: Positions) -> np.ndarray:
+        return np.asarray(small[queries] @ small[columns].T)
+
+    compared, control = among_others(in_space), among_others(by_thumbnail)
+    return retrieval(compared, control, target[asked], len(labels), seed)

@@ -13,7 +13,7 @@ from scipy.stats import binom
 from stages.explain.params import Params
 from stages.explain.run import Explanation, Run, head_of, labels_of
 from twincam.explanations.influence import Head, estimates, leave_one_out, refit_head
-from twincam.explanations.twins.neighbours import nearest
+from twincam.explanations.twins.neighbours import Compare, Neighbours, nearest_between
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import mean, share
 from twincam.statistics.ranking import rank_correlations
@@ -30,10 +30,10 @@ CHOICE_QUERIES = 100
 
 
 class Influential(NamedTuple):
-    """The estimate chosen, its values ``[Q,T]``, and the measurements."""
+    """The estimate chosen, its values, and the measurements."""
 
     chosen: str
-    values: np.ndarray
+    values: Compare
     metrics: dict[str, Any]
 
 
@@ -52,11 +52,17 @@ def find_influential(run: Run, params: Params) -> Explanation:
     refits, seed = params.explain.influence_refits, params.seed
     if not refits:
         return Explanation({}, {}, {})
-    train = run.references.features, labels_of(run)[run.train]
+    train = run.embedded.features[run.train], labels_of(run)[run.train]
     queries = run.embedded.features[run.evaluated]
     found = choose_estimate(train, queries, *head_of(run.network), refits, seed)
-    neighbours = {"influential": nearest(found.values, params.explain.twins)}
+    neighbours = {
+        "influential": _largest(found.values, len(queries), len(run.train), params.explain.twins)
+    }
     return Explanation({"influence": found.metrics}, {}, neighbours)
+
+
+def _largest(values: Compare, queries: int, references: int, k: int) -> Neighbours:
+    return nearest_between(values, np.arange(queries), np.arange(references), k)
 
 
 def choose_estimate(
@@ -71,7 +77,7 @@ def choose_estimate(
 
     For the choice a seeded sample of the training images serves as queries, explained by the
     others; the actual queries are not used. Time grows with T C^2 for the second-order estimate,
-    with ``refits`` T C for leaving images out, with Q T C for the estimates; memory with Q T.
+    with ``refits`` T C for leaving images out, with Q T C for the estimates; memory with (Q + T) C.
 
     Args:
         train: features ``[T,C]`` and class indices ``[T]`` of the training images; T at least 4.
@@ -89,7 +95,7 @@ def choose_estimate(
     rest = np.setdiff1d(np.arange(len(labels)), asked)
     names = ("choice", "evaluated")
     parts = ((features[rest], labels[rest], features[asked]), (features, labels, queries))
-    values: dict[str, np.ndarray] = {}
+    values: dict[str, Compare] = {}
     metrics: dict[str, Any] = {}
     for name, (references, own, query) in zip(names, parts, strict=True):
         head = refit_head(references, own, query, weight, bias)
@@ -158,7 +164,7 @@ def hub_chance(labels: np.ndarray, predicted: np.ndarray, k: int) -> dict[str, f
 
 def influence_figures(
     head: Head,
-    values: Mapping[str, np.ndarray],
+    values: Mapping[str, Compare],
     removed: np.ndarray,
     changes: np.ndarray,
     seed: int,
@@ -181,7 +187,7 @@ def influence_figures(
 
     Args:
         head: refitted.
-        values: each estimate, ``[Q,T]``.
+        values: each estimate.
         removed: indices of the training images left out, ``[R]``.
         changes: of `leave_one_out`, ``[Q,R]``.
         seed: of the bootstraps.
@@ -203,10 +209,12 @@ def influence_figures(
         **hub_chance(head.labels, predicted, SHOWN),
         "label": {"loo_correlation": correlation_of("loo_correlation", control)},
     }
-    for estimate, table in values.items():
-        correlation = rank_correlations(table[:, removed], changes)
-        within = within_labels(table[:, removed], changes, own)
-        top = nearest(table, SHOWN)[0]
+    everyone = slice(0, len(predicted))
+    for estimate, compare in values.items():
+        estimated = compare(everyone, removed)
+        correlation = rank_correlations(estimated, changes)
+        within = within_labels(estimated, changes, own)
+        top = _largest(compare, len(predicted), len(head.labels), SHOWN)[0]
         figures[estimate] = {
             "loo_correlation": correlation_of("loo_correlation", correlation),
             "loo_correlation_over_label": correlation_of("difference", correlation - control),

@@ -19,6 +19,7 @@ class Explain(Block):
     space: Annotated[str, one_of(["auto", *SPACES])]
     clip: str
     clip_folder: str
+    exact_neighbours_up_to: Annotated[int, Field(ge=1)]
     twins: Annotated[int, Field(ge=1, le=20)]
     influence_refits: Annotated[int, Field(ge=0, le=1000)]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from twincam.explanations.twins.neighbours import Compare, blocks
 from twincam.statistics.estimates import difference, mean, share
 
 THUMBNAIL = 16
@@ -28,19 +29,30 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6))
 
 
-def ranks(similarity: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the rank ``[Q]``, from 1, of each query's target; ties count against it.
+def ranks(similarity: Compare, target: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank of each query's target, from 1, ties against it, and how many candidates.
 
     Args:
-        similarity: ``[Q,M]``; -inf where an image is not a candidate, such as the query itself.
-        target: index of the target among the M images, ``[Q]``.
+        similarity: -inf where an image is not a candidate, such as the query itself.
+        target: index of the target, a candidate, among the images, ``[Q]``.
+        count: of images.
     """
-    own = np.take_along_axis(similarity, target[:, None], axis=1)
-    return np.asarray((similarity >= own).sum(axis=1))
+    own, rank, candidates = np.zeros(len(target)), *np.zeros((2, len(target)), int)
+    everyone = np.arange(count)
+    for rows, columns in blocks(len(target), everyone):
+        here = rows[(columns[0] <= target[rows]) & (target[rows] <= columns[-1])]
+        if len(here):
+            found = similarity(rows, columns)
+            own[here] = found[here - rows[0], target[here] - columns[0]]
+    for rows, columns in blocks(len(target), everyone):
+        found = similarity(rows, columns)
+        rank[rows] += (found >= own[rows, None]).sum(axis=1)
+        candidates[rows] += (found > -np.inf).sum(axis=1)
+    return rank, candidates
 
 
 def retrieval(
-    similarity: np.ndarray, control: np.ndarray, target: np.ndarray, seed: int
+    similarity: Compare, control: Compare, target: np.ndarray, count: int, seed: int
 ) -> dict[str, Any]:
     """Return how well a similarity finds each query's target, with thumbnails and chance.
 
@@ -50,22 +62,23 @@ def retrieval(
     any, only that.
 
     Args:
-        similarity: ``[Q,M]``; -inf where an image is not a candidate, such as the query itself.
+        similarity: -inf where an image is not a candidate, such as the query itself.
         control: the same of `thumbnails`.
-        target: index of the target, a candidate, among the M images, ``[Q]``.
+        target: index of the target, a candidate, among the images, ``[Q]``.
+        count: of images.
         seed: of the bootstraps.
     """
     n = len(target)
     if not n:
         return {"retrieval_n": 0}
-    candidates = (similarity > -np.inf).sum(axis=1)
-    harmonic = np.cumsum(1 / np.arange(1, similarity.shape[1] + 1))
+    own, candidates = ranks(similarity, target, count)
+    other, _ = ranks(control, target, count)
+    harmonic = np.cumsum(1 / np.arange(1, count + 1))
     metrics: dict[str, Any] = {
         "retrieval_n": n,
         "hit_at_1_chance": float((1 / candidates).mean()),
         "mrr_chance": float((harmonic[candidates - 1] / candidates).mean()),
     }
-    own, other = ranks(similarity, target), ranks(control, target)
     for suffix, rank in (("", own), ("_thumbnail", other)):
         metrics[f"hit_at_1{suffix}"] = share(rank == 1)
         metrics[f"mrr{suffix}"] = mean(1 / rank, seed, "mrr", suffix)

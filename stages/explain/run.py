@@ -12,17 +12,15 @@ from stages.explain.params import Params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.clip import clip_features
 from twincam.explanations.gradcam import margin_classes, margins
+from twincam.explanations.twins.neighbours import Neighbours
 from twincam.explanations.twins.spaces import comparable
 from twincam.files.arrays import read_array, read_finite, read_masks
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_texts
 from twincam.models.classifier import check_images
-from twincam.models.embedded import Embedded, at
+from twincam.models.embedded import Embedded
 from twincam.models.forward import BATCH, batches, embed, embed_batch
 from twincam.models.network import Network
 from twincam.models.runtimes import read_compiled
-
-Neighbours = tuple[np.ndarray, np.ndarray]
-"""Positions among the training images ``[Q,k]``, the nearest first, -1 for none; similarities."""
 
 
 class Run(NamedTuple):
@@ -30,10 +28,10 @@ class Run(NamedTuple):
 
     ``table`` is ``data/split.csv`` with the predictions (`described`), ``attributes`` the other
     records of each image, both with M rows; ``images`` ``[M,S,S,3]``; ``evaluated`` ``[Q]`` and
-    ``train`` ``[T]``, rows; ``embedded``, features and logits of all images, without maps;
-    ``references``, those of the training images, with maps if these are few enough to compare by
-    cells; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks`` ``[Q,S,S]``,
-    of defects and of planted marks, empty if there is none.
+    ``train`` ``[T]``, rows; ``embedded``, features and logits of all images, without maps; ``maps``
+    ``[T,C,h,w]``, those of the training images, if these are few enough to compare by cells, or
+    ``[0,…]``; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks``
+    ``[Q,S,S]``, of defects and of planted marks, empty if there is none.
     """
 
     network: Network
@@ -43,7 +41,7 @@ class Run(NamedTuple):
     evaluated: np.ndarray
     train: np.ndarray
     embedded: Embedded
-    references: Embedded
+    maps: np.ndarray
     clip: np.ndarray
     masks: np.ndarray
     marks: np.ndarray
@@ -68,9 +66,8 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
     split, images = read_split(args.split), read_array(args.images)
     network = read_compiled(args.model, params.run)
     check_images(args.model, images)
-    logits, features = (
-        np.array(read_finite(args.embeddings / f"{name}.npy")) for name in ("logits", "features")
-    )
+    features = read_finite(args.embeddings / "features.npy")
+    logits = np.array(read_finite(args.embeddings / "logits.npy"))
     embedded = Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits)
     evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     train = np.flatnonzero(split["split"] == "train")
@@ -83,7 +80,7 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
         evaluated=evaluated,
         train=train,
         embedded=embedded,
-        references=embed_references(network, images, embedded, train, len(evaluated)),
+        maps=reference_maps(network, images, train, len(evaluated)),
         clip=np.zeros((len(split), 0), np.float32)
         if clip == "none"
         else clip_features(images, clip, args.clip_folder),
@@ -104,13 +101,12 @@ def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
     return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
 
 
-def embed_references(
-    network: Network, images: np.ndarray, embedded: Embedded, train: np.ndarray, queries: int
-) -> Embedded:
-    """Return the training images, with maps if ``queries`` can be compared with them by cells."""
-    if comparable(queries, len(train)):
-        return embed(network, images, train, maps=True)
-    return at(embedded, train)
+def reference_maps(
+    network: Network, images: np.ndarray, train: np.ndarray, queries: int
+) -> np.ndarray:
+    """Return the training images' maps, none if they are too many to compare with ``queries``."""
+    few = comparable(queries, len(train))
+    return embed(network, images, train, maps=True).maps if few else np.zeros((0, 0, 1, 1))
 
 
 def evaluated_maps(run: Run) -> Iterator[Embedded]:

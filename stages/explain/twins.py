@@ -1,17 +1,27 @@
 """The training images that resemble each evaluated image, in the most faithful space."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from stages.explain.params import Params
-from stages.explain.run import Neighbours, Run, correct, evaluated_maps, head_of, labels_of
+from stages.explain.run import Run, correct, evaluated_maps, head_of, labels_of
+from twincam.determinism import generator
 from twincam.explanations.twins.fidelity import ASKED, fidelity, fidelity_figures, most_faithful
-from twincam.explanations.twins.neighbours import nearest
-from twincam.explanations.twins.spaces import SPACES, shared_map
+from twincam.explanations.twins.neighbours import (
+    Compare,
+    Neighbours,
+    Positions,
+    looked_up,
+    nearest_between,
+    nearest_by_class,
+    nearest_in_lists,
+)
+from twincam.explanations.twins.spaces import SPACES, shared_map, spaces_that_compare
 from twincam.files.messages import warn
+from twincam.files.metrics import Estimate
 from twincam.models.embedded import Embedded, at
 from twincam.statistics.estimates import mean
 
@@ -19,15 +29,38 @@ DEFAULT = "features_cosine"
 """The space of the original study."""
 
 
+RECALL_QUERIES = 200
+"""The most queries that a search in lists is compared with an exact one on."""
+
+
+class Search(NamedTuple):
+    """Similarities of evaluated and training images, and of training images, in a space.
+
+    Among more than ``exact_up_to`` training images the search is approximate.
+    """
+
+    compare: Compare
+    compare_references: Compare
+    exact_up_to: int
+
+    def nearest(
+        self, rows: np.ndarray, columns: np.ndarray, k: int, allowed: Compare | None = None
+    ) -> Neighbours:
+        """Return neighbours as `nearest_between` does, or `nearest_in_lists` if there are many."""
+        if len(columns) <= self.exact_up_to:
+            return nearest_between(self.compare, rows, columns, k, allowed)
+        return nearest_in_lists(self.compare, self.compare_references, rows, columns, k, allowed)
+
+
 class Twins(NamedTuple):
-    """The space chosen, similarities ``[Q,T]`` in it, and the explanation.
+    """The space chosen, the search for neighbours in it, and the explanation.
 
     ``shared`` ``[Q,h,w]`` is the map shared by each image and its first twin, zero if the space has
     none.
     """
 
     space: str
-    similarity: np.ndarray
+    search: Search
     shared: np.ndarray
     neighbours: dict[str, Neighbours]
     metrics: dict[str, Any]
@@ -44,64 +77,78 @@ def find_twins(run: Run, params: Params, out_of_fold: pd.DataFrame) -> Twins:
         out_of_fold: `fidelity` of training images by space, ``data/out_of_fold_twins.csv``.
     """
     requested, k, seed = params.explain.space, params.explain.twins, params.seed
-    similarity = all_similarities(run)
+    searches = all_searches(run, params.explain.exact_neighbours_up_to)
     measured = out_of_fold_figures(out_of_fold, seed)
-    space = choose_space(requested, measured, list(similarity))
+    space = choose_space(requested, measured, list(searches))
     if requested not in ("auto", space):
         why = "explain.clip is none" if SPACES[requested].compares == "clip" else "too many images"
         warn("explain", f"explain.space={requested}: {why}; using {space}")
-    predicted = run.table["predicted"].to_numpy()[run.evaluated, None]
-    labelled = predicted == run.table["label"].to_numpy()[run.train]
-    twins = nearest(similarity[space], k, labelled)
+    search, everyone = searches[space], (np.arange(len(run.evaluated)), np.arange(len(run.train)))
+    predicted = run.table["predicted"].to_numpy()[run.evaluated]
+    labels = run.table["label"].to_numpy()[run.train]
+    twins = nearest_by_class(search.nearest, predicted, labels, k, alike=True)
     return Twins(
         space=space,
-        similarity=similarity[space],
+        search=search,
         shared=shared_maps(run, twins[0][:, 0], space),
-        neighbours={"twins": twins, "neighbourhood": nearest(similarity[space], k)},
+        neighbours={"twins": twins, "neighbourhood": search.nearest(*everyone, k=k)},
         metrics={
             "space": space,
             "twins": {
-                name: space_figures(run, values, measured.get(name), seed)
-                for name, values in similarity.items()
+                name: space_figures(run, one, measured.get(name), seed)
+                for name, one in searches.items()
             },
         },
     )
 
 
-def all_similarities(run: Run) -> dict[str, np.ndarray]:
-    """Return the similarities ``[Q,T]`` of every space whose input is available, by name."""
-    weight, _ = head_of(run.network)
+def all_searches(run: Run, exact_up_to: int) -> dict[str, Search]:
+    """Return the search for neighbours in every space whose input is available, by name."""
     there = {"features"}
-    there |= {"maps"} if len(run.references.maps) else set()
+    there |= {"maps"} if len(run.maps) else set()
     there |= {"clip"} if run.clip.size else set()
     return {
-        name: np.concatenate(
-            [
-                space.similarity(queries, references_in(run, name), weight)
-                for queries in queries_in(run, name)
-            ]
-        )
-        for name, space in SPACES.items()
-        if space.compares in there
+        space: Search(comparison(run, space), among_references(run, space), exact_up_to)
+        for space in spaces_that_compare(there)
     }
 
 
-def queries_in(run: Run, space: str) -> Iterator[Embedded]:
-    """Yield the evaluated images as ``space`` compares them."""
+def comparison(run: Run, space: str) -> Compare:
+    """Return the similarities of evaluated and training images in ``space``.
+
+    Those of maps are computed at once, as each image takes a forward pass.
+    """
+    similarity, (weight, _) = SPACES[space].similarity, head_of(run.network)
     if SPACES[space].compares == "maps":
-        yield from evaluated_maps(run)
-    else:
-        yield images_in(run, run.evaluated, space)
+        references = references_in(run, space, slice(None))
+        parts = [similarity(queries, references, weight) for queries in evaluated_maps(run)]
+        return looked_up(np.concatenate(parts))
+
+    def compare(rows: Positions, columns: Positions) -> np.ndarray:
+        queries = images_in(run, run.evaluated[rows], space)
+        return similarity(queries, references_in(run, space, columns), weight)
+
+    return compare
 
 
-def references_in(run: Run, space: str) -> Embedded:
-    """Return the training images as ``space`` compares them."""
-    if SPACES[space].compares == "clip":
-        return images_in(run, run.train, space)
-    return run.references
+def among_references(run: Run, space: str) -> Compare:
+    """Return the similarities of training images and training images in ``space``."""
+    similarity, (weight, _) = SPACES[space].similarity, head_of(run.network)
+
+    def compare(rows: Positions, columns: Positions) -> np.ndarray:
+        first, second = (references_in(run, space, places) for places in (rows, columns))
+        return similarity(first, second, weight)
+
+    return compare
 
 
-def images_in(run: Run, rows: np.ndarray, space: str) -> Embedded:
+def references_in(run: Run, space: str, places: Positions) -> Embedded:
+    """Return the training images at ``places`` among them as ``space`` compares them."""
+    found = images_in(run, run.train[places], space)
+    return found._replace(maps=run.maps[places]) if SPACES[space].compares == "maps" else found
+
+
+def images_in(run: Run, rows: Positions, space: str) -> Embedded:
     """Return the images at ``rows``, without maps, as ``space`` compares them."""
     found = at(run.embedded, rows)
     return found._replace(features=run.clip[rows]) if SPACES[space].compares == "clip" else found
@@ -129,22 +176,27 @@ def choose_space(requested: str, out_of_fold: Mapping[str, Any], measured: Seque
 
 
 def space_figures(
-    run: Run, similarity: np.ndarray, out_of_fold: dict[str, Any] | None, seed: int
+    run: Run, search: Search, out_of_fold: dict[str, Any] | None, seed: int
 ) -> dict[str, Any]:
     """Return the quality of a space: `fidelity_figures`, and what neighbours have in common.
 
     ``disagreement_auroc`` is out of fold, pooled over the folds, if that was measured: the
-    evaluated images alone contain too few errors.
+    evaluated images alone contain too few errors. Where the search is approximate,
+    ``neighbour_recall`` is the share of the `ASKED` nearest that it finds.
 
     Args:
         run: what is explained.
-        similarity: ``[Q,T]``.
+        search: for neighbours in the space.
         out_of_fold: figures of the same space on training images, if measured.
         seed: of the bootstraps.
     """
-    labels = labels_of(run)[run.train]
-    table = fidelity(similarity, at(run.embedded, run.evaluated), run.references, labels)
+    rows, columns = np.arange(len(run.evaluated)), np.arange(len(run.train))
+    near, _ = search.nearest(rows, columns, k=ASKED)
+    logits, labels = run.embedded.logits, labels_of(run)[run.train]
+    table = fidelity(near, logits[run.evaluated], logits[run.train], labels)
     found = fidelity_figures(table, ~correct(run), seed)
+    if len(columns) > search.exact_up_to:
+        found["neighbour_recall"] = neighbour_recall(search, near, columns, seed)
     if out_of_fold is not None:
         found["out_of_fold"] = out_of_fold
         found.pop("disagreement_auroc", None)
@@ -152,7 +204,7 @@ def space_figures(
             found["disagreement_auroc"] = out_of_fold["disagreement_auroc"]
     shared = {
         str(name): shared_attribute(
-            similarity, values.to_numpy()[run.evaluated], values.to_numpy()[run.train], seed, name
+            search, values.to_numpy()[run.evaluated], values.to_numpy()[run.train], seed, name
         )
         for name, values in run.attributes.items()
     }
@@ -162,8 +214,17 @@ def space_figures(
     return found
 
 
+def neighbour_recall(search: Search, near: np.ndarray, columns: np.ndarray, seed: int) -> Estimate:
+    """Return the share of the true nearest references that ``near`` ``[Q,k]`` names."""
+    count = min(RECALL_QUERIES, len(near))
+    rows = np.sort(generator(seed, "recall").choice(len(near), count, replace=False))
+    true, _ = nearest_between(search.compare, rows, columns, near.shape[1])
+    named = (true[:, :, None] == near[rows, None, :]).any(axis=2)
+    return mean(named.mean(axis=1), seed, "recall")
+
+
 def shared_attribute(
-    similarity: np.ndarray, queries: np.ndarray, references: np.ndarray, seed: int, *names: object
+    search: Search, queries: np.ndarray, references: np.ndarray, seed: int, *names: object
 ) -> dict[str, Any]:
     """Return how many of the nearest `ASKED` share a query's value, compared with chance.
 
@@ -172,7 +233,7 @@ def shared_attribute(
     than two queries, or no references, have a value.
 
     Args:
-        similarity: ``[Q,T]``.
+        search: for neighbours.
         queries: values ``[Q]``.
         references: values ``[T]``.
         seed: of the bootstrap over queries.
@@ -181,9 +242,10 @@ def shared_attribute(
     rows, columns = np.flatnonzero(queries != ""), np.flatnonzero(references != "")
     if len(rows) < 2 or not len(columns):
         return {}
-    same = queries[rows, None] == references[columns]
-    near, _ = nearest(similarity[np.ix_(rows, columns)], ASKED)
-    shared, chance = np.take_along_axis(same, near, axis=1).mean(axis=1), same.mean(axis=1)
+    near, _ = search.nearest(rows, columns, k=ASKED)
+    shared = (references[near] == queries[rows, None]).mean(axis=1)
+    frequency = pd.Series(references[columns]).value_counts(normalize=True)
+    chance = pd.Series(queries[rows]).map(frequency).fillna(0).to_numpy()
     return {
         "n": len(rows),
         "share": float(shared.mean()),
@@ -200,11 +262,11 @@ def shared_maps(run: Run, twins: np.ndarray, space: str) -> np.ndarray:
         twins: positions of the first twins among the training images, ``[Q]``; -1: none.
         space: that the twins are nearest in.
     """
-    references, (weight, _) = references_in(run, space), head_of(run.network)
+    weight, _ = head_of(run.network)
     found, start = [], 0
     for queries in evaluated_maps(run):
         own = twins[start : start + len(queries.logits)]
         start += len(own)
-        heat = shared_map(space, queries, at(references, own), weight)
+        heat = shared_map(space, queries, references_in(run, space, own), weight)
         found.append(np.where((own >= 0)[:, None, None], heat, 0))
     return np.concatenate(found).astype(np.float32)

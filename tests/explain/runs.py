@@ -37,7 +37,7 @@ def tiny_run() -> Run:
         evaluated=EVALUATED,
         train=TRAIN,
         embedded=embedded,
-        references=embed(made, IMAGES, TRAIN, maps=True),
+        maps=embed(made, IMAGES, TRAIN, maps=True).maps,
         clip=np.zeros((12, 0), np.float32),
         masks=nothing,
         marks=nothing.copy(),

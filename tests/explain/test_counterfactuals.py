@@ -12,16 +12,17 @@ from stages.explain.counterfactuals import (
     find_counterfactuals,
     find_semifactuals,
     find_swaps,
+    paired,
     true_partners,
 )
 from stages.explain.pasting import DRAWS, Pairs, defect_figures, flip_figures, region_figures
 from stages.explain.run import Run
-from stages.explain.twins import Twins, all_similarities
+from stages.explain.twins import Search, Twins, all_searches
 from tests.explain.runs import EVALUATED, TRAIN, tiny_run
 from twincam.explanations.counterfactuals import Swap, random_cells
 from twincam.explanations.maps import cells_of_pixels
+from twincam.explanations.twins.neighbours import looked_up
 from twincam.files.metrics import spelled
-from twincam.models.embedded import Embedded
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +207,9 @@ def test_swaps_turn_the_pooled_prediction_and_are_those_of_the_nearest_unlike(ru
     predicted = run.table["predicted"].to_numpy()
     assert len(set(predicted[TRAIN])) > 1
     space = "features_cosine"
-    similarity = all_similarities(run)[space]
-    twins = Twins(space, similarity, np.zeros((4, 2, 2), np.float32), {}, {})
+    search = all_searches(run, 100)[space]
+    similarity = search.compare(slice(None), slice(None))
+    twins = Twins(space, search, np.zeros((4, 2, 2), np.float32), {}, {})
     found = find_counterfactuals(run, twins, 0)
     partners = found.neighbours["counterfactual"][0][:, 0]
     unlike = predicted[EVALUATED, None] != predicted[TRAIN]
@@ -226,17 +228,44 @@ def test_without_a_counterfactual_nothing_is_swapped(run: Run) -> None:
     assert len(swap.cells) == 0
     assert counterfactual_figures(run, np.full(4, -1), swap, 0)["n"] == 0
     alike = run._replace(table=run.table.assign(predicted="a"))
-    twins = Twins("features_cosine", np.zeros((4, 8)), np.zeros((4, 2, 2), np.float32), {}, {})
+    twins = Twins("maps", all_searches(run, 100)["maps"], np.zeros((4, 2, 2), np.float32), {}, {})
     assert not find_counterfactuals(alike, twins, 0).arrays["swapped"].any()
 
 
-def test_a_semifactual_is_predicted_alike_and_lies_towards_the_counterfactual(run: Run) -> None:
-    at = np.array([[1.0, 0.0], [0.9, 0.3], [0.7, 0.6], [0.5, 0.9], [0.0, 1.0]])
-    there = run._replace(references=Embedded(np.zeros((0, 2, 1, 1)), at, np.zeros((5, 2))))
-    similarity = np.array([[1.0, 0.1]]) @ at.T
-    twins = Twins("features_cosine", similarity, np.zeros((1, 1, 1)), {}, {})
-    alike = np.array([[True, True, True, False, False]])
-    near = find_semifactuals(there, twins, np.array([3]), alike)
-    assert near[0].tolist() == [[2]]
-    none = find_semifactuals(there, twins, np.array([-1]), alike)
-    assert none[0].tolist() == [[-1]]
+def test_a_semifactual_is_predicted_alike_and_lies_towards_the_counterfactual() -> None:
+    similarity = np.array([[0.9, 0.8, 0.5, 0.7, 0.6, 0.7]] * 3)
+    among = np.zeros((6, 6))
+    among[3] = [0.1, 0.3, 0.9, 1.0, 0.4, 0.9]
+    search = Search(looked_up(similarity), looked_up(among), 100)
+    counterfactuals = np.array([[3], [3], [-1]]), np.array([[0.7], [0.95], [np.nan]])
+    predicted = np.array(list("aaabba"))
+    index, value = find_semifactuals(search, counterfactuals, np.array(list("aaa")), predicted)
+    assert index.tolist() == [[1], [-1], [-1]]
+    assert value[0, 0] == 0.8
+    assert np.isnan(value[1:]).all()
+
+
+def test_semifactuals_of_a_run_are_those_of_all_similarities(run: Run) -> None:
+    predicted = run.table["predicted"].to_numpy()
+    for space, search in all_searches(run, 100).items():
+        twins = Twins(space, search, np.zeros((4, 2, 2), np.float32), {}, {})
+        found = find_counterfactuals(run, twins, 0).neighbours
+        near, among = (
+            compare(slice(None), slice(None))
+            for compare in (search.compare, search.compare_references)
+        )
+        for query, (partner, semifactual) in enumerate(
+            zip(found["counterfactual"][0][:, 0], found["semifactual"][0][:, 0], strict=True)
+        ):
+            alike = predicted[EVALUATED[query]] == predicted[TRAIN]
+            ranked = np.where(alike & (near[query] > near[query, partner]), among[partner], -np.inf)
+            assert semifactual == (ranked.argmax() if ranked.max() > -np.inf else -1), space
+
+
+def test_pairs_are_compared_each_with_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.explain.counterfactuals.BATCH", 2)
+    similarity = np.random.default_rng(0).random((7, 5))
+    columns = np.array([4, 0, 0, 3, 2, 1, 4])
+    assert paired(looked_up(similarity), columns).tolist() == [
+        similarity[row, column] for row, column in enumerate(columns)
+    ]

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from stages.explain.retrieval import ranks, retrieval, thumbnails
+from twincam.explanations.twins import neighbours
+from twincam.explanations.twins.neighbours import looked_up
 from twincam.files.metrics import spelled
 
 SIMILARITY = np.array([[0.9, 0.1, 0.5, 0.3], [0.2, 0.8, 0.4, 0.1], [0.6, 0.7, -np.inf, 0.6]])
@@ -15,12 +17,20 @@ TARGET = np.array([0, 2, 3])
 def figures_of(
     similarity: np.ndarray, control: np.ndarray, target: np.ndarray, seed: int
 ) -> dict[str, Any]:
-    return spelled(retrieval(similarity, control, target, seed))
+    tables = looked_up(similarity), looked_up(control)
+    return spelled(retrieval(*tables, target, similarity.shape[1], seed))
 
 
 def test_places_of_a_handmade_example_ties_against_the_target() -> None:
-    assert ranks(SIMILARITY, TARGET).tolist() == [1, 2, 3]
-    assert ranks(np.zeros((1, 5)), np.array([2])).tolist() == [5]
+    rank, candidates = ranks(looked_up(SIMILARITY), TARGET, 4)
+    assert (rank.tolist(), candidates.tolist()) == ([1, 2, 3], [4, 4, 3])
+    assert ranks(looked_up(np.zeros((1, 5))), np.array([2]), 5)[0].tolist() == [5]
+
+
+def test_places_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "QUERIES", 2)
+    monkeypatch.setattr(neighbours, "REFERENCES", 3)
+    test_places_of_a_handmade_example_ties_against_the_target()
 
 
 def test_figures_of_a_handmade_example() -> None:

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from stages.explain.params import Params
-from stages.explain.run import Run, embed_references
+from stages.explain.run import Run, reference_maps
 from stages.explain.twins import (
-    all_similarities,
+    Search,
+    all_searches,
     choose_space,
     find_twins,
     out_of_fold_figures,
@@ -17,16 +18,22 @@ from stages.explain.twins import (
 from tests.conftest import ROOT
 from tests.explain.runs import EVALUATED, TRAIN, tiny_run
 from tests.fitted import IMAGES
+from twincam.explanations.twins.neighbours import looked_up
 from twincam.explanations.twins.spaces import SPACES, Space, features_cosine
 from twincam.files.params_file import read_params
 
 PARAMS = read_params(ROOT / "params.yaml", Params)
+ALL = slice(None)
 NOTHING = pd.DataFrame({"space": []})
 
 
 @pytest.fixture(scope="module")
 def run() -> Run:
     return tiny_run()
+
+
+def similarities(run: Run) -> dict[str, np.ndarray]:
+    return {name: search.compare(ALL, ALL) for name, search in all_searches(run, 100).items()}
 
 
 def with_explain(**changes: object) -> Params:
@@ -38,8 +45,9 @@ def test_twins_carry_the_predicted_label_and_the_neighbourhood_any(run: Run) -> 
     assert found.space == "features_cosine"
     labels = run.table["label"].to_numpy()[TRAIN]
     predicted = run.table["predicted"].to_numpy()[EVALUATED]
+    similarity = found.search.compare(ALL, ALL)
     for q, kind in enumerate(predicted):
-        near = found.similarity[q]
+        near = similarity[q]
         twins, values = (part[q] for part in found.neighbours["twins"])
         assert (labels[twins] == kind).all()
         assert values[0] == near[labels == kind].max()
@@ -53,9 +61,9 @@ def test_similarities_and_shared_maps_do_not_depend_on_batches(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twins = np.array([3, -1, 0, 5])
-    whole = all_similarities(run), shared_maps(run, twins, "maps")
+    whole = similarities(run), shared_maps(run, twins, "maps")
     monkeypatch.setattr("stages.explain.run.BATCH", 3)
-    parts = all_similarities(run), shared_maps(run, twins, "maps")
+    parts = similarities(run), shared_maps(run, twins, "maps")
     assert "maps" in whole[0]
     for space, values in whole[0].items():
         assert parts[0][space] == pytest.approx(values, rel=1e-4, abs=1e-5)
@@ -69,10 +77,10 @@ def test_too_many_images_are_not_compared_by_cells(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("twincam.explanations.twins.spaces.PAIRS", 10)
-    references = embed_references(run.network, IMAGES, run.embedded, TRAIN, len(EVALUATED))
-    assert len(references.maps) == 0
-    large = run._replace(references=references)
-    assert "maps" not in all_similarities(large)
+    maps = reference_maps(run.network, IMAGES, TRAIN, len(EVALUATED))
+    assert len(maps) == 0
+    large = run._replace(maps=maps)
+    assert "maps" not in similarities(large)
     assert find_twins(large, with_explain(space="maps"), NOTHING).space == "features_cosine"
     assert "too many images" in capsys.readouterr().err
 
@@ -86,7 +94,9 @@ def test_clip_compares_its_own_features_and_shares_no_map(
     clip /= np.linalg.norm(clip, axis=1, keepdims=True)
     found = find_twins(run._replace(clip=clip), with_explain(space="clip"), NOTHING)
     assert found.space == "clip"
-    assert found.similarity == pytest.approx(clip[EVALUATED] @ clip[TRAIN].T, abs=1e-6)
+    assert found.search.compare(ALL, ALL) == pytest.approx(
+        clip[EVALUATED] @ clip[TRAIN].T, abs=1e-6
+    )
     assert found.shared.shape == (4, 2, 2)
     assert not found.shared.any()
 
@@ -125,12 +135,16 @@ def test_the_space_is_the_most_faithful_out_of_fold() -> None:
 REFERENCES = np.array(["ear"] * 5 + ["tail"] * 5 + [""] * 10)
 
 
+def search_in(similarity: np.ndarray) -> Search:
+    return Search(looked_up(similarity), looked_up(similarity), 100)
+
+
 def test_the_nearest_five_are_counted_among_images_that_have_a_value() -> None:
     queries = np.array(["ear", "tail", ""])
     near = np.zeros((3, 20))
     near[0, :5], near[1, :5] = 1, 1
     near[:, 10:] = 2
-    found = shared_attribute(near, queries, REFERENCES, 0)
+    found = shared_attribute(search_in(near), queries, REFERENCES, 0)
     assert found["n"] == 2
     assert found["share"] == 0.5
     assert found["chance"] == 0.5
@@ -139,5 +153,21 @@ def test_the_nearest_five_are_counted_among_images_that_have_a_value() -> None:
 
 def test_nothing_is_said_where_too_few_have_a_value() -> None:
     few, both = np.array(["ear", ""]), np.array(["ear", "tail"])
-    assert shared_attribute(np.zeros((2, 20)), few, REFERENCES, 0) == {}
-    assert shared_attribute(np.zeros((2, 20)), both, np.full(20, ""), 0) == {}
+    assert shared_attribute(search_in(np.zeros((2, 20))), few, REFERENCES, 0) == {}
+    assert shared_attribute(search_in(np.zeros((2, 20))), both, np.full(20, ""), 0) == {}
+
+
+def test_among_too_many_training_images_most_neighbours_are_found_and_the_share_is_measured(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = find_twins(run, with_explain(twins=3), NOTHING)
+    assert "neighbour_recall" not in exact.metrics["twins"]["features_cosine"]
+    lists = with_explain(twins=3, exact_neighbours_up_to=3)
+    found = find_twins(run, lists, NOTHING)
+    for kind, (indices, _) in exact.neighbours.items():
+        assert (found.neighbours[kind][0] == indices).all(), "all three lists are searched"
+    assert found.metrics["twins"]["features_cosine"]["neighbour_recall"].value == 1
+    monkeypatch.setattr("twincam.explanations.twins.neighbours.PROBED", 1)
+    monkeypatch.setattr("stages.explain.twins.ASKED", 1)
+    partly = find_twins(run, lists, NOTHING).metrics["twins"]["features_cosine"]
+    assert 0 <= partly["neighbour_recall"].value < 1

@@ -10,7 +10,6 @@ from twincam.explanations.counterfactuals import (
     paste_cells,
     paste_region,
     random_cells,
-    semifactuals,
 )
 
 SUBSETS = np.array(list(product([False, True], repeat=6))).reshape(-1, 2, 3)
@@ -98,14 +97,3 @@ def test_random_cells_are_as_many_and_anywhere() -> None:
     assert (drawn == random_cells(cells, 0)).all()
     assert (drawn != random_cells(cells, 1)).any()
     assert (drawn != random_cells(cells, 0, "again")).any()
-
-
-def test_the_semifactual_is_next_to_the_counterfactual_but_nearer_and_predicted_alike() -> None:
-    similarity = np.array([[0.9, 0.8, 0.5, 0.7, 0.6, 0.7]] * 5)
-    partner = np.array([[0.1, 0.3, 0.9, 1.0, 0.4, 0.9]] * 5)
-    allowed = np.array([[True, True, True, False, False, True]] * 5)
-    allowed[1, 1] = allowed[2, :2] = allowed[4] = False
-    index, value = semifactuals(similarity, partner, np.array([3, 3, 3, -1, 3]), allowed)
-    assert index.tolist() == [1, 0, -1, -1, -1]
-    assert value[:2].tolist() == [0.8, 0.9]
-    assert np.isnan(value[2:]).all()

@@ -20,6 +20,7 @@ from twincam.statistics.ranking import rank_correlations
 from twincam.statistics.sampling import sample_balanced
 
 FEW_FEATURES, MORE_FEATURES_THAN_IMAGES = problem(60, 5, 3), problem(24, 40, 3, 0.3)
+ALL = slice(None)
 BOTH = pytest.mark.parametrize("data", [FEW_FEATURES, MORE_FEATURES_THAN_IMAGES])
 
 
@@ -58,8 +59,9 @@ def test_leaving_out_is_a_refit_without_the_image(data: Problem) -> None:
 @BOTH
 def test_representer_values_add_up_to_the_refitted_margin(data: Problem) -> None:
     head = data.head()
-    assert representer(head).shape == (12, len(data.references))
-    assert representer(head).sum(axis=1) == pytest.approx(head.margins(), abs=1e-5)
+    values = representer(head)(ALL, ALL)
+    assert values.shape == (12, len(data.references))
+    assert values.sum(axis=1) == pytest.approx(head.margins(), abs=1e-5)
 
 
 def test_gradients_are_those_of_the_losses() -> None:
@@ -80,15 +82,15 @@ def test_gradients_are_those_of_the_losses() -> None:
     assert (predicted != np.arange(12) % 3).any()
     query = np.stack([gradient(*pair) for pair in zip(data.queries, predicted, strict=True)])
     train = np.stack([gradient(*pair) for pair in zip(data.references, data.labels, strict=True)])
-    assert np.allclose(found["gradient_dot"], query @ train.T)
+    assert np.allclose(found["gradient_dot"](ALL, ALL), query @ train.T)
     lengths = np.outer(np.linalg.norm(query, axis=1), np.linalg.norm(train, axis=1))
-    assert np.allclose(found["gradient_cosine"], query @ train.T / lengths)
+    assert np.allclose(found["gradient_cosine"](ALL, ALL), query @ train.T / lengths)
 
 
 def test_the_second_order_effect_is_what_leaving_out_does_where_one_image_is_little() -> None:
     data = problem(300, 4, 3)
     removed = np.arange(0, 300, 6)
-    changes, effect = leave_one_out(data.head(), removed), second_order(data.head())[:, removed]
+    changes, effect = leave_one_out(data.head(), removed), second_order(data.head())(ALL, removed)
     assert np.abs(effect - changes).max() < 0.1 * np.abs(changes).max()
     assert rank_correlations(effect, changes).min() > 0.99
 
@@ -99,14 +101,22 @@ def test_images_of_the_predicted_class_support_it_by_every_estimate(classes: int
     head = data.head()
     own = head.pairs[:, :1] == data.labels
     rival = head.pairs[:, 1:] == data.labels
-    values = {
-        **estimates(head, data.references, data.queries, data.weight, data.bias),
-        "left out": leave_one_out(head, np.arange(80)),
-    }
-    assert len(values) == 5
-    for table in values.values():
+    given = estimates(head, data.references, data.queries, data.weight, data.bias)
+    tables = [compare(ALL, ALL) for compare in given.values()]
+    assert len(tables) == 4
+    for table in [*tables, leave_one_out(head, np.arange(80))]:
         assert table.shape == (12, 80)
         assert table[own].mean() > 0 > table[rival].mean()
+
+
+@BOTH
+def test_a_part_of_an_estimate_is_that_part_of_the_whole(data: Problem) -> None:
+    rows, columns = np.array([1, 4, 5]), np.array([7, 2, 3, 19])
+    given = estimates(data.head(), data.references, data.queries, data.weight, data.bias)
+    for compare in given.values():
+        part = compare(ALL, ALL)[rows][:, columns]
+        assert compare(rows, columns) == pytest.approx(part)
+        assert compare(slice(2, 4), slice(5, 9)) == pytest.approx(compare(ALL, ALL)[2:4, 5:9])
 
 
 def test_a_hessian_too_large_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:

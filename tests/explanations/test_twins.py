@@ -5,14 +5,16 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
 from tests.seen import WEIGHT, embedded
-from twincam.explanations.twins.fidelity import fidelity, fidelity_figures, most_faithful
+from twincam.explanations.twins import neighbours
+from twincam.explanations.twins.fidelity import ASKED, fidelity, fidelity_figures, most_faithful
 from twincam.explanations.twins.neighbours import nearest, vote
 from twincam.explanations.twins.spaces import (
     SPACES,
     Space,
     features_cosine,
+    nearest_in,
     shared_map,
-    similarities,
+    spaces_that_compare,
 )
 from twincam.models.embedded import Embedded
 
@@ -54,18 +56,6 @@ def test_maps_match_each_cell_of_the_query_wherever_its_like_stands() -> None:
     assert SPACES["maps"].similarity(QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
 
 
-def test_nearest_is_sorted_and_ties_go_to_the_earlier() -> None:
-    indices, values = nearest(np.array([[0.1, 0.9, 0.9, 0.5]]), 3)
-    assert indices.tolist() == [[1, 2, 3]]
-    assert values.tolist() == [[0.9, 0.9, 0.5]]
-
-
-def test_too_few_allowed_leave_gaps() -> None:
-    indices, values = nearest(np.array([[0.1, 0.9, 0.8]]), 2, np.array([[True, False, False]]))
-    assert indices.tolist() == [[0, -1]]
-    assert np.isnan(values[0, 1])
-
-
 def test_vote_is_the_majority_and_ties_go_to_the_nearest() -> None:
     labels = np.array([[0, 1, 1], [2, 2, 0], [1, 0, 2], [1, 0, 0]])
     assert vote(labels).tolist() == [1, 2, 1, 0]
@@ -81,13 +71,15 @@ def test_neighbours_that_follow_the_model_are_told_from_those_that_do_not() -> N
     places = [-3.0, -2.5, -2.0, -1.5, -1.0, 1.0, 1.5, 2.0, 2.5, 3.0]
     references, query = on_a_line(places), on_a_line([-2.0, 2.0, 2.2])
     labels = np.array([0] * 5 + [1] * 5)
-    near = -np.abs(query.features - references.features.T)
-    follows = fidelity(near, query, references, labels)
+    distance = np.abs(query.features - references.features.T)
+    near, far = (nearest(sign * distance, ASKED)[0] for sign in (-1, 1))
+    follows = fidelity(near, query.logits, references.logits, labels)
     assert follows["agrees"].all()
     assert (follows["disagreement"] == 0).all()
     assert follows["neighbours_margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.0])
     assert follows["margin"].to_numpy() == pytest.approx([2.0, 2.0, 2.2])
-    against = fidelity(-near, query, references, labels)
+    assert follows["chance_margin"].to_numpy() == pytest.approx([0, 0, 0])
+    against = fidelity(far, query.logits, references.logits, labels)
     assert not against["agrees"].any()
 
     wrong = np.array([False, False, True])
@@ -110,10 +102,11 @@ def test_neighbours_that_follow_the_model_are_told_from_those_that_do_not() -> N
 
 
 def test_disagreement_warns_where_wrong_predictions_stand_among_others() -> None:
+    near, _ = nearest(-np.abs(np.array([[-2.0], [2.0]]) - np.arange(-5.0, 5.0)), ASKED)
     table = fidelity(
-        -np.abs(np.array([[-2.0], [2.0]]) - np.arange(-5.0, 5.0)),
-        on_a_line([1.0, 1.0]),
-        on_a_line(list(np.arange(-5.0, 5.0))),
+        near,
+        on_a_line([1.0, 1.0]).logits,
+        on_a_line(list(np.arange(-5.0, 5.0))).logits,
         np.array([0] * 5 + [1] * 5),
     )
     assert fidelity_figures(table, np.array([True, False]), 0)["disagreement_auroc"] == 1
@@ -148,7 +141,9 @@ def test_a_new_space_is_one_entry_and_gets_no_map_of_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(SPACES, "new", Space(features_cosine, None, without_map="it is a test"))
-    assert (similarities(QUERY, TWINS, WEIGHT)["new"] == similarity_of(TWINS)).all()
+    assert "new" in spaces_that_compare({"features"})
+    found = nearest_in("new", QUERY, TWINS, WEIGHT, 3)[1]
+    assert found == pytest.approx(nearest(similarity_of(TWINS), 3)[1])
     assert not shared_map("new", QUERY, TWINS, WEIGHT).any()
 
 
@@ -157,10 +152,21 @@ def similarity_of(twins: Embedded) -> np.ndarray:
 
 
 def test_only_what_is_there_is_compared() -> None:
-    whole = similarities(QUERY, REFERENCES, WEIGHT)
-    assert set(whole) == {name for name, space in SPACES.items() if space.compares != "clip"}
-    bare = QUERY._replace(maps=QUERY.maps[:0])
-    assert set(similarities(bare, REFERENCES, WEIGHT)) == set(whole) - {"maps"}
+    of_features = spaces_that_compare({"features"})
+    assert {*spaces_that_compare({"features", "maps"})} == {*of_features, "maps"}
+    assert {*of_features, "maps", "clip"} == set(SPACES)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_nearest_in_a_space_are_those_of_all_its_similarities(
+    space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "QUERIES", 4)
+    monkeypatch.setattr(neighbours, "REFERENCES", 7)
+    found = nearest_in(space, QUERY, REFERENCES, WEIGHT, 4)
+    order = np.argsort(-similarity(space), axis=1)[:, :4]
+    assert (found[0] == order).all()
+    assert found[1] == pytest.approx(np.take_along_axis(similarity(space), order, axis=1))
 
 
 def test_heat_is_where_the_likeness_is() -> None:

@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from twincam.near_duplicates import search
 from twincam.near_duplicates.alignment import same_picture, thumbnail
 from twincam.near_duplicates.copies import copies_of
-from twincam.near_duplicates.hashes import FLAT, hash_text, hash_values, near_pairs, perceptual_hash
-from twincam.near_duplicates.search import first_connected, near_duplicates
+from twincam.near_duplicates.hashes import FLAT, hash_text, hash_values, perceptual_hash
+from twincam.near_duplicates.pairs import near_pairs
+from twincam.near_duplicates.search import _correlations, first_connected, near_duplicates
 
 
 def picture(seed: int) -> Image.Image:
@@ -38,23 +39,6 @@ def test_the_hash_hardly_changes_with_size_grey_and_brightness() -> None:
 def test_images_without_structure_have_no_hash() -> None:
     assert perceptual_hash(Image.new("RGB", (40, 40), "red")) == FLAT
     assert perceptual_hash(picture(0)).bit_count() <= 32
-
-
-def test_near_pairs_against_brute_force() -> None:
-    hashes = np.random.default_rng(0).integers(0, 2**10, 300, dtype=np.uint64)
-    hashes[7] = hashes[9] = FLAT
-    for distance in (-1, 0, 2):
-        expected = {
-            (i, j)
-            for i in range(300)
-            for j in range(i + 1, 300)
-            if {i, j} & {7, 9} == set() and int(hashes[i] ^ hashes[j]).bit_count() <= distance
-        }
-        for rows in (1, 7, 256, 1000):
-            for first_new in (0, 120, 300):
-                blocks = near_pairs(hashes, distance, first_new, rows)
-                pairs = [tuple(pair) for block in blocks for pair in block.tolist()]
-                assert sorted(pairs) == sorted(pair for pair in expected if pair[1] >= first_new)
 
 
 def layout(seed: int) -> Image.Image:
@@ -196,3 +180,39 @@ def test_copies_of_the_data_set_among_other_files(tmp_path: Path) -> None:
     found = copies_of(tmp_path, split, files, 10, 10**6)
     assert found == {files[0]: "1.png", files[1]: "2.png"}
     assert copies_of(tmp_path, split, files, -1, 10**6) == {}
+
+
+@pytest.mark.parametrize("dense", [0, 16, 1000])
+def test_correlations_are_those_of_each_pair(dense: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "DENSE", dense)
+    rng = np.random.default_rng(0)
+    details, pairs = rng.normal(size=(40, 6)), rng.integers(0, 40, (1500, 2))
+    expected = [details[one] @ details[other] for one, other in pairs]
+    assert _correlations(details, pairs) == pytest.approx(np.array(expected))
+    assert _correlations(details, pairs[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 2**20])
+def test_the_closest_matches_are_aligned_first_however_pairs_arrive(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    start, tried = int(rng.integers(2**63)), []
+    hashes = np.array([start, *(start ^ (2**bits - 1) for bits in rng.permutation(11))], np.uint64)
+
+    def refuse(one: np.ndarray, other: np.ndarray, lenient: bool) -> bool:
+        tried.append((int(one[0, 0]), int(other[0, 0])))
+        return lenient
+
+    monkeypatch.setattr("twincam.near_duplicates.pairs.YIELDED", at_a_time)
+    monkeypatch.setattr(search, "same_picture", refuse)
+    monkeypatch.setattr(search, "thumbnail", lambda row: np.full((128, 128), row, np.uint8))
+    monkeypatch.setattr(search, "detail", lambda grey: np.eye(4096)[grey[0, 0]])
+    assert not len(near_duplicates(hashes, 10, lambda rows: rows))
+    distances = np.bitwise_count(hashes[:, None] ^ hashes)
+    expected = [
+        (one, one + 1 + other)
+        for one in range(12)
+        for other in np.argsort(distances[one, one + 1 :], kind="stable")[:8]
+    ]
+    assert tried == expected

@@ -99,30 +99,3 @@ def random_cells(cells: np.ndarray, seed: int, *names: object) -> np.ndarray:
     keys = generator(seed, "random cells", *names).random((len(cells), cells[0].size))
     rank = keys.argsort(axis=1).argsort(axis=1)
     return (rank < cells.sum(axis=(1, 2))[:, None]).reshape(cells.shape)
-
-
-def semifactuals(
-    similarity_query: np.ndarray,
-    similarity_partner: np.ndarray,
-    partners: np.ndarray,
-    allowed: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index and similarity, ``[Q]`` each, of the semifactual ("even if") image.
-
-    Among the reference images with the query's predicted class, the one most similar to its
-    counterfactual that is still nearer to the query than the counterfactual: even at that distance
-    the prediction holds (Nugent, Doyle & Cunningham, JIIS 2009; Kenny & Keane, AAAI 2021). Index -1
-    and similarity NaN if there is none.
-
-    Args:
-        similarity_query: of queries and references, ``[Q,T]``.
-        similarity_partner: of each query's counterfactual and references, ``[Q,T]``.
-        partners: index of the counterfactual among the references, ``[Q]``; -1 if none.
-        allowed: bool ``[Q,T]``, whether a reference has the query's predicted class.
-    """
-    rows = np.arange(len(partners))
-    nearer = similarity_query > similarity_query[rows, partners][:, None]
-    ranked = np.where(allowed & nearer, similarity_partner, -np.inf)
-    found = ranked.argmax(axis=1)
-    some = (partners >= 0) & (ranked[rows, found] > -np.inf)
-    return np.where(some, found, -1), np.where(some, similarity_query[rows, found], np.nan)

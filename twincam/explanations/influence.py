@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from twincam.explanations.gradcam import margin_classes
+from twincam.explanations.twins.neighbours import Compare, Positions
 
 RIDGE = 1e-3
 """Strength of the penalty."""
@@ -152,8 +153,8 @@ def estimates(
     queries: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Return each estimate ``[Q,T]`` by name; positive if the image supports the prediction.
+) -> dict[str, Compare]:
+    """Return each estimate by name; positive if the training image supports the prediction.
 
     `gradients` gives ``gradient_dot`` and ``gradient_cosine``, from the network's own head;
     `representer` and, unless the head is too large, `second_order` come from the refitted one.
@@ -177,8 +178,8 @@ def gradients(
     queries: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Return inner products and cosines ``[Q,T]`` of the losses' gradients by the head.
+) -> dict[str, Compare]:
+    """Return inner products and cosines of the losses' gradients by the head.
 
     TracIn at the last checkpoint and layer (Pruthi et al., NeurIPS 2020): the query's loss for its
     predicted class, a training image's for its label. The cosine keeps images of large loss from
@@ -196,31 +197,41 @@ def gradients(
         p = softmax((these @ weight.T + bias).astype(np.float64), axis=1)
         errors.append(p - np.eye(len(bias))[p.argmax(axis=1) if targets is None else targets])
         features.append(_extended(these))
-    dot = (errors[0] @ errors[1].T) * (features[0] @ features[1].T)
-    length = [
+    lengths = [
         np.linalg.norm(error, axis=1) * np.linalg.norm(these, axis=1)
         for error, these in zip(errors, features, strict=True)
     ]
     tiny = np.finfo(float).tiny
-    return {
-        "gradient_dot": dot,
-        "gradient_cosine": dot / np.maximum(np.outer(*length), tiny),
-    }
+
+    def dot(rows: Positions, columns: Positions) -> np.ndarray:
+        return np.asarray(
+            (errors[0][rows] @ errors[1][columns].T) * (features[0][rows] @ features[1][columns].T)
+        )
+
+    def cosine(rows: Positions, columns: Positions) -> np.ndarray:
+        length = np.outer(lengths[0][rows], lengths[1][columns])
+        return np.asarray(dot(rows, columns) / np.maximum(length, tiny))
+
+    return {"gradient_dot": dot, "gradient_cosine": cosine}
 
 
-def representer(head: Head) -> np.ndarray:
-    """Return the representer values ``[Q,T]``, which add up to the refitted margin.
+def representer(head: Head) -> Compare:
+    """Return the representer values, which add up to the refitted margin.
 
     At the optimum W is a sum over images of alpha_i f_i with alpha_i = -dL/dlogits_i / (2 RIDGE T)
     (Yeh et al., NeurIPS 2018), so a margin is one of (alpha_i,predicted - alpha_i,rival) f_i.f.
     """
     alpha = -_errors(head) / (2 * RIDGE * len(head.labels))
-    between = alpha[:, head.pairs[:, 0]] - alpha[:, head.pairs[:, 1]]
-    return np.asarray(between.T * (head.queries @ head.references.T))
+
+    def values(rows: Positions, columns: Positions) -> np.ndarray:
+        own, rival = (alpha[columns][:, side] for side in head.pairs[rows].T)
+        return np.asarray((own - rival).T * (head.queries[rows] @ head.references[columns].T))
+
+    return values
 
 
-def second_order(head: Head) -> np.ndarray:
-    """Return, ``[Q,T]``, the first-order effect of each image on each refitted margin.
+def second_order(head: Head) -> Compare:
+    """Return the first-order effect of each image on each refitted margin.
 
     Influence functions (Koh & Liang, ICML 2017) with the head's exact Hessian H: minus the
     margin's gradient times H^-1 times the image's gradient, over T.
@@ -242,5 +253,10 @@ def second_order(head: Head) -> np.ndarray:
     gradient[rows, head.pairs[:, 1]] = -head.queries
     solved = cho_solve(cho_factor(square), gradient.reshape(len(rows), -1).T)
     errors, parts = _errors(head), solved.T.reshape(gradient.shape)
-    effects = [(parts[:, k] @ head.references.T) * errors[:, k] for k in range(classes)]
-    return np.asarray(-np.sum(effects, axis=0) / count)
+
+    def effects(rows: Positions, columns: Positions) -> np.ndarray:
+        references = head.references[columns].T
+        each = [(parts[rows, k] @ references) * errors[columns, k] for k in range(classes)]
+        return np.asarray(-np.sum(each, axis=0) / count)
+
+    return effects

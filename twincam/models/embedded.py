@@ -16,7 +16,7 @@ class Embedded(NamedTuple):
     logits: np.ndarray
 
 
-def at(embedded: Embedded, rows: np.ndarray) -> Embedded:
+def at(embedded: Embedded, rows: np.ndarray | slice) -> Embedded:
     """Return the images at ``rows`` of ``embedded``; without maps where it has none."""
     maps = embedded.maps[rows] if len(embedded.maps) else embedded.maps
     return Embedded(maps, embedded.features[rows], embedded.logits[rows])

@@ -1,6 +1,4 @@
-"""Perceptual hashes of images, and the pairs of hashes that are close."""
-
-from collections.abc import Iterator
+"""Perceptual hashes of images, and their distances."""
 
 import numpy as np
 import pandas as pd
@@ -31,28 +29,6 @@ def hamming_distances(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.where(
         (hashes == FLAT) | (others == FLAT), np.uint8(255), np.bitwise_count(hashes ^ others)
     )
-
-
-def near_pairs(
-    hashes: np.ndarray, distance: int, first_new: int = 0, rows: int = 256
-) -> Iterator[np.ndarray]:
-    """Yield the pairs i < j, with j at least ``first_new``, of hashes within ``distance`` bits.
-
-    Args:
-        hashes: uint64 [N]; `FLAT` matches nothing.
-        distance: -1..64; -1 finds no pair.
-        first_new: 0..N; hashes before it are not compared with each other.
-        rows: how many to compare with all others at a time, which bounds the memory.
-
-    Yields:
-        int [M, 2] for each block of rows.
-    """
-    for start in range(0, len(hashes) if distance >= 0 else 0, rows):
-        later = max(start, first_new)
-        block = hashes[start : start + rows, None]
-        first, second = np.nonzero(hamming_distances(block, hashes[None, later:]) <= distance)
-        pairs = np.stack([first + start, second + later], axis=1)
-        yield pairs[pairs[:, 0] < pairs[:, 1]]
 
 
 def hash_text(hashes: pd.Series) -> pd.Series:

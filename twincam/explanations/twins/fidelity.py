@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.gradcam import margin_classes, margins
-from twincam.explanations.twins.neighbours import nearest, vote
+from twincam.explanations.twins.neighbours import vote
 from twincam.explanations.twins.spaces import SPACES
-from twincam.models.embedded import Embedded
 from twincam.statistics.estimates import mean, share
 from twincam.statistics.ranking import auc
 
@@ -22,7 +21,7 @@ ASKED = 5
 
 
 def fidelity(
-    similarity: np.ndarray, queries: Embedded, references: Embedded, labels: np.ndarray
+    near: np.ndarray, query_logits: np.ndarray, logits: np.ndarray, labels: np.ndarray
 ) -> pd.DataFrame:
     """Return how well the `ASKED` nearest references follow the model, a row for each query.
 
@@ -31,21 +30,23 @@ def fidelity(
     ``chance_margin``: the mean of all references'.
 
     Args:
-        similarity: ``[Q,T]``.
-        queries: Q images.
-        references: T images.
+        near: positions of the references nearest to each query, ``[Q,ASKED]``.
+        query_logits: ``[Q,K]``.
+        logits: of the references, ``[T,K]``.
         labels: of the references, class indices ``[T]``.
     """
-    predicted, rival = margin_classes(queries.logits)
-    near, _ = nearest(similarity, ASKED)
-    between = references.logits[:, predicted] - references.logits[:, rival]  # [T,Q]
+    predicted, rival = margin_classes(query_logits)
+    neighbours, average = logits[near], logits.mean(axis=0)
     return pd.DataFrame(
         {
             "agrees": vote(labels[near]) == predicted,
             "disagreement": (labels[near] != predicted[:, None]).mean(axis=1),
-            "margin": margins(queries.logits),
-            "neighbours_margin": np.take_along_axis(between.T, near, axis=1).mean(axis=1),
-            "chance_margin": between.mean(axis=0),
+            "margin": margins(query_logits),
+            "neighbours_margin": (
+                np.take_along_axis(neighbours, predicted[:, None, None], axis=2)
+                - np.take_along_axis(neighbours, rival[:, None, None], axis=2)
+            ).mean(axis=(1, 2)),
+            "chance_margin": average[predicted] - average[rival],
         }
     )
 

@@ -5,13 +5,14 @@ Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Bas
 splits this similarity into cells, or the reason why there is none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from twincam.explanations.gradcam import margin_classes, margin_rows
-from twincam.models.embedded import Embedded
+from twincam.explanations.twins.neighbours import Neighbours, nearest, nearest_between
+from twincam.models.embedded import Embedded, at
 from twincam.statistics.vectors import unit
 
 PAIRS, MOST_REFERENCES = 200_000, 2_000
@@ -168,19 +169,33 @@ the model.
 """
 
 
-def similarities(
-    queries: Embedded, references: Embedded, weight: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return the similarities ``[Q,T]`` in each of the model's own spaces.
+def spaces_that_compare(kinds: Collection[str]) -> list[str]:
+    """Return the names of the spaces that compare one of ``kinds``, such as ``features``."""
+    return [name for name, space in SPACES.items() if space.compares in kinds]
 
-    Those that compare maps are absent if there are no maps.
+
+def nearest_in(
+    space: str, queries: Embedded, references: Embedded, weight: np.ndarray, k: int
+) -> Neighbours:
+    """Return the k references nearest to each query in ``space``.
+
+    Args:
+        space: a key of `SPACES`.
+        queries: Q images, with maps if ``space`` compares them.
+        references: T images, the same.
+        weight: of the head, ``[K,C]``.
+        k: at most T.
     """
-    kinds = {"features", "maps"} if len(queries.maps) else {"features"}
-    return {
-        name: space.similarity(queries, references, weight)
-        for name, space in SPACES.items()
-        if space.compares in kinds
-    }
+    similarity = SPACES[space].similarity
+    if SPACES[space].compares == "maps":
+        return nearest(similarity(queries, references, weight), k)
+    own, other = (side._replace(maps=side.maps[:0]) for side in (queries, references))
+    return nearest_between(
+        lambda rows, columns: similarity(at(own, rows), at(other, columns), weight),
+        np.arange(len(own.logits)),
+        np.arange(len(other.logits)),
+        k,
+    )
 
 
 def shared_map(space: str, queries: Embedded, twins: Embedded, weight: np.ndarray) -> np.ndarray:
