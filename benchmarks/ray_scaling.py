@@ -22,7 +22,8 @@ from twincam.images.decoding import decode
 from twincam.images.params import Prepare
 from twincam.images.reading import read_image
 from twincam.models.runtimes import Source, opened
-from twincam.near_duplicates.hashes import near_pairs, perceptual_hash
+from twincam.near_duplicates.hashes import perceptual_hash
+from twincam.near_duplicates.pairs import near_pairs
 
 ROUNDS = 5
 HASHES, QUERIES, REFERENCES = 40_000, 1_000, 100_000

@@ -3,10 +3,8 @@
 ``make profile`` sets the environment variable `FOLDER`; no tracked file is written.
 """
 
-import cProfile
 import json
 import os
-import pstats
 import re
 import resource
 import time
@@ -31,6 +29,8 @@ def profiled(stage: str) -> Iterator[None]:
     if not (name := os.environ.get(FOLDER)):
         yield
         return
+    import cProfile
+
     folder = Path(name)
     folder.mkdir(parents=True, exist_ok=True)
     profile, started = cProfile.Profile(), time.monotonic()
@@ -71,6 +71,8 @@ def profile_table(folder: Path) -> str:
 
 
 def _slowest(path: Path) -> list[str]:
+    import pstats
+
     functions = pstats.Stats(str(path)).get_stats_profile().func_profiles
     ranked = sorted(functions.items(), key=lambda item: -item[1].tottime)[:SLOWEST]
     names = [BUILT_IN.sub(r"\1", name) for name, _ in ranked]

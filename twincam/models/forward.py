@@ -1,6 +1,6 @@
 """Forward passes in evaluation mode, a batch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
     Raises:
         UserError: features or logits are NaN or infinite.
     """
-    maps = finite(network, network.infer(to_inputs(network, images)))
+    maps = run(network, network.infer, images)
     features = pool(maps)
     logits = network.head(features)
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
@@ -73,7 +73,7 @@ def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     Raises:
         UserError: an activation is NaN or infinite.
     """
-    return finite(network, network.blocks[:until].eval()(to_inputs(network, images)))
+    return run(network, network.blocks[:until].eval(), images)
 
 
 def to_inputs(network: Network, images: np.ndarray) -> Tensor:
@@ -81,12 +81,13 @@ def to_inputs(network: Network, images: np.ndarray) -> Tensor:
     return normalise(network, torch.from_numpy(np.array(images)).to(device_of(network)))
 
 
-def finite(network: Network, maps: Tensor) -> Tensor:
-    """Return the feature ``maps``.
+def run(network: Network, forward: Callable[[Tensor], Tensor], images: np.ndarray) -> Tensor:
+    """Return what ``forward`` gives for bytes ``[B,H,W,3]``, normalised, on the network's device.
 
     Raises:
-        UserError: one is NaN or infinite.
+        UserError: an activation is NaN or infinite.
     """
+    maps = forward(to_inputs(network, images))
     if not torch.isfinite(maps).all():
         raise UserError(
             f"{network.arch} gives activations that are not finite, expected numbers; "

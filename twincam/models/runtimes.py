@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 OPSET = 18
 BATCH_AXIS = "images"
-FIXED, ANY = 2, 0
+FIXED = 2
+"""Numbers of images, for each size, that get a session of their own."""
+
+ANY = 0
+"""Stands for the session of any number of images."""
 
 
 class Source(NamedTuple):
