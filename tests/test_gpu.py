@@ -27,9 +27,9 @@ def on_gpu() -> Network:
 def trained(net: Network, cut: int) -> list[Epoch]:
     settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
     rows = np.arange(len(IMAGES))
-    with augmented_inputs(net, IMAGES, rows, cut, settings, 0) as inputs:
-        data = LabelledInputs(inputs, LABELS)
-        return fit(net, data, data, Recipe(settings, 0))[0]
+    inputs = augmented_inputs(net, IMAGES, rows, cut, settings, 0)
+    data = LabelledInputs(inputs, LABELS)
+    return fit(net, data, data, Recipe(settings, 0))[0]
 
 
 def test_the_forward_pass_is_the_cpus() -> None:

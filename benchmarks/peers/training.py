@@ -61,8 +61,8 @@ def kept(network: Network, images: np.ndarray, labels: Tensor, recipe: Recipe) -
     starts: dict[int, float] = {}
     rows, cut = np.arange(len(images)), recipe.training.unfreeze_from
     begun = time.perf_counter()
-    with augmented_inputs(network, images, rows, cut, recipe.training, recipe.seed) as inputs:
-        history, _ = fit(network, LabelledInputs(_noting(inputs, starts), labels), None, recipe)
+    inputs = augmented_inputs(network, images, rows, cut, recipe.training, recipe.seed)
+    history, _ = fit(network, LabelledInputs(_noting(inputs, starts), labels), None, recipe)
     starts[MOST_EPOCHS + 1] = time.perf_counter()
     for row in history:
         if row.train_loss < LOSS:
@@ -90,10 +90,10 @@ def plain(network: Network, images: np.ndarray, labels: Tensor, recipe: Recipe) 
         weight_decay=training.weight_decay,
     )
     begun = time.perf_counter()
-    with augmented_inputs(network, images, np.arange(len(images)), 0, training, seed) as inputs:
-        for epoch in range(1, MOST_EPOCHS + 1):
-            if _plain_epoch(network, optimizer, inputs, labels, training, epoch) < LOSS:
-                return time.perf_counter() - begun, epoch
+    inputs = augmented_inputs(network, images, np.arange(len(images)), 0, training, seed)
+    for epoch in range(1, MOST_EPOCHS + 1):
+        if _plain_epoch(network, optimizer, inputs, labels, training, epoch) < LOSS:
+            return time.perf_counter() - begun, epoch
     return np.inf, MOST_EPOCHS
 
 
