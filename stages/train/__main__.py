@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
         history, about = fine_tune(network, data, split["split"], params, checkpoint)
     save_classifier(args.model, network, params.prepare)
     write_table(args.history, pd.DataFrame(map(vars, history)))
-    write_metrics(args.details, {"arch": network.arch, **about})
+    write_metrics(args.details, {"arch": network.arch, "method": params.train.method, **about})
     checkpoint.unlink(missing_ok=True)
 
 
