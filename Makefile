@@ -23,7 +23,8 @@ evidence: $(VENV)/.run
 	$(if $(DATA),python -m benchmarks.near_duplicates $(DATA))
 	$(if $(DATA),python -m benchmarks.photographs $(DATA)/cats-ddpm)
 	python -m benchmarks.truth
-	python -m benchmarks.cost
+	python -m benchmarks.peers $(if $(DATA),--photographs $(DATA)/oxford-cats)
+	python -m benchmarks.heat_memory
 	python -m benchmarks.prototype_seeds
 	$(if $(DATA),python -m benchmarks.prototypes $(DATA))
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))

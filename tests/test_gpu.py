@@ -27,8 +27,7 @@ def on_gpu() -> Network:
 def trained(net: Network, cut: int) -> list[Epoch]:
     settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
     rows = np.arange(len(IMAGES))
-    inputs = augmented_inputs(net, IMAGES, rows, cut, settings, 0)
-    data = LabelledInputs(inputs, LABELS)
+    data = LabelledInputs(augmented_inputs(net, IMAGES, rows, cut, settings, 0), LABELS)
     return fit(net, data, data, Recipe(settings, 0))[0]
 
 

@@ -1,8 +1,8 @@
 """Deletion and insertion of pixels in the order of a heat map, and average drop.
 
-Every way removes an eighth of the pixels at a step. Each makes another number of forward passes:
-ours removes and inserts for two baselines, torchcam for one, Quantus only removes. So the time is
-for an image and a pass, those for the heat map included where the way computes it itself.
+Every way removes an eighth of the pixels at a step, Quantus a twelfth. Each makes another number of
+forward passes: ours removes and inserts for two baselines, torchcam for one, Quantus only removes.
+So the time is for an image and a pass, those for the heat map included where the way computes it.
 """
 
 from collections.abc import Callable
@@ -36,6 +36,7 @@ from twincam.models.runtimes import compiled
 
 STEPS = len(FRACTIONS) - 1
 ROUNDS = 3
+QUANTUS_STEPS = 12
 
 
 def print_deletion(images: np.ndarray, run: Run) -> None:
@@ -60,7 +61,7 @@ def print_deletion(images: np.ndarray, run: Run) -> None:
         "average drop, torchcam": (2, lambda: torchcams_drop(network, inputs)),
     }
     if find_spec("quantus"):
-        ways["Quantus, deletion"] = (STEPS, lambda: pixel_flipping(network, inputs, seen))
+        ways["Quantus, deletion"] = (QUANTUS_STEPS, lambda: pixel_flipping(network, inputs, seen))
     times = in_turn({name: call for name, (_, call) in ways.items()}, ROUNDS)
     each = {name: taken / ways[name][0] for name, taken in times.items()}
     print_times("deletion and insertion", each, "forward, compiled", len(images), "an image, pass")
@@ -85,14 +86,16 @@ def torchcams(network: Network, inputs: Tensor) -> dict[str, float]:
 
 
 def pixel_flipping(network: Network, inputs: Tensor, seen: Embedded) -> object:
-    """Return Quantus' curves; a pixel's three channels are three features of one relevance."""
+    """Return Quantus' curves: a feature is one channel of a pixel, deleted without the others."""
     quantus = import_module("quantus")
     heat = margin_maps(seen.maps, network.head.weight.detach().numpy(), seen.logits)
     large = torch.nn.functional.interpolate(
         torch.from_numpy(heat)[:, None], inputs.shape[-2:], mode="bilinear"
     )
     pixels = inputs.contiguous().numpy()
-    flip = quantus.PixelFlipping(features_in_step=pixels[0].size // STEPS, disable_warnings=True)
+    flip = quantus.PixelFlipping(
+        features_in_step=pixels[0].size // QUANTUS_STEPS, disable_warnings=True
+    )
     labels = seen.logits.argmax(axis=1)
     return flip(model=network.module, x_batch=pixels, y_batch=labels, a_batch=large.numpy())
 

@@ -16,7 +16,7 @@ LAST = {"efficientnet_lite0": "bn2", "resnet18": "layer4"}
 def network_of(arch: str) -> Network:
     """Return a network of two classes in evaluation mode; both kinds of weights need no network."""
     settings = {"arch": arch, "weights": WEIGHTS[arch], "weights_file": ""}
-    model = Model.model_validate({**settings, "normalisation": "native"})
+    model = Model.model_validate({**settings, "normalisation": "native", "last_block": None})
     network = initial_network(model, Path(), ("fake", "real"))
     network.module.eval()
     return network

@@ -18,6 +18,7 @@ def trained(net: Network) -> list[Epoch]:
     return fit(net, data, data, Recipe(SETTINGS, 0))[0]
 
 
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_only_a_gpu_computes_in_it() -> None:
     assert isinstance(mixed_precision(torch.device("cpu")), nullcontext)
     assert isinstance(mixed_precision(torch.device("cuda")), torch.autocast)
