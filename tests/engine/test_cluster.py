@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,17 +57,24 @@ def network() -> Iterator[None]:
             subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
 
 
-def wait_for(text: str, log: Path) -> None:
+@pytest.fixture(scope="module")
+def away() -> Iterator[Path]:
+    """Return a folder of a short name: a socket's whole path may have 107 bytes."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def wait_for(text: str, log: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while text not in log.read_text():
-        assert time.monotonic() < deadline, log.read_text()[-2000:]
+        in_time = process.poll() is None and time.monotonic() < deadline
+        assert in_time, log.read_text()[-2000:]
         time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
-def two_nodes(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def two_nodes(network: None, away: Path) -> Iterator[dict[str, str]]:
     """Start Ray on both nodes, from folders other than the project's; give a run's environment."""
-    away = tmp_path_factory.mktemp("r")
     own_token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex()}
     environment = {**os.environ, **own_token, "RAY_USAGE_STATS_ENABLED": "0"}
     common = ("--num-cpus", 1, "--object-store-memory", 10**8, "--block")
@@ -86,7 +94,7 @@ def two_nodes(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 running.append(
                     subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
                 )
-            wait_for("Ray runtime started", log)
+            wait_for("Ray runtime started", log, running[-1])
         yield {**environment, "RAY_ADDRESS": f"{HEAD}:{PORT}"}
     finally:
         for process in reversed(running):
