@@ -7,11 +7,12 @@ their pictures are given beside the records, so that each is stored once. The pa
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from twincam.explanations.maps import shows_place
@@ -20,6 +21,9 @@ from twincam.files.predictions import split_names
 
 SCHEMA = "twincam-explanation-1"
 PAGE = Path(__file__).with_name("explanation.html")
+
+Row = Mapping[Hashable, Any]
+"""Of a table, by column."""
 
 DECIMALS = 4
 """Of numbers in a record; numbers far below 1 keep as many digits."""
@@ -190,9 +194,7 @@ def _rounded(values: Sequence[float]) -> list[float]:
     return [round(value, DECIMALS + max(0, smaller)) for value in values]
 
 
-def verdict_of(
-    row: Mapping[str, Any], classes: Sequence[str], novelty: Novelty | None = None
-) -> Verdict:
+def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None) -> Verdict:
     """Return the verdict of a row of ``reports/predictions.csv``.
 
     Args:
@@ -231,7 +233,7 @@ def heat_of(
     return [one]
 
 
-def neighbour_of(row: Mapping[str, Any]) -> Neighbour:
+def neighbour_of(row: Row) -> Neighbour:
     """Return a training image of a row ``neighbour, label, predicted, similarity``."""
     return {
         "image": row["neighbour"],
@@ -241,7 +243,7 @@ def neighbour_of(row: Mapping[str, Any]) -> Neighbour:
     }
 
 
-def twin_of(row: Mapping[str, Any], shared: np.ndarray | None) -> Twin:
+def twin_of(row: Row, shared: np.ndarray | None) -> Twin:
     """Return a twin of a row as in `neighbour_of`, with the map ``[h,w]`` that both share.
 
     A map that is zero everywhere stands for none.
@@ -250,7 +252,7 @@ def twin_of(row: Mapping[str, Any], shared: np.ndarray | None) -> Twin:
     return {**neighbour_of(row), "map": map_rows(shared) if shown and shared is not None else None}
 
 
-def influence_of(row: Mapping[str, Any]) -> Influence:
+def influence_of(row: Row) -> Influence:
     """Return the influence of a row ``neighbour, label, similarity``."""
     return {
         "image": row["neighbour"],
@@ -267,7 +269,7 @@ def disagreement(neighbours: Sequence[Neighbour], predicted: str) -> float | Non
 
 
 def counterfactual_of(
-    row: Mapping[str, Any], cells: np.ndarray, flips_in_image: bool | None = None
+    row: Row, cells: np.ndarray, flips_in_image: bool | None = None
 ) -> Counterfactual:
     """Return the counterfactual of a row as in `neighbour_of` and its ``cells``, bool ``[h,w]``."""
     return {
@@ -279,6 +281,48 @@ def counterfactual_of(
         "rows": cells.shape[0],
         "columns": cells.shape[1],
         "flips_in_image": flips_in_image,
+    }
+
+
+def prototypes_of(
+    table: pd.DataFrame,
+    biases: Mapping[str, float],
+    similarity: np.ndarray,
+    cells: np.ndarray,
+    size: int,
+) -> Prototypes:
+    """Return how the prototype network decides on an image.
+
+    Args:
+        table: P rows of ``reports/prototypes.csv``, those with a weight above 0.
+        biases: by class.
+        similarity: the image's best similarities to these prototypes, ``[P]``.
+        cells: rows and columns of the best matches, ``[P,2]``.
+        size: side of the image in pixels.
+    """
+    points = similarity.astype(float) * table["weight"].to_numpy(float)
+    owner = table["class"].to_numpy()
+    logits = {name: float(bias + points[owner == name].sum()) for name, bias in biases.items()}
+    rows: list[PrototypePoints] = [
+        {
+            "prototype": int(one["prototype"]),
+            "class": one["class"],
+            "similarity": figure(similarity[p]),
+            "weight": figure(one["weight"]),
+            "points": figure(points[p]),
+            "place": [int(cell) * one["stride"] + one["stride"] // 2 for cell in cells[p]],
+            "source": one["id"],
+            "source_place": [one["centre_y"], one["centre_x"]],
+            "patch": one["receptive_field"],
+        }
+        for p, one in enumerate(table.to_dict("records"))
+    ]
+    return {
+        "predicted": max(logits, key=lambda name: logits[name]),
+        "biases": {name: figure(bias) for name, bias in biases.items()},
+        "logits": {name: figure(value) for name, value in logits.items()},
+        "size": size,
+        "rows": rows,
     }
 
 
