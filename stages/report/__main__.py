@@ -4,7 +4,7 @@ from stages.report.answers import questions
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
 from stages.report.records import choice_sentence, choose_shown, pictures_of, read_run, records_of
 from twincam.figures.drawing import save_figure
-from twincam.figures.explanation import safe_json
+from twincam.figures.explanation import gallery_json
 from twincam.figures.pages import render
 from twincam.files.atomic import atomic_folder, write_text
 from twincam.files.command_line import parse_flags
@@ -60,11 +60,7 @@ def main(argv: list[str]) -> None:
     run = read_run(args, details)
     shown = choose_shown(run.predictions)
     records = records_of(run, shown)
-    gallery = {
-        "records": records,
-        "scope": found["scope"],
-        "choice": choice_sentence(run.predictions, shown),
-    }
+    choice = choice_sentence(run.predictions, shown)
     headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:
@@ -79,7 +75,7 @@ def main(argv: list[str]) -> None:
             "scored": {name: found[name] for name in EVALUATED_SPLITS if name in found},
             "headline": headline,
             "questions": questions(details, predictions, headline),
-            "gallery": safe_json(gallery),
+            "gallery": gallery_json(records, choice, found["scope"]),
             "images": pictures_of(run, records),
             "classes": list(details["split"]["classes"]),
             "wrong_count": len(wrong),

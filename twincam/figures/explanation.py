@@ -21,6 +21,7 @@ from twincam.files.predictions import split_names
 
 SCHEMA = "twincam-explanation-1"
 PAGE = Path(__file__).with_name("explanation.html")
+GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
 
 Row = Mapping[Hashable, Any]
 """Of a table, by column."""
@@ -365,3 +366,29 @@ def explanation_page(
         title: of the page, as text.
     """
     return render(PAGE, {"title": title, "records": safe_json(records), "images": images})
+
+
+def gallery_json(records: Sequence[Explanation], choice: str, scope: str = "") -> str:
+    """Return the data of a gallery, safe inside a ``<script>`` element.
+
+    Args:
+        records: what it shows.
+        choice: a sentence that says which images these are.
+        scope: of all records, unless they have their own.
+    """
+    return safe_json({"records": records, "choice": choice, "scope": scope})
+
+
+def gallery_page(
+    records: Sequence[Explanation], images: Mapping[str, str], choice: str, title: str = "TwinCAM"
+) -> str:
+    """Return one self-contained HTML page to filter, sort and search ``records``.
+
+    Args:
+        records: at least one, each with a different ``image``.
+        images: as in `explanation_page`.
+        choice: a sentence that says which images these are.
+        title: of the page, as text.
+    """
+    gallery = gallery_json(records, choice)
+    return render(GALLERY_PAGE, {"title": title, "gallery": gallery, "images": images})

@@ -44,13 +44,13 @@ const LISTS = {
   predicted: ["Predicted", (record) => [record.verdict.predicted]],
   source: ["Source", (record) => [record.source]],
   split: ["Split", (record) => [record.split]],
-  flips: ["Changes after", (record) => record.verdict.flips, { any: (record) => record.verdict.flips.length > 0 }],
+  flips: ["Changes after", (record) => record.verdict.flips, { yes: (record) => record.verdict.flips.length > 0 }],
   disagree: ["Neighbours", () => [], {
     some: (record) => record.disagree > 0, most: (record) => record.disagree > 0.5, none: (record) => record.disagree === 0,
   }],
   prototype: ["Main prototype", (record) => [topPrototype(record)?.prototype].filter((one) => one !== undefined).map(String)],
 };
-const WORDS = { any: "anything", some: "some disagree", most: "most disagree", none: "all agree" };
+const WORDS = { yes: "anything", some: "some disagree", most: "most disagree", none: "all agree" };
 
 /** Return the records that `state` asks for, in its order. */
 function chosen(records, state, marks) {
@@ -77,7 +77,7 @@ const readState = () => {
 
 function addressOf(state) {
   const set = Object.entries(state).filter(([name, value]) => value !== START[name]);
-  return set.length ? `#${new URLSearchParams(set)}` : "#gallery";
+  return `#${new URLSearchParams(set.length ? set : { show: START.show })}`;
 }
 
 /* Marks, kept in this browser: by path, the mark and a note */
@@ -165,7 +165,7 @@ function showGallery(element, data, images) {
   const { records } = data;
   const byKey = new Map(records.map((record) => [record.image, record]));
   const { marks, keep } = readMarks();
-  let state = readState(), found = [], many = AT_ONCE, pushed = false;
+  let state = readState(), found = [], many = AT_ONCE, listed = null, pushed = false;
 
   const status = make("span", { role: "status" });
   const clear = make("button", { type: "button", onclick: () => act({ ...START }) }, "Clear the filters");
@@ -190,22 +190,27 @@ function showGallery(element, data, images) {
 
   /** Change what is shown, and the address with it; a new step in the history if `push`. */
   function act(changes, push = false) {
-    const opened = "image" in changes;
     state = { ...state, ...changes };
     history[push ? "pushState" : "replaceState"](null, "", addressOf(state));
-    if (!opened || Object.keys(changes).length > 1) many = AT_ONCE;
     draw();
   }
 
   function draw() {
+    const wanted = addressOf({ ...state, image: "" });
+    if (wanted !== listed) drawChoice();
+    listed = wanted;
+    drawDetail();
+  }
+
+  function drawChoice() {
     found = chosen(records, state, marks);
+    many = AT_ONCE;
     for (const control of controls.querySelectorAll("[data-filter]")) {
       if (control.value !== state[control.dataset.filter]) control.value = state[control.dataset.filter];
     }
     for (const chip of controls.querySelectorAll("[data-show]")) chip.setAttribute("aria-pressed", chip.dataset.show === state.show);
     if (Object.keys(LISTS).concat("from", "to", "marked").some((name) => state[name])) controls.querySelector("details").open = true;
     drawList();
-    drawDetail();
   }
 
   function drawList() {
@@ -213,7 +218,7 @@ function showGallery(element, data, images) {
     status.textContent = `${found.length} of ${records.length} images` + (found.length ? "" : ": none fits; clear a filter");
     list.replaceChildren(...found.slice(0, kept).map((record) =>
       cardOf(record, images, marks.get(record.name), () => openImage(record.image))));
-    clear.hidden = addressOf({ ...state, image: "" }) === "#gallery";
+    clear.hidden = addressOf({ ...state, image: "" }) === addressOf(START);
     more.hidden = kept === found.length;
     more.textContent = `Show ${Math.min(AT_ONCE, found.length - kept)} more`;
     const count = [...marks.values()].filter((one) => one.mark).length;
@@ -258,7 +263,6 @@ function showGallery(element, data, images) {
       else marks.delete(record.name);
       keep();
       for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mark === one.mark);
-      drawList();
     };
     const now = marks.get(record.name) ?? { mark: "", note: "" };
     const buttons = Object.entries(MARKS).map(([name, title]) => make("button", {
@@ -278,6 +282,7 @@ function showGallery(element, data, images) {
     else act({ image: "" });
     pushed = false;
     state.image = "";
+    drawList();
     [...list.querySelectorAll(".thumb")].find((thumb) => thumb.dataset.key === key)?.focus();
   });
   addEventListener("popstate", () => { state = readState(); draw(); });
