@@ -41,7 +41,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     found = nearest_by_class(twins.search.nearest, *classes, k=1, alike=False)
     partners = found[0][:, 0]
     exist, swap = find_swaps(run, partners)
-    swapped = np.zeros(twins.shared.shape, bool)
+    swapped = np.zeros((len(partners), *twins.shared.shape[-2:]), bool)
     swapped[exist] = swap.cells
     figures = counterfactual_figures(run, partners, swap, seed)
     return Explanation(

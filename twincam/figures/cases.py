@@ -77,7 +77,7 @@ def read_explained(run: CaseFiles) -> Explained:
         rows=rows,
         images=images,
         heat=read_array(run.heatmaps / f"{method}.npy"),
-        shared=read_array(run.shared),
+        shared=read_array(run.shared)[:, 0],
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
         scope=read_metrics(run.evaluated)["scope"],
