@@ -47,8 +47,8 @@ def main(argv: list[str]) -> None:
         *(f"{name.replace('_', '-')}-json" for name in DETAILS),
         *(f"{name}-figures" for name in FIGURES),
         *("history", "protopnet-history", "predictions", "misclassified", "prototypes"),
-        *("split", "images", "embeddings", "heatmaps", "swapped", "shared", "twins"),
-        "measurements",
+        *("split", "images", "embeddings", "heatmaps", "swapped", "flips", "shared"),
+        *("twins", "measurements"),
         *("page", "figures"),
     )
     details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}

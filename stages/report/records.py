@@ -54,7 +54,8 @@ class Run(NamedTuple):
     ``predictions`` has Q rows in the order of all arrays; ``rows`` ``[Q]`` are theirs in ``split``
     and in ``images`` ``[M,S,S,3]``; ``near`` the rows of ``reports/twins.csv`` by id and kind;
     ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's map adds up to; ``shared``
-    ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``.
+    ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``, whether the cells change the
+    prediction in the image, too (1 or 0; -1: no counterfactual).
     """
 
     split: pd.DataFrame
@@ -67,6 +68,7 @@ class Run(NamedTuple):
     explains: Mapping[str, str]
     shared: np.ndarray
     swapped: np.ndarray
+    flips: np.ndarray
     prototypes: PrototypeMatches
 
 
@@ -99,6 +101,7 @@ def read_run(args: argparse.Namespace, details: Mapping[str, Any]) -> Run:
         },
         shared=read_array(args.shared),
         swapped=read_array(args.swapped),
+        flips=read_array(args.flips),
         prototypes=PrototypeMatches(
             table=read_table(args.prototypes),
             biases={
@@ -179,7 +182,9 @@ def _record(run: Run, n: int, classes: Sequence[str], scales: Mapping[str, float
         "twins": [twin_of(one, run.shared[n, k]) for k, one in enumerate(near("twins"))],
         "neighbours": neighbours,
         "disagree": disagreement(neighbours, predicted),
-        "counterfactual": counterfactual_of(counterfactual[0], run.swapped[n])
+        "counterfactual": counterfactual_of(
+            counterfactual[0], run.swapped[n], bool(run.flips[n] == 1)
+        )
         if counterfactual
         else None,
         "prototypes": _prototypes(run, n, classes),

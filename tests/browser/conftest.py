@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.browser.records import images, record
 from twincam.figures.explanation import explanation_page, gallery_page
@@ -34,6 +34,10 @@ def open_page(browser: Browser) -> Iterator[Open]:
         if not request.url.startswith(("file:", "data:", "blob:")):
             troubles.append(f"request: {request.url}")
 
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            troubles.append(f"console: {said.text}")
+
     def open_file(file: Path, address: str = "", width: int = 1280, dark: bool = False) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
@@ -41,7 +45,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(5000)
-        page.on("console", lambda said: said.type == "error" and troubles.append(said.text))
+        page.on("console", hear)
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("dialog", lambda shown: troubles.append(f"alert: {shown.message}"))
         page.on("request", ask)

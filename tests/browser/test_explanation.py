@@ -58,7 +58,7 @@ def test_a_twin_shows_what_it_shares_on_hover_and_on_focus(page: Page) -> None:
     caption = page.locator(".heated figcaption").first
     twin.hover()
     assert pixels(page) != own
-    expect(caption).to_contain_text("the similarity of 0.9")
+    expect(caption).to_contain_text("give the similarity, 0.900")
     page.mouse.move(0, 0)
     assert pixels(page) == own
     twin.focus()

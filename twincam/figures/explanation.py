@@ -7,7 +7,7 @@ their pictures are given beside the records, so that each is stored once. The pa
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -23,7 +23,7 @@ SCHEMA = "twincam-explanation-1"
 PAGE = Path(__file__).with_name("explanation.html")
 GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
 
-Row = Mapping[Hashable, Any]
+Row = Mapping[Any, Any]
 """Of a table, by column."""
 
 DECIMALS = 4

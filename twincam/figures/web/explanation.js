@@ -17,7 +17,7 @@ function make(tag, properties = {}, ...children) {
 const named = (text) => make("bdi", {}, text);
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 }).replace("-", "−");
+const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "−");
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -208,7 +208,8 @@ function twinsView(record, images, heat) {
   const { predicted } = record.verdict;
   let pinned = null;
   const list = record.twins.map((twin) => {
-    const text = ["What it shares with this twin: together the cells give the similarity of ", number(twin.similarity), "."];
+    const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
+      ` sets the two apart. Together the cells give the similarity, ${number(twin.similarity)}.`];
     const show = () => heat.share(twin.map, text), back = () => pinned === null && heat.share(null);
     const act = twin.map && {
       onmouseenter: show, onfocus: show, onmouseleave: back, onblur: () => { pinned = null; heat.share(null); },
@@ -219,7 +220,7 @@ function twinsView(record, images, heat) {
   const some = record.twins.some((twin) => twin.map);
   return section("Twins: the training images it resembles most",
     ["For the model these images of the class ", named(predicted), " are the closest. The number is the similarity; more is closer.",
-      some ? " Point at one, or tab to it, to see above which parts both share." : ""],
+      some ? " Point at one, or tab to it, to see above which parts the two have in common." : ""],
     tiles(list));
 }
 
