@@ -166,6 +166,6 @@ def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) 
         image = grey_to_8_bits(image, file)
     image = colour_to_8_bits(image, stored, file)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
