@@ -78,4 +78,4 @@ def deliver(
     def one(name: str) -> np.ndarray:
         return prepared(image if name == AS_IS else WAYS[name](sent))
 
-    return np.stack(list(each(one, DELIVERIES)))
+    return np.stack(list(each(one, (AS_IS, *WAYS))))
