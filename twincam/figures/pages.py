@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 WEBP_LIMIT = 16383
@@ -45,6 +46,11 @@ def markdown_text(value: object) -> str:
     return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
 
 
+def web(name: str) -> Markup:
+    """Return a script or style sheet of ``web/`` to be inlined as it is."""
+    return Markup((Path(__file__).parent / "web" / name).read_text(encoding="utf-8"))
+
+
 def render(template: Path, context: Mapping[str, Any]) -> str:
     """Return ``template`` rendered with ``context``; HTML templates may extend ``pages.html``.
 
@@ -65,4 +71,5 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         "compact_uri": compact_uri,
         "markdown_text": markdown_text,
     }
+    environment.globals["web"] = web
     return environment.get_template(template.name).render(**context)
