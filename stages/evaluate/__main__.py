@@ -94,7 +94,8 @@ def main(argv: list[str]) -> None:
     trained = split[split["split"] == "train"]
     scope = scope_of(trained, params.real_class, left_out, spelled(external))
     elsewhere = {"external": external} if external else {}
-    write_metrics(args.details, {**details, **elsewhere, "scope": scope})
+    fitted = {"confidence": model._asdict(), "scope": scope}
+    write_metrics(args.details, {**details, **elsewhere, **fitted})
     write_metrics(args.metrics, headlines(details))
 
 

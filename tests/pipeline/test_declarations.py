@@ -29,6 +29,7 @@ ROOMS = (
     "explanations",
     "confidence",
     "figures",
+    "explainer",
     "app",
     "sharing",
     "cli",
