@@ -1,5 +1,6 @@
 """Deliveries: a picture as sharing platforms process it, prepared for the classifier."""
 
+import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from PIL import Image
 
 from twincam.corruptions import crop, jpeg, letterbox, rescale
 from twincam.files.deliveries import AS_IS
-from twincam.images.decoding import decode
+from twincam.images.decoding import decode, decode_stream
 from twincam.images.harmonising import harmonise
 from twincam.images.params import Prepare
 
@@ -30,9 +31,9 @@ Each = Callable[[Callable[[str], np.ndarray], Sequence[str]], Iterable[np.ndarra
 
 
 def read_deliveries(
-    file: Path, settings: Prepare, max_pixels: int | None, each: Each = map
+    file: Path | bytes, settings: Prepare, max_pixels: int | None, each: Each = map
 ) -> tuple[str, np.ndarray]:
-    """Read one image file and return its sha256 and its deliveries, bytes ``[D,S,S,3]``.
+    """Return the sha256 of an image file, or its content, and its deliveries ``[D,S,S,3]``, bytes.
 
     The first is the image as `prepare` reads it. For the others the image is decoded in full, or,
     if larger than needed, in part.
@@ -46,9 +47,13 @@ def read_deliveries(
     Raises:
         BadImageError: not a regular file, unreadable, not an image, or damaged.
     """
-    found = decode(file, max_pixels, at_least=2 * settings.image_size)
+    if isinstance(file, Path):
+        read = partial(decode, file)
+    else:
+        read = partial(decode_stream, io.BytesIO(file))
+    found = read(max_pixels, at_least=2 * settings.image_size)
     whole = found.image.size == (found.width, found.height)
-    picture = found.image if whole else decode(file, max_pixels, at_least=LONGEST).image
+    picture = found.image if whole else read(max_pixels, at_least=LONGEST).image
     return found.sha256, deliver(found.image, picture, settings, each)
 
 

@@ -104,7 +104,8 @@ def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:
     """
     net = read_prototype_net(path).net
     columns = ["id", "centre_y", "centre_x", "receptive_field"]
-    sources = table.sort_values("prototype")[columns].to_dict("records")
+    rows = table.sort_values("prototype")[columns].to_dict("records")
+    sources = [{str(name): value for name, value in row.items()} for row in rows]
     graph = onnx_graph(PrototypeGraph(net), torch.zeros(1, 3, side, side))
     _, stride = net.field
     return PrototypePart(graph, last_layer(net), stride, sources)

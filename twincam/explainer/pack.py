@@ -159,15 +159,14 @@ def _arrays(pack: Pack) -> dict[str, np.ndarray]:
             "refit_basis": refit.basis,
             "refit_inverse": inverse,
         }
-    single = {
-        name: array.astype(np.float32) for name, array in found.items() if array.dtype == "f8"
-    }
+    double = [name for name, array in found.items() if array.dtype == np.float64]
+    single = {name: found[name].astype(np.float32) for name in double}
     return {**found, **single, "maps": training.embedded.maps.astype(np.float16)}
 
 
 def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
     return buffer.getvalue()
 
 
@@ -200,7 +199,9 @@ def read_pack(folder: Path) -> Pack:
         training=Training(
             ids=about["training"],
             labels=arrays["labels"],
-            embedded=Embedded(np.float32(arrays["maps"]), arrays["features"], arrays["logits"]),
+            embedded=Embedded(
+                arrays["maps"].astype(np.float32), arrays["features"], arrays["logits"]
+            ),
             scores=arrays["scores"],
             distances=arrays["distances"],
         ),

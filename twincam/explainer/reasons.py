@@ -116,7 +116,7 @@ def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
 
 
 def similarities(pack: Pack, query: Embedded) -> np.ndarray:
-    """Return the similarity ``[1,T]`` of a picture and every training image, in the twins' space."""
+    """Return the similarity ``[1,T]`` of a picture and each training image, in the twins' space."""
     compare = SPACES[pack.settings.space].similarity
     return compare(query, pack.training.embedded, pack.head.weight)
 
