@@ -57,33 +57,44 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
     for path, kind in ((outputs.json, ".json"), (outputs.csv, ".csv")):
         if path is not None:
             _place(path, kind)
-    silent, alone = STANDARD in (outputs.json, outputs.csv), len(named) == 1
-    records, rows, pages = [], [], {}
-    failed = 0
+    explained, failed = [], 0
     for found in _explanations(named, folder):
         if isinstance(found, UserError):
             failed += 1
             _say(f"twincam explain: {found}", error=True)
             continue
-        if not silent:
-            _say("\n".join(lines_of(found.record)) if alone else _short(found))
-        if outputs.html is not None:
-            name = _write(outputs.html, found, ".html", found.html.encode())
-            pages[name] = found
-        if outputs.png is not None:
-            _write(outputs.png, found, ".png", _drawn(found))
-        if outputs.json is not None:
-            records.append(found.to_dict())
-        if outputs.csv is not None:
-            rows.append(row_of(found.record))
-    if outputs.html is not None:
-        _put(outputs.html / "index.html", ".html", index_page(pages))
-    if outputs.json is not None:
-        text = json.dumps(records, ensure_ascii=False, allow_nan=False)
-        _put(outputs.json, ".json", text + "\n")
-    if outputs.csv is not None:
-        _put(outputs.csv, ".csv", _as_csv(rows))
+        if STANDARD not in (outputs.json, outputs.csv):
+            _say("\n".join(lines_of(found.record)) if len(named) == 1 else _short(found))
+        _write_pictures(found, outputs)
+        explained.append(found)
+    _write_lists(explained, outputs)
     return not failed
+
+
+def _write_pictures(found: Explanation, outputs: Outputs) -> None:
+    """Write the page and the figure of one picture."""
+    if outputs.html is not None:
+        write_text(_place(outputs.html / page_name(found), ".html"), found.html)
+    if outputs.png is not None:
+        content = io.BytesIO()
+        found.figure().savefig(content, format="png", dpi=150, metadata={"Software": SOFTWARE})
+        write_bytes(_place(outputs.png / page_name(found, ".png"), ".png"), content.getvalue())
+
+
+def _write_lists(explained: Sequence[Explanation], outputs: Outputs) -> None:
+    """Write what lists all pictures: the index of the pages, the records, the table."""
+    if outputs.html is not None:
+        _put(outputs.html / "index.html", ".html", index_page(explained))
+    if outputs.json is not None:
+        records = [one.to_dict() for one in explained]
+        _put(outputs.json, ".json", json.dumps(records, ensure_ascii=False, allow_nan=False) + "\n")
+    if outputs.csv is not None:
+        _put(outputs.csv, ".csv", _as_csv([row_of(one.record) for one in explained]))
+
+
+def page_name(found: Explanation, kind: str = ".html") -> str:
+    """Return the name of a picture's page, or of its figure."""
+    return found.record["name"].replace("/", "__") + kind
 
 
 def files_at(path: Path) -> list[Named]:
@@ -97,19 +108,19 @@ def files_at(path: Path) -> list[Named]:
     ]
 
 
-def index_page(pages: Mapping[str, Explanation]) -> str:
-    """Return the page that lists the pages of pictures, by file name."""
+def index_page(explained: Sequence[Explanation]) -> str:
+    """Return the page that lists the pages of pictures."""
     from twincam.figures.pages import render
 
     rows = [
         {
-            "page": page,
+            "page": page_name(one),
             "picture": one.uris()[one.record["image"]],
             "name": one.record["name"],
             "headline": headline_of(one.record),
-            **one.record["verdict"],
+            "confidence": one.record["verdict"]["confidence"],
         }
-        for page, one in pages.items()
+        for one in explained
     ]
     return render(INDEX, {"rows": rows, "schema": SCHEMA})
 
@@ -137,25 +148,12 @@ def _short(found: Explanation) -> str:
     return f"{found.record['name']}: {headline_of(found.record)}"
 
 
-def _drawn(found: Explanation) -> bytes:
-    content = io.BytesIO()
-    found.figure().savefig(content, format="png", dpi=150, metadata={"Software": SOFTWARE})
-    return content.getvalue()
-
-
 def _as_csv(rows: Sequence[Mapping[str, object]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _write(folder: Path, found: Explanation, kind: str, content: bytes) -> str:
-    """Write the page or figure of a picture to ``folder``; return its name there."""
-    name = found.record["name"].replace("/", "__") + kind
-    write_bytes(_place(folder / name, kind), content)
-    return name
 
 
 def _put(path: Path, kind: str, text: str) -> None:

@@ -49,11 +49,12 @@ def name_of(picture: Picture) -> str:
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
-    if isinstance(array, np.ndarray) and array.dtype == np.uint8 and array.size:
-        if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)):
+    found = type(array).__name__
+    if isinstance(array, np.ndarray):
+        colours = array.shape[2:] in ((), (3,), (4,))
+        if array.dtype == np.uint8 and array.size and array.ndim >= 2 and colours:
             return Image.fromarray(array)
-    is_array = isinstance(array, np.ndarray)
-    found = f"{array.dtype} {list(array.shape)}" if is_array else type(array).__name__
+        found = f"{array.dtype} {list(array.shape)}"
     raise UserError(
         "expected a path, bytes of a file, a Pillow image or an array of uint8 [H,W,3], got "
         f"{found}; scale numbers from 0 to 1 by 255 and convert them with .astype('uint8')"
