@@ -16,7 +16,7 @@ import numpy as np
 import ray
 
 from stages.embed.inference import embed
-from stages.stability.pictures import read_deliveries
+from twincam.deliveries import read_deliveries
 from twincam.determinism import Run
 from twincam.images.decoding import decode
 from twincam.images.params import Prepare

@@ -1,4 +1,4 @@
-"""TwinCAM on the command line: export models, share results, compare runs."""
+"""TwinCAM on the command line: explain pictures, export models, share results, compare runs."""
 
 import argparse
 import os
@@ -20,6 +20,19 @@ def parser() -> argparse.ArgumentParser:
     model = "the trained classifier (default: models/classifier.safetensors of the project)"
     export.add_argument("--model", type=Path, help=model)
     export.add_argument("--onnx", type=Path, required=True, help="file to write")
+
+    explain = commands.add_parser("explain", help="return the verdict on pictures, and why")
+    explain.add_argument("pictures", nargs="+", type=Path, help="files, or folders of files")
+    pack = "what the stage explainer wrote (default: models/explainer of the project)"
+    explain.add_argument("--explainer", type=Path, metavar="FOLDER", help=pack)
+    page = "write a self-contained page for each picture, and index.html"
+    explain.add_argument("--html", type=Path, metavar="FOLDER", help=page)
+    drawn = "write a figure of each picture"
+    explain.add_argument("--png", type=Path, metavar="FOLDER", help=drawn)
+    record = "write a list of records (docs/one-image.md); - is standard output"
+    explain.add_argument("--json", type=Path, metavar="FILE", help=record)
+    table = "write a table of verdicts; - is standard output"
+    explain.add_argument("--csv", type=Path, metavar="FILE", help=table)
 
     preset = commands.add_parser("preset", help="apply a named set of parameters to params.yaml")
     preset.add_argument("name", help="a file in presets/, without .yaml")
@@ -56,6 +69,8 @@ def main(argv: Sequence[str]) -> None:
     args = parser().parse_args(argv)
     if args.command == "export":
         export(args.model, args.onnx)
+    elif args.command == "explain":
+        explain(args)
     elif args.command == "preset":
         preset(args.name, args.params)
     elif args.command == "profile":
@@ -72,6 +87,16 @@ def export(model: Path | None, onnx: Path) -> None:
     path = model or project_root(Path.cwd()) / "models" / "classifier.safetensors"
     export_onnx(load_classifier(path), onnx)
     print(f"wrote {onnx}")
+
+
+def explain(args: argparse.Namespace) -> None:
+    """Explain the pictures that ``args`` names; exit with 1 if one could not be read."""
+    from twincam.explainer.explaining import default_folder
+    from twincam.explainer.outputs import Outputs, explain_files
+
+    outputs = Outputs(args.html, args.png, args.json, args.csv)
+    if not explain_files(args.pictures, args.explainer or default_folder(), outputs):
+        sys.exit(1)
 
 
 def preset(name: str, params: Path | None) -> None:

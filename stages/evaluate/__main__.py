@@ -15,7 +15,13 @@ from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.splits import external_figures, reliability_diagrams, split_figures
-from twincam.confidence.verdicts import Evidence, fit_confidence, traced_ids, verdicts_of
+from twincam.confidence.verdicts import (
+    ConfidenceModel,
+    Evidence,
+    fit_confidence,
+    traced_ids,
+    verdicts_of,
+)
 from twincam.confidence.words import scope_of, statements
 from twincam.figures.drawing import save_figure
 from twincam.files.arrays import read_finite
@@ -23,7 +29,7 @@ from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.deliveries import read_deliveries
 from twincam.files.errors import run_stage
-from twincam.files.messages import warn_unless_class
+from twincam.files.messages import warn, warn_unless_class
 from twincam.files.metrics import read_metrics, spelled, write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.predictions import misclassified, predictions
@@ -61,6 +67,7 @@ def main(argv: list[str]) -> None:
     logits = read_finite(args.embeddings / "logits.npy")[chosen].astype(np.float64)
 
     model = fit_confidence(out_of_fold, classes, params.evaluate.alpha)
+    warn_of_unfitted(model)
     own = verdicts_of(predictions(split[chosen], logits, classes), logits, model, evidence, classes)
     others = verdicts_of(*external_predictions(deliveries, classes), model, evidence, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
@@ -87,8 +94,17 @@ def main(argv: list[str]) -> None:
     trained = split[split["split"] == "train"]
     scope = scope_of(trained, params.real_class, left_out, spelled(external))
     elsewhere = {"external": external} if external else {}
-    write_metrics(args.details, {**details, **elsewhere, "scope": scope})
+    fitted = {"confidence": model._asdict(), "scope": scope}
+    write_metrics(args.details, {**details, **elsewhere, **fitted})
     write_metrics(args.metrics, headlines(details))
+
+
+def warn_of_unfitted(model: ConfidenceModel) -> None:
+    """Warn of what could not be fitted, and why."""
+    if model.no_temperature:
+        warn("evaluate", f"temperature skipped: {model.no_temperature}")
+    if model.no_limits:
+        warn("evaluate", f"prediction sets skipped: {model.no_limits}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def unsure_figures(
         "guarantee": GUARANTEE,
         "alpha": alpha,
         "nominal": 1 - alpha,
-        "by_set": share(unsure_by_set(table, sets, classes)),
+        "by_set": share(unsure_by_set(table["predicted"].to_numpy(), sets, classes)),
         "empty_sets": share(np.logical_not(sets.any(axis=1))),
         "coverage": share(held),
         "per_class": {

@@ -42,7 +42,13 @@ def main(argv: list[str]) -> None:
         write_array(getattr(args, name), changes.arrays[name])
     neighbours = {**twins.neighbours, **changes.neighbours, **influence.neighbours}
     write_table(args.twins, neighbour_table(neighbours, run))
-    details = {**heat.metrics, **twins.metrics, **influence.metrics, **changes.metrics}
+    details = {
+        "shown": params.explain.twins,
+        **heat.metrics,
+        **twins.metrics,
+        **influence.metrics,
+        **changes.metrics,
+    }
     write_metrics(args.metrics, headlines(details))
     write_metrics(args.details, details)
 

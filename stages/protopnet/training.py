@@ -16,7 +16,8 @@ from stages.protopnet.params import ProtoPNet
 from stages.protopnet.placement import initial_net
 from stages.protopnet.projection import features_at, project
 from twincam.determinism import derived_seed, generator
-from twincam.explanations.prototypes.matches import Matches, best_matches, best_similarities
+from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.prototypes.matches import best_matches, best_similarities
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.files.errors import UserError
 from twincam.files.messages import warn

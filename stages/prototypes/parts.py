@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twincam.determinism import generator
-from twincam.explanations.prototypes.matches import Matches
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.statistics.estimates import beside
 
 BOX = 32 / 224

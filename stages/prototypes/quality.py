@@ -15,9 +15,9 @@ from stages.prototypes.last_layer import Fit
 from stages.prototypes.masks import Sources, family_prototypes, heat_figures
 from stages.prototypes.parts import Prototypes, part_figures
 from stages.prototypes.run import Run
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer, layer_logits
 from twincam.explanations.prototypes.deletion import similarities_without
-from twincam.explanations.prototypes.matches import Matches
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.statistics.estimates import median
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from stages.prototypes.parts import BOX, NEAREST, box_sums
 from stages.prototypes.run import Run
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer
-from twincam.explanations.prototypes.matches import Matches
 from twincam.explanations.prototypes.network_file import Source
 from twincam.explanations.prototypes.places import cell_centre
 

@@ -1,36 +1,14 @@
-"""Process a picture as sharing platforms do, and prepare the results for the classifier."""
+"""The pictures that are delivered and classified, and those that are skipped."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from twincam.corruptions import crop, jpeg, letterbox, rescale
-from twincam.files.deliveries import AS_IS
-from twincam.images.decoding import (
-    BadImageError,
-    changed_since_split,
-    check_name,
-    decode,
-    printable,
-)
-from twincam.images.harmonising import harmonise
+from twincam.deliveries import read_deliveries
+from twincam.images.decoding import BadImageError, changed_since_split, check_name, printable
 from twincam.images.params import Prepare
-
-LONGEST = 2048
-"""Largest side in pixels that platforms keep."""
-
-WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (95, 75, 60, 40)},
-    "half size": partial(rescale, share=0.5),
-    "60 % crop": partial(crop, share=0.6),
-    "letterbox": partial(letterbox, share=0.75),
-}
-DELIVERIES = (AS_IS, *WAYS)
-"""D names, in the order in which `deliver` returns them."""
 
 
 class Picture(NamedTuple):
@@ -56,33 +34,6 @@ class Skipped(NamedTuple):
     path: str
     reason: str
     copy_of: str = ""
-
-
-def read_deliveries(file: Path, settings: Prepare, max_pixels: int) -> tuple[str, np.ndarray]:
-    """Read one image file and return its sha256 and its deliveries, bytes ``[D,S,S,3]``.
-
-    The first is the image as `prepare` reads it. For the others the image is decoded in full,
-    scaled to at most `LONGEST` pixels, processed and then prepared like any image.
-
-    Args:
-        file: an image file of any kind that `decode` reads.
-        settings: how images are prepared.
-        max_pixels: larger images are bad.
-
-    Raises:
-        BadImageError: not a regular file, unreadable, not an image, or damaged.
-    """
-    prepared = partial(
-        harmonise,
-        size=settings.image_size,
-        crop=settings.harmonise,
-        jpeg_quality=settings.jpeg_quality,
-    )
-    found = decode(file, max_pixels, at_least=2 * settings.image_size)
-    picture = decode(file, max_pixels).image
-    picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    arrived = [prepared(send(picture)) for send in WAYS.values()]
-    return found.sha256, np.stack([prepared(found.image), *arrived])
 
 
 def deliver(

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.stability.pictures import DELIVERIES, Picture
+from stages.stability.pictures import Picture
+from twincam.deliveries import DELIVERIES
 from twincam.files.deliveries import AS_IS, COLUMNS, EXTERNAL
 from twincam.files.metrics import Estimate
 from twincam.files.tables import headline_split

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.prototypes.tiny import fits, run
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer, decompose, layer_logits
-from twincam.explanations.prototypes.matches import Matches
 
 LAYER = LastLayer(
     np.repeat([0, 1], 5),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from stages.audit.metadata import read_metadata
-from stages.stability.pictures import DELIVERIES, read_deliveries
+from twincam.deliveries import DELIVERIES, read_deliveries
 from twincam.images.decoding import BadImageError, decode, decode_stream
 from twincam.images.formats import HEIF
 from twincam.images.params import Prepare

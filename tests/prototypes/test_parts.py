@@ -16,7 +16,7 @@ from stages.prototypes.parts import (
     purity,
     random_cells,
 )
-from twincam.explanations.prototypes.matches import Matches
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.files.metrics import spelled
 
 SIZE, STRIDE, GRID = 64, 8, 8

@@ -17,7 +17,7 @@ from stages.prototypes.table import (
 )
 from tests.protopnet.tiny import LABELS, trained
 from tests.prototypes.tiny import fits, net, run
-from twincam.explanations.prototypes.matches import Matches
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.places import cell_centre
 
 

@@ -15,11 +15,13 @@ from torch import nn
 
 from stages.embed.__main__ import main as embed
 from stages.prepare.__main__ import main as prepare
-from stages.stability import judging, pictures
+from stages.stability import judging
 from stages.stability.__main__ import main
 from stages.stability.judging import classify
-from stages.stability.pictures import DELIVERIES, LONGEST, Picture, Skipped, read_deliveries
+from stages.stability.pictures import Picture, Skipped
 from tests.conftest import user_error
+from twincam import deliveries
+from twincam.deliveries import DELIVERIES, LONGEST, WAYS, read_deliveries
 from twincam.files.params import write_settings
 from twincam.files.tables import class_names, read_split, read_table, write_table
 from twincam.images.decoding import decode, image_id
@@ -248,7 +250,7 @@ def test_predictions_flip_where_processing_removes_their_evidence(
 
 def test_each_processing_does_what_its_name_states() -> None:
     picture = framed(0.9, 0.1)
-    ways = pictures.WAYS
+    ways = WAYS
     arrived = {name: send(picture) for name, send in ways.items()}
     assert {arrived[name].size for name in arrived if name != "letterbox"} == {picture.size}
     middle = np.asarray(arrived["60 % crop"], int)
@@ -282,7 +284,7 @@ def test_large_pictures_are_scaled_like_platforms_do(
         seen.append(image.size)
         return image
 
-    monkeypatch.setattr(pictures, "WAYS", {"noted": noting})
+    monkeypatch.setattr(deliveries, "WAYS", {"noted": noting})
     noise(0, *size).save(tmp_path / "x.jpg", quality=95)
     sha256, squares = read_deliveries(tmp_path / "x.jpg", SETTINGS, 10**7)
     assert seen == [sent]

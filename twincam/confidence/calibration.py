@@ -1,11 +1,16 @@
 """Temperature scaling: calibrated confidences from out-of-fold scores."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+
+from twincam.statistics.probabilities import log_softmax
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 20
 """Fewest images to fit a temperature or to measure calibration."""
@@ -38,6 +43,8 @@ def fit_temperature(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[float
     if scored["id"].nunique() < FEWEST:
         n = scored["id"].nunique()
         return None, f"{n} training images have out-of-fold scores, {FEWEST} are needed"
+    from scipy.optimize import minimize_scalar
+
     logits, truth = logits_and_truth(scored, classes)
     if (logits.argmax(axis=1) == truth).all():
         return None, "no out-of-fold prediction is wrong: the lower the temperature, the better"
@@ -54,9 +61,9 @@ def fit_temperature(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[float
 
 def confidences(logits: np.ndarray) -> np.ndarray:
     """Return the probability ``[N]`` of the predicted class, from logits ``[N,K]``."""
-    return np.exp(log_softmax(logits, axis=1).max(axis=1))
+    return np.exp(log_softmax(logits).max(axis=1))
 
 
 def log_loss(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the negative log-likelihood ``[N]`` of class indices ``truth`` ``[N]``."""
-    return -np.take_along_axis(log_softmax(logits, axis=1), truth[:, None], axis=1)[:, 0]
+    return -np.take_along_axis(log_softmax(logits), truth[:, None], axis=1)[:, 0]

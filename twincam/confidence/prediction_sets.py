@@ -1,12 +1,17 @@
 """Prediction sets: the classes that an image could belong to, with a stated error rate."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.special import log_softmax
 
 from twincam.confidence.calibration import log_loss, logits_and_truth
+from twincam.statistics.probabilities import log_softmax
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def thresholds(
@@ -28,6 +33,8 @@ def thresholds(
     Returns:
         None and the reason where a class has too few images for the rank to exist.
     """
+    import pandas as pd
+
     if scored.empty:
         return None, "no training image has an out-of-fold score"
     score = pd.Series(log_loss(*logits_and_truth(scored, classes)), index=scored.index)
@@ -53,11 +60,10 @@ def prediction_sets(
 
     A class's score is its negative log-probability, from the logits, to avoid saturation.
     """
-    score = -log_softmax(logits.astype(np.float64), axis=1)
+    score = -log_softmax(logits.astype(np.float64))
     return score <= np.array([limits[name] for name in classes])
 
 
-def unsure_by_set(table: pd.DataFrame, sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return, bool ``[N]``, whether the set ``[N,K]`` differs from the predicted class alone."""
-    predicted = table["predicted"].to_numpy()[:, None] == np.array(classes)
-    return (sets != predicted).any(axis=1)
+def unsure_by_set(predicted: np.ndarray, sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return, bool ``[N]``, whether the set ``[N,K]`` differs from ``predicted`` ``[N]`` alone."""
+    return np.asarray((sets != (predicted[:, None] == np.array(classes))).any(axis=1))

@@ -1,16 +1,19 @@
 """The verdict on an image: its predicted class, or "unsure" and why."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from twincam.confidence.calibration import confidences, fit_temperature
 from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsure_by_set
 from twincam.files.deliveries import AS_IS
-from twincam.files.messages import warn
 from twincam.files.predictions import join_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNSURE, FOUND = "unsure", "found"
 
@@ -48,7 +51,7 @@ class Verdicts(NamedTuple):
     sets: np.ndarray | None
     flips: pd.DataFrame
 
-    def part(self, column: str, value: str) -> "Verdicts":
+    def part(self, column: str, value: str) -> Verdicts:
         """Return the images whose ``column`` of the table is ``value``."""
         own = (self.table[column] == value).to_numpy()
         sets = None if self.sets is None else self.sets[own]
@@ -56,13 +59,9 @@ class Verdicts(NamedTuple):
 
 
 def fit_confidence(scored: pd.DataFrame, classes: Sequence[str], alpha: float) -> ConfidenceModel:
-    """Fit to out-of-fold scores, ``id, label, logit_<class>…``; warn of what cannot be fitted."""
+    """Fit to out-of-fold scores, ``id, label, logit_<class>…``."""
     temperature, no_temperature = fit_temperature(scored, classes)
     limits, no_limits = thresholds(scored, classes, alpha)
-    if no_temperature:
-        warn("evaluate", f"temperature skipped: {no_temperature}")
-    if no_limits:
-        warn("evaluate", f"prediction sets skipped: {no_limits}")
     return ConfidenceModel(temperature, no_temperature, limits, no_limits, alpha)
 
 
@@ -115,6 +114,8 @@ def flips_by_delivery(
         A column for each delivery but the untouched image, in the order of ``deliveries``; 1 where
         another class is predicted than in ``table``, 0 where the same, NaN where not delivered.
     """
+    import pandas as pd
+
     sent = deliveries[deliveries["delivery"] != AS_IS]
     logits = sent[[f"logit_{name}" for name in classes]].to_numpy(float).reshape(-1, len(classes))
     verdict = pd.Series(np.array(classes)[logits.argmax(axis=1)], index=sent.index, dtype=object)
@@ -122,6 +123,33 @@ def flips_by_delivery(
     wide = wide.reindex(index=table["id"], columns=sent["delivery"].unique())
     flips = wide.ne(table["predicted"].to_numpy(), axis=0).astype(float)
     return flips.mask(wide.isna()).reset_index(drop=True)
+
+
+def unsure_verdicts(
+    predicted: np.ndarray,
+    sets: np.ndarray | None,
+    flipped: np.ndarray,
+    doubted: np.ndarray | None,
+    classes: Sequence[str],
+) -> np.ndarray:
+    """Return, bool ``[N]``, which verdicts are unsure.
+
+    The set is not the predicted class alone, any delivery flips it or traces contradict it. (A set
+    may contain another class alone: then it contradicts the prediction.)
+
+    Args:
+        predicted: classes ``[N]``.
+        sets: from `prediction_sets`, ``[N,K]``; None if there are none.
+        flipped: bool ``[N,D]``, whether each of D deliveries is predicted otherwise.
+        doubted: bool ``[N]``, whether traces contradict the prediction; None if not measured.
+        classes: the K labels.
+    """
+    unsure = flipped.any(axis=1)
+    if doubted is not None:
+        unsure = unsure | doubted
+    if sets is not None:
+        unsure = unsure | unsure_by_set(predicted, sets, classes)
+    return np.asarray(unsure)
 
 
 def with_verdicts(
@@ -134,10 +162,9 @@ def with_verdicts(
 ) -> pd.DataFrame:
     """Return ``table`` with the columns ``calibrated, set, flips, traces, unsure, verdict``.
 
-    ``unsure`` is True where the set is not the predicted label alone, any delivery flips it or
-    traces contradict it. (A set may contain another class alone: then it contradicts the
-    prediction.) ``verdict`` is for display: the predicted label or `UNSURE`, which may also be the
-    name of a class. Sets and flips are written by `twincam.files.predictions.join_names`.
+    ``unsure`` is from `unsure_verdicts`. ``verdict`` is for display: the predicted label or
+    `UNSURE`, which may also be the name of a class. Sets and flips are written by
+    `twincam.files.predictions.join_names`.
 
     Args:
         table: predictions of N images.
@@ -148,15 +175,12 @@ def with_verdicts(
             not measured.
         classes: the K labels.
     """
-    unsure = flips.eq(1).any(axis=1).to_numpy()
-    if doubted is not None:
-        unsure = unsure | doubted
-    if sets is not None:
-        unsure = unsure | unsure_by_set(table, sets, classes)
+    flipped, predicted = (flips == 1).to_numpy(bool), table["predicted"].to_numpy()
+    unsure = unsure_verdicts(predicted, sets, flipped, doubted, classes)
     return table.assign(
         calibrated=np.nan if calibrated is None else calibrated,
         set="" if sets is None else [join_names(np.array(classes)[row]) for row in sets],
-        flips=[join_names(flips.columns[row == 1]) for row in flips.to_numpy()],
+        flips=[join_names(flips.columns[row]) for row in flipped],
         traces="" if doubted is None else np.where(doubted, FOUND, "none"),
         unsure=unsure,
         verdict=table["predicted"].mask(unsure, UNSURE),

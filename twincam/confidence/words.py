@@ -4,13 +4,16 @@ A model trained on some generators can report that an image looks like their ima
 report that a photograph is real, only that it finds no trace of these generators.
 """
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twincam.confidence.verdicts import FOUND, UNSURE
 from twincam.files.predictions import split_names
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def statements(table: pd.DataFrame, real_class: str | None) -> list[str]:
@@ -21,25 +24,42 @@ def statements(table: pd.DataFrame, real_class: str | None) -> list[str]:
         real_class: the class of genuine images; None where there is none.
     """
     return [
-        _unsure(row) if row["unsure"] else _sure(row["predicted"], real_class)
+        unsure_statement(
+            row["predicted"],
+            split_names(row["set"]),
+            split_names(row["flips"]),
+            traced=row["traces"] == FOUND,
+        )
+        if row["unsure"]
+        else sure_statement(row["predicted"], real_class)
         for row in table[["predicted", "set", "flips", "traces", "unsure"]].to_dict("records")
     ]
 
 
-def _sure(predicted: str, real_class: str | None) -> str:
+def sure_statement(predicted: str, real_class: str | None) -> str:
+    """Return the verdict on an image whose prediction nothing contradicts."""
     if predicted == real_class:
         return "no trace of the generators seen in training"
     return f"looks like the {predicted} images seen in training"
 
 
-def _unsure(row: Mapping[Hashable, Any]) -> str:
-    held = split_names(row["set"])
+def unsure_statement(
+    predicted: str, held: Sequence[str], flips: Sequence[str], *, traced: bool
+) -> str:
+    """Return the verdict on an image that is unsure, and why.
+
+    Args:
+        predicted: the class.
+        held: the classes in its prediction set.
+        flips: the deliveries after which another class is predicted.
+        traced: whether traces contradict the prediction.
+    """
     reasons = []
-    if held and held != [row["predicted"]]:
+    if held and list(held) != [predicted]:
         reasons.append(f"could be {' or '.join(held)}")
-    if row["flips"]:
-        reasons.append(f"classified differently after {', '.join(split_names(row['flips']))}")
-    if row["traces"] == FOUND:
+    if flips:
+        reasons.append(f"classified differently after {', '.join(flips)}")
+    if traced:
         reasons.append("its finest detail is unlike that of the photographs seen in training")
     why = "; ".join(reasons) or "unlike the training images of every class"
     return f"{UNSURE} ({why})"

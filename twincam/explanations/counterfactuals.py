@@ -10,7 +10,6 @@ image with the same squares pasted in has to be classified again.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from twincam.determinism import generator
 from twincam.explanations.maps import pixels_of_cells
@@ -89,6 +88,8 @@ def _paste(images: np.ndarray, partners: np.ndarray, pixels: np.ndarray) -> np.n
 
 
 def _grown(masks: np.ndarray, margin: float) -> np.ndarray:
+    from scipy.ndimage import distance_transform_edt
+
     reach = margin * masks.shape[-1]
     far = [distance_transform_edt(mask == 0) <= reach for mask in masks]
     return np.stack(far) & masks.any(axis=(1, 2), keepdims=True)

@@ -16,18 +16,30 @@ the prediction. An image's effect on the layers before the head is not measured.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
 
 from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.twins.neighbours import Compare, Positions
+from twincam.statistics.probabilities import softmax
 
 RIDGE = 1e-3
 """Strength of the penalty."""
 
 LARGEST_HESSIAN = 4000
 """Largest number of the refitted head's weights for which the second-order estimate is computed."""
+
+
+class Refit(NamedTuple):
+    """A head refitted to the training images: weight ``[K,d]`` and the features it takes ``[T,d]``.
+
+    ``labels`` ``[T]`` are the images' classes. Of an image's features, divided by ``scale`` and
+    extended by a 1, it takes the coordinates on ``basis`` ``[C+1,d]``.
+    """
+
+    weight: np.ndarray
+    references: np.ndarray
+    labels: np.ndarray
+    scale: float
+    basis: np.ndarray
 
 
 class Head(NamedTuple):
@@ -64,16 +76,32 @@ def refit_head(
         weight: of the network's head, ``[K,C]``; with the bias, determines the pairs of classes.
         bias: ``[K]``.
     """
-    scale = np.sqrt((references.astype(np.float64) ** 2).sum(axis=1).mean()) or 1.0
-    train, query = (_extended(features / scale) for features in (references, queries))
-    if train.shape[1] > len(train):
-        basis = np.linalg.qr(train.T)[0]
-        train, query = train @ basis, query @ basis
-    flat = np.eye(train.shape[1])
-    start = np.zeros((len(bias), train.shape[1]))
-    pairs = np.stack(margin_classes(queries @ weight.T + bias), axis=1)
-    fitted = _fit(train, labels, np.ones(len(labels)), flat, start)
-    return Head(fitted, train, labels, query, pairs)
+    return head_of(refit(references, labels, len(bias)), queries, queries @ weight.T + bias)
+
+
+def refit(references: np.ndarray, labels: np.ndarray, classes: int) -> Refit:
+    """Refit the head of K ``classes`` to features ``[T,C]`` and class indices ``[T]``."""
+    scale = float(np.sqrt((references.astype(np.float64) ** 2).sum(axis=1).mean()) or 1.0)
+    train = _extended(references / scale)
+    wide = train.shape[1] > len(train)
+    basis = np.linalg.qr(train.T)[0] if wide else np.eye(train.shape[1])
+    train = train @ basis if wide else train
+    start = np.zeros((classes, train.shape[1]))
+    fitted = _fit(train, labels, np.ones(len(labels)), np.eye(train.shape[1]), start)
+    return Refit(fitted, train, labels, scale, basis)
+
+
+def head_of(fitted: Refit, queries: np.ndarray, logits: np.ndarray) -> Head:
+    """Return the refitted head of queries.
+
+    Args:
+        fitted: from `refit`.
+        queries: features ``[Q,C]``.
+        logits: the network's own, ``[Q,K]``, which determine the pairs of classes.
+    """
+    projected = _extended(queries / fitted.scale) @ fitted.basis
+    pairs = np.stack(margin_classes(logits), axis=1)
+    return Head(fitted.weight, fitted.references, fitted.labels, projected, pairs)
 
 
 def _extended(features: np.ndarray) -> np.ndarray:
@@ -97,6 +125,9 @@ def _fit(
         metric: ``[d,d]``, of the penalty, ``RIDGE trace(W metric W')``.
         start: ``[K,d]``.
     """
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
     truth = np.eye(len(start))[labels]
     share = counts / len(labels)
 
@@ -104,7 +135,7 @@ def _fit(
         weight = flat.reshape(start.shape)
         logits = features @ weight.T
         loss = share @ (logsumexp(logits, axis=1) - (logits * truth).sum(axis=1))
-        slope = (share[:, None] * (softmax(logits, axis=1) - truth)).T @ features
+        slope = (share[:, None] * (softmax(logits) - truth)).T @ features
         pull = RIDGE * weight @ metric
         return loss + (pull * weight).sum(), (slope + 2 * pull).ravel()
 
@@ -121,7 +152,7 @@ def _margins(queries: np.ndarray, weight: np.ndarray, pairs: np.ndarray) -> np.n
 def _errors(head: Head) -> np.ndarray:
     """Return the gradient ``[T,K]`` of each training image's loss by its refitted logits."""
     classes = np.eye(len(head.weight))
-    return np.asarray(softmax(head.references @ head.weight.T, axis=1) - classes[head.labels])
+    return np.asarray(softmax(head.references @ head.weight.T) - classes[head.labels])
 
 
 def leave_one_out(head: Head, removed: np.ndarray) -> np.ndarray:
@@ -130,7 +161,9 @@ def leave_one_out(head: Head, removed: np.ndarray) -> np.ndarray:
     The head is refitted without the image, starting from the weights with it. Features are whitened
     by the curvature there (the Hessian, for two classes), so that few steps are needed.
     """
-    p = softmax(head.references @ head.weight.T, axis=1)
+    from scipy.linalg import cholesky, solve_triangular
+
+    p = softmax(head.references @ head.weight.T)
     spread = (p * (1 - p)).sum(axis=1) / ((len(head.weight) - 1) * len(p))
     flat = np.eye(head.references.shape[1])
     root = cholesky((head.references.T * spread) @ head.references + 2 * RIDGE * flat, lower=True)
@@ -169,7 +202,7 @@ def estimates(
     found = gradients((references, head.labels), queries, weight, bias)
     found["representer"] = representer(head)
     if head.weight.size <= LARGEST_HESSIAN:
-        found["second_order"] = second_order(head)
+        found["second_order"] = second_order(head, inverse_hessian(head))
     return found
 
 
@@ -194,7 +227,7 @@ def gradients(
     references, labels = train
     errors, features = [], []
     for these, targets in ((queries, None), (references, labels)):
-        p = softmax((these @ weight.T + bias).astype(np.float64), axis=1)
+        p = softmax((these @ weight.T + bias).astype(np.float64))
         errors.append(p - np.eye(len(bias))[p.argmax(axis=1) if targets is None else targets])
         features.append(_extended(these))
     lengths = [
@@ -230,15 +263,13 @@ def representer(head: Head) -> Compare:
     return values
 
 
-def second_order(head: Head) -> Compare:
-    """Return the first-order effect of each image on each refitted margin.
+def inverse_hessian(head: Head | Refit) -> np.ndarray:
+    """Return the inverse ``[K*d,K*d]`` of the exact Hessian of the refitted head's objective."""
+    from scipy.linalg import cho_factor, cho_solve
 
-    Influence functions (Koh & Liang, ICML 2017) with the head's exact Hessian H: minus the
-    margin's gradient times H^-1 times the image's gradient, over T.
-    """
     classes, width = head.weight.shape
     count = len(head.labels)
-    p = softmax(head.references @ head.weight.T, axis=1)
+    p = softmax(head.references @ head.weight.T)
     hessian = np.zeros((classes, width, classes, width))
     for one in range(classes):
         for other in range(one + 1):
@@ -247,12 +278,27 @@ def second_order(head: Head) -> Compare:
             hessian[one, :, other] = hessian[other, :, one] = block
     square = hessian.reshape(head.weight.size, -1)
     square[np.diag_indices_from(square)] += 2 * RIDGE
+    return np.asarray(cho_solve(cho_factor(square), np.eye(len(square))))
+
+
+def second_order(head: Head, inverse: np.ndarray) -> Compare:
+    """Return the first-order effect of each image on each refitted margin.
+
+    Influence functions (Koh & Liang, ICML 2017) with the head's exact Hessian H: minus the
+    margin's gradient times H^-1 times the image's gradient, over T.
+
+    Args:
+        head: refitted.
+        inverse: of `inverse_hessian`.
+    """
+    classes, width = head.weight.shape
+    count = len(head.labels)
     gradient = np.zeros((len(head.pairs), classes, width))
     rows = np.arange(len(head.pairs))
     gradient[rows, head.pairs[:, 0]] = head.queries
     gradient[rows, head.pairs[:, 1]] = -head.queries
-    solved = cho_solve(cho_factor(square), gradient.reshape(len(rows), -1).T)
-    errors, parts = _errors(head), solved.T.reshape(gradient.shape)
+    parts = (gradient.reshape(len(rows), -1) @ inverse).reshape(gradient.shape)
+    errors = _errors(head)
 
     def effects(rows: Positions, columns: Positions) -> np.ndarray:
         references = head.references[columns].T

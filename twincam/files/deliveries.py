@@ -1,10 +1,14 @@
 """The table of deliveries: each evaluated image, and those of other sources, in each delivery."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twincam.files.tables import read_logits
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AS_IS = "as is"
 """The delivery of the untouched image."""

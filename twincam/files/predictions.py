@@ -1,12 +1,16 @@
 """The table of predictions, the same for every model, so that any two can be compared."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from scipy.special import softmax
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -17,6 +21,8 @@ def predictions(split: pd.DataFrame, logits: np.ndarray, classes: Sequence[str])
         logits: ``[N,K]``, of the same rows.
         classes: the K labels.
     """
+    from scipy.special import softmax
+
     p = softmax(logits.astype(np.float64), axis=1)
     table = split[["id", "path", "split", "source", "label"]].reset_index(drop=True)
     table["predicted"] = np.array(classes)[p.argmax(axis=1)]

@@ -1,16 +1,20 @@
 """Read and write tables as CSV; the table of images and their splits."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Container
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from twincam.files.arrays import not_finite_message
 from twincam.files.atomic import write_text
 from twincam.files.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EVALUATED_SPLITS = ("val", "test")
 
@@ -52,12 +56,16 @@ def read_table(path: Path, text: tuple[str, ...] = ()) -> pd.DataFrame:
     The columns in `TEXT_COLUMNS` and in ``text`` are read as strings, whatever their values look
     like: a class may be called ``007``, ``1e5``, ``True`` or ``nan``.
     """
+    import pandas as pd
+
     columns = (*TEXT_COLUMNS, *text)
     return pd.read_csv(path, dtype=dict.fromkeys(columns, str), keep_default_na=False)
 
 
 def read_texts(path: Path) -> pd.DataFrame:
     """Read a CSV with all cells as strings."""
+    import pandas as pd
+
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
@@ -67,6 +75,8 @@ def read_logits(path: Path) -> pd.DataFrame:
     Raises:
         UserError: a logit is not a finite number.
     """
+    import pandas as pd
+
     table = read_table(path)
     logits = table[[name for name in table if str(name).startswith("logit_")]]
     numbers = logits.apply(pd.to_numeric, errors="coerce").to_numpy(float)

@@ -152,6 +152,25 @@ def decode_stream(
     return Decoded(upright, width, height, str(image.format), digest, size)
 
 
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image in memory as upright 8-bit RGB, as `decode` does with a file.
+
+    Raises:
+        BadImageError: it cannot be loaded.
+    """
+    if image.mode.startswith(("I", "F")):
+        file = io.BytesIO()
+        image.save(file, "TIFF")
+        return decode_stream(file).image
+    try:
+        image.load()
+        upright = _opaque(image)
+    except Exception as error:  # a malformed file can make Pillow raise almost anything
+        raise BadImageError(f"damaged ({str(error) or type(error).__name__})") from None
+    orientation = _orientation(image)
+    return upright.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else upright
+
+
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8, of a loaded image (Pillow rotates TIFFs itself)."""
     try:
@@ -164,8 +183,12 @@ def _orientation(image: Image.Image) -> int:
 def _rgb(image: Image.Image, stored: str, file: io.BufferedReader | io.BytesIO) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         image = grey_to_8_bits(image, file)
-    image = colour_to_8_bits(image, stored, file)
+    return _opaque(colour_to_8_bits(image, stored, file))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return an 8-bit image as RGB, on white where it is transparent."""
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")

@@ -19,17 +19,14 @@ from twincam.determinism import Run, make_torch_deterministic
 from twincam.files.arrays import read_array
 from twincam.models.classifier import read_classifier
 from twincam.models.network import Network, device, device_of
+from twincam.models.sessions import ANY, BATCH_AXIS, INPUTS, open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 OPSET = 18
-BATCH_AXIS = "images"
 FIXED = 2
 """Numbers of images, for each size, that get a session of their own."""
-
-ANY = 0
-"""Stands for the session of any number of images."""
 
 
 class Source(NamedTuple):
@@ -95,19 +92,19 @@ def onnx_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
     def forward(inputs: Tensor) -> Tensor:
         size, count = inputs.shape[1:], len(inputs)
         if size not in graphs:
-            graphs[size] = _graph(module, inputs[:1])
+            graphs[size] = onnx_graph(module, inputs[:1])
         if (size, count) not in sessions and sum(one == size for one, _ in sessions) >= FIXED:
             count = ANY
         if (size, count) not in sessions:
-            sessions[size, count] = _session(graphs[size], count)
+            sessions[size, count] = open_session(graphs[size], count, torch.get_num_threads())
         given = inputs.detach().cpu().contiguous().numpy()
-        (found,) = sessions[size, count].run(None, {"inputs": given})
+        (found,) = sessions[size, count].run(None, {INPUTS: given})
         return torch.from_numpy(found).to(inputs.device)
 
     return forward
 
 
-def _graph(module: nn.Module, example: Tensor) -> bytes:
+def onnx_graph(module: nn.Module, example: Tensor) -> bytes:
     """Return ``module`` as ONNX for any number N of images of the size of ``example``."""
     graph = io.BytesIO()
     with warnings.catch_warnings(action="ignore"):
@@ -115,21 +112,9 @@ def _graph(module: nn.Module, example: Tensor) -> bytes:
             module.eval(),
             (example,),
             graph,  # type: ignore[arg-type]
-            input_names=["inputs"],
-            dynamic_axes={"inputs": {0: BATCH_AXIS}},
+            input_names=[INPUTS],
+            dynamic_axes={INPUTS: {0: BATCH_AXIS}},
             opset_version=OPSET,
             dynamo=False,
         )
     return graph.getvalue()
-
-
-def _session(graph: bytes, count: int) -> "InferenceSession":
-    """Compile ``graph`` for ``count`` images or `ANY`, and for as many threads as torch has."""
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.inter_op_num_threads = 1
-    if count != ANY:
-        options.add_free_dimension_override_by_name(BATCH_AXIS, count)
-    return InferenceSession(graph, options, providers=["CPUExecutionProvider"])

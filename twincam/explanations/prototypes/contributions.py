@@ -1,12 +1,13 @@
 """A decision as a sum: which patches resembled which prototypes, and what each contributed."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
-from twincam.explanations.prototypes.matches import Matches
-from twincam.explanations.prototypes.network import PrototypeNet, class_logits
+from twincam.explanations.prototypes.best_cells import Matches
+
+if TYPE_CHECKING:
+    from twincam.explanations.prototypes.network import PrototypeNet
 
 TOP = 3
 """Contributions listed one by one; the others are summed."""
@@ -25,21 +26,23 @@ class LastLayer(NamedTuple):
         return np.flatnonzero(self.weight > 0)
 
 
-def last_layer(net: PrototypeNet) -> LastLayer:
+def last_layer(net: "PrototypeNet") -> LastLayer:
     """Return the last layer of ``net`` as arrays."""
     return LastLayer(*(tensor.cpu().numpy() for tensor in (net.owner, net.weight, net.bias)))
 
 
-def set_last_layer(net: PrototypeNet, layer: LastLayer) -> None:
+def set_last_layer(net: "PrototypeNet", layer: LastLayer) -> None:
     """Set the weights and the bias of ``net`` to those of ``layer``."""
+    import torch
+
     net.weight.copy_(torch.from_numpy(layer.weight))
     net.bias.copy_(torch.from_numpy(layer.bias))
 
 
 def layer_logits(layer: LastLayer, best: np.ndarray) -> np.ndarray:
     """Return the logits ``[N,K]`` of best similarities ``[N,P]``."""
-    arrays = (best, *layer)
-    return class_logits(*(torch.from_numpy(np.array(array)) for array in arrays)).numpy()
+    owners = np.eye(len(layer.bias), dtype=best.dtype)[layer.owner]
+    return np.asarray(best * layer.weight @ owners + layer.bias)
 
 
 class Contribution(NamedTuple):

@@ -1,26 +1,15 @@
 """How similar images are to prototypes: the best cosine and its cell. The input is bytes."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from twincam.explanations.prototypes.best_cells import Matches, strongest_cells
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.files.errors import UserError
 from twincam.models.forward import BATCH, batches
-
-
-class Matches(NamedTuple):
-    """The best cosine of images and prototypes ``[N,P]``, and its cell ``[N,P,2]``."""
-
-    similarity: np.ndarray
-    cells: np.ndarray
-
-    def of(self, rows: np.ndarray) -> "Matches":
-        """Return the matches of the images at ``rows``."""
-        return Matches(self.similarity[rows], self.cells[rows])
 
 
 @torch.no_grad()
@@ -59,10 +48,3 @@ def best_matches(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> Mat
     """Return the best cosines in ``images[rows]`` and their cells; of equals the first."""
     found = [strongest_cells(chunk) for chunk in similarity_maps(net, images, rows)]
     return Matches(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
-
-
-def strongest_cells(maps: np.ndarray) -> Matches:
-    """Return the maximum of maps ``[N,P,h,w]`` and its cell; of equals the first."""
-    flat = maps.reshape(*maps.shape[:2], -1)
-    cells = np.stack(np.divmod(flat.argmax(axis=2), maps.shape[3]), axis=2)
-    return Matches(flat.max(axis=2), cells)

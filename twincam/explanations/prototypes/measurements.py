@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.prototypes.matches import Matches
+from twincam.explanations.prototypes.best_cells import Matches
 from twincam.files.arrays import read_finite, write_array
 from twincam.files.tables import read_table, write_table
 

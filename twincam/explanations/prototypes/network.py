@@ -94,6 +94,19 @@ class PrototypeNet(nn.Module):
         return class_logits(best, self.owner, self.weight, self.bias)
 
 
+class PrototypeGraph(nn.Module):
+    """The cosines ``[N,P,h,w]`` of normalised images ``[N,3,S,S]``, to be exported."""
+
+    def __init__(self, net: PrototypeNet) -> None:
+        """Take the parts of ``net``."""
+        super().__init__()
+        self.net = net
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the cosines of every cell and prototype."""
+        return self.net.similarities(self.net.trunk(inputs))
+
+
 def class_logits(best: Tensor, owner: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return logits ``[N,K]``: of each class the sum of similarity times weight, plus the bias.
 

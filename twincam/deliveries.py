@@ -1,0 +1,86 @@
+"""Deliveries: a picture as sharing platforms process it, prepared for the classifier."""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from twincam.corruptions import crop, jpeg, letterbox, rescale
+from twincam.files.deliveries import AS_IS
+from twincam.images.decoding import decode, decode_stream
+from twincam.images.harmonising import harmonise
+from twincam.images.params import Prepare
+
+LONGEST = 2048
+"""Largest side in pixels that platforms keep."""
+
+WAYS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    **{f"JPEG {quality}": partial(jpeg, quality=quality) for quality in (95, 75, 60, 40)},
+    "half size": partial(rescale, share=0.5),
+    "60 % crop": partial(crop, share=0.6),
+    "letterbox": partial(letterbox, share=0.75),
+}
+DELIVERIES = (AS_IS, *WAYS)
+"""D names, in the order in which `deliver` returns them."""
+
+Each = Callable[[Callable[[str], np.ndarray], Sequence[str]], Iterable[np.ndarray]]
+"""What applies a function to each of some names, in order: `map`, or that of a pool of threads."""
+
+
+def read_deliveries(
+    file: Path | bytes, settings: Prepare, max_pixels: int | None, each: Each = map
+) -> tuple[str, np.ndarray]:
+    """Return the sha256 of an image file, or its content, and its deliveries ``[D,S,S,3]``, bytes.
+
+    The first is the image as `prepare` reads it. For the others the image is decoded in full, or,
+    if larger than needed, in part.
+
+    Args:
+        file: an image file of any kind that `decode` reads.
+        settings: how images are prepared.
+        max_pixels: larger images are bad; None for no limit.
+        each: as for `deliver`.
+
+    Raises:
+        BadImageError: not a regular file, unreadable, not an image, or damaged.
+    """
+    if isinstance(file, Path):
+        read = partial(decode, file)
+    else:
+        read = partial(decode_stream, io.BytesIO(file))
+    found = read(max_pixels, at_least=2 * settings.image_size)
+    whole = found.image.size == (found.width, found.height)
+    picture = found.image if whole else read(max_pixels, at_least=LONGEST).image
+    return found.sha256, deliver(found.image, picture, settings, each)
+
+
+def deliver(
+    image: Image.Image, picture: Image.Image, settings: Prepare, each: Each = map
+) -> np.ndarray:
+    """Return the deliveries of an image, bytes ``[D,S,S,3]``; the first is ``image`` as it is.
+
+    For the others ``picture`` is scaled to at most `LONGEST` pixels, processed and then prepared
+    like any image.
+
+    Args:
+        image: RGB, as decoded for `prepare`.
+        picture: the same in full, or ``image`` itself.
+        settings: how images are prepared.
+        each: applies a function to each delivery's name.
+    """
+    prepared = partial(
+        harmonise,
+        size=settings.image_size,
+        crop=settings.harmonise,
+        jpeg_quality=settings.jpeg_quality,
+    )
+    sent = picture.copy()
+    sent.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+
+    def one(name: str) -> np.ndarray:
+        return prepared(image if name == AS_IS else WAYS[name](sent))
+
+    return np.stack(list(each(one, (AS_IS, *WAYS))))

@@ -1,0 +1,60 @@
+"""The networks of a pack, compiled, and what they find in a picture."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from twincam.deliveries import DELIVERIES
+from twincam.explainer.pack import Pack, Settings
+from twincam.explanations.prototypes.best_cells import Matches, strongest_cells
+from twincam.files.errors import UserError
+from twincam.models.embedded import Embedded
+from twincam.models.sessions import INPUTS, open_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+class Networks(NamedTuple):
+    """The classifier's blocks, for `DELIVERIES` at once, and the prototype network, for one."""
+
+    classifier: "InferenceSession"
+    prototypes: "InferenceSession"
+
+
+def open_networks(pack: Pack, threads: int) -> Networks:
+    """Compile the networks of ``pack``; a forward pass uses ``threads`` threads."""
+    return Networks(
+        open_session(pack.graph, len(DELIVERIES), threads),
+        open_session(pack.prototypes.graph, 1, threads),
+    )
+
+
+def inputs_of(squares: np.ndarray, settings: Settings) -> np.ndarray:
+    """Return bytes ``[N,S,S,3]`` as normalised float32 ``[N,3,S,S]``."""
+    mean, std = (np.array(part, np.float32) for part in (settings.mean, settings.std))
+    pixels = (squares.astype(np.float32) / 255 - mean) / std
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def embed_deliveries(networks: Networks, inputs: np.ndarray, pack: Pack) -> Embedded:
+    """Return maps, features and logits of the deliveries of one picture, ``[D,3,S,S]``.
+
+    Raises:
+        UserError: a logit is NaN or infinite.
+    """
+    (maps,) = networks.classifier.run(None, {INPUTS: inputs})
+    features = maps.mean(axis=(2, 3))
+    logits = features @ pack.head.weight.T + pack.head.bias
+    if not np.isfinite(logits).all():
+        raise UserError(
+            "the classifier gives logits that are not finite, expected numbers; train again with a "
+            "lower train.learning_rate"
+        )
+    return Embedded(maps, features, logits)
+
+
+def match_prototypes(networks: Networks, inputs: np.ndarray) -> Matches:
+    """Return the best cosines ``[1,P]`` of one picture ``[1,3,S,S]``, and their cells."""
+    (cosines,) = networks.prototypes.run(None, {INPUTS: inputs})
+    return strongest_cells(cosines)

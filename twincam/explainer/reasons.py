@@ -1,0 +1,211 @@
+"""From the deliveries of a picture to its verdict and the reasons, as a record.
+
+Every rule is the function that the pipeline's stages use.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from twincam.confidence.calibration import confidences
+from twincam.confidence.prediction_sets import prediction_sets
+from twincam.confidence.verdicts import unsure_verdicts
+from twincam.confidence.words import sure_statement, unsure_statement
+from twincam.deliveries import WAYS
+from twincam.explainer.inference import Networks, embed_deliveries, inputs_of, match_prototypes
+from twincam.explainer.novelty import novelty
+from twincam.explainer.pack import Pack
+from twincam.explanations.counterfactuals import minimal_swap
+from twincam.explanations.gradcam import margin_maps, margins
+from twincam.explanations.influence import (
+    gradients,
+    head_of,
+    representer,
+    second_order,
+)
+from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.twins.neighbours import Compare, nearest
+from twincam.explanations.twins.spaces import SPACES, shared_map
+from twincam.figures.explanation import (
+    SCHEMA,
+    Counterfactual,
+    Explanation,
+    Influence,
+    Neighbour,
+    Prototypes,
+    Twin,
+    Verdict,
+    counterfactual_of,
+    disagreement,
+    figure,
+    heat_of,
+    influence_of,
+    neighbour_of,
+    prototypes_of,
+    twin_of,
+)
+from twincam.models.embedded import Embedded, at
+from twincam.statistics.probabilities import softmax
+
+
+def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: str) -> Explanation:
+    """Return the record of a picture.
+
+    Args:
+        pack: of the run.
+        networks: of ``pack``.
+        squares: its deliveries, bytes ``[D,S,S,3]``, the first as it is.
+        name: of the picture; also the key of its image.
+    """
+    inputs = inputs_of(squares, pack.settings)
+    delivered = embed_deliveries(networks, inputs, pack)
+    query = at(delivered, slice(0, 1))
+    verdict = verdict_of(pack, delivered)
+    heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
+    predicted = verdict["predicted"]
+    twins, neighbours = twins_of(pack, query), neighbours_of(pack, query)
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "image": name,
+        "label": None,
+        "split": None,
+        "source": "",
+        "verdict": verdict,
+        "scope": pack.settings.scope,
+        "margin": figure(margins(query.logits)[0]),
+        "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
+        "twins": twins,
+        "neighbours": neighbours,
+        "disagree": disagreement(neighbours, predicted),
+        "counterfactual": counterfactual_in(pack, query),
+        "prototypes": prototypes_in(pack, match_prototypes(networks, inputs[:1])),
+        "influence": influences_in(pack, query),
+    }
+
+
+def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
+    """Return the verdict on a picture from the logits ``[D,K]`` of its deliveries."""
+    classes, model = pack.settings.classes, pack.settings.confidence
+    logits = delivered.logits.astype(np.float64)
+    own, best = logits[:1], logits.argmax(axis=1)
+    predicted = classes[best[0]]
+    calibrated = None if model.temperature is None else confidences(own / model.temperature)[0]
+    sets = None if model.limits is None else prediction_sets(own, model.limits, classes)
+    flipped = (best[1:] != best[0])[None]
+    unsure = bool(unsure_verdicts(np.array([predicted]), sets, flipped, None, classes)[0])
+    held = [] if sets is None else [str(one) for one in np.array(classes)[sets[0]]]
+    flips = [name for name, flips in zip(WAYS, flipped[0], strict=True) if flips]
+    distance, quantile = novelty(
+        at(delivered, slice(0, 1)), pack.training.embedded, pack.training.distances
+    )
+    return {
+        "statement": unsure_statement(predicted, held, flips, traced=False)
+        if unsure
+        else sure_statement(predicted, pack.settings.real_class),
+        "predicted": predicted,
+        "unsure": unsure,
+        "confidence": None if calibrated is None else figure(calibrated),
+        "probabilities": dict(zip(classes, map(figure, softmax(own)[0]), strict=True)),
+        "set": held or None,
+        "flips": flips,
+        "traces": None,
+        "novelty": {"distance": figure(distance), "quantile": figure(quantile)},
+    }
+
+
+def similarities(pack: Pack, query: Embedded) -> np.ndarray:
+    """Return the similarity ``[1,T]`` of a picture and each training image, in the twins' space."""
+    compare = SPACES[pack.settings.space].similarity
+    return compare(query, pack.training.embedded, pack.head.weight)
+
+
+def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Yield a row ``neighbour, label, predicted, similarity`` of each training image found.
+
+    Args:
+        pack: of the run.
+        places: positions among the training images, ``[1,k]``; -1 for none.
+        values: their similarities, ``[1,k]``.
+    """
+    classes, training = pack.settings.classes, pack.training
+    for place, value in zip(places[0].tolist(), values[0].tolist(), strict=True):
+        if place >= 0:
+            yield {
+                "neighbour": training.ids[place],
+                "label": classes[training.labels[place]],
+                "predicted": classes[training.embedded.logits[place].argmax()],
+                "similarity": value,
+            }
+
+
+def twins_of(pack: Pack, query: Embedded) -> list[Twin]:
+    """Return the nearest training images of the predicted class, each with the heat both share."""
+    space, count = pack.settings.space, pack.settings.shown
+    own = pack.training.labels == query.logits[0].argmax()
+    places, values = nearest(similarities(pack, query), count, own[None])
+    found = places[places >= 0]
+    queries = at(query, np.zeros(len(found), int))
+    others = at(pack.training.embedded, found)
+    shared = shared_map(space, queries, others, pack.head.weight)
+    rows = rows_of(pack, places, values)
+    return [twin_of(row, heat) for row, heat in zip(rows, shared, strict=True)]
+
+
+def neighbours_of(pack: Pack, query: Embedded) -> list[Neighbour]:
+    """Return the nearest training images of any class."""
+    places, values = nearest(similarities(pack, query), pack.settings.shown)
+    return [neighbour_of(row) for row in rows_of(pack, places, values)]
+
+
+def counterfactual_in(pack: Pack, query: Embedded) -> Counterfactual | None:
+    """Return the nearest training image predicted otherwise, with the fewest cells to swap."""
+    training = pack.training
+    other = training.embedded.logits.argmax(axis=1) != query.logits[0].argmax()
+    places, values = nearest(similarities(pack, query), 1, other[None])
+    for row in rows_of(pack, places, values):
+        scores = np.einsum("kc,nchw->nkhw", pack.head.weight, query.maps)
+        swap = minimal_swap(scores, training.scores[places[0]], pack.head.bias)
+        reached = pack.settings.classes[swap.reached[0]]
+        return {**counterfactual_of(row, swap.cells[0]), "to": reached}
+    return None
+
+
+def prototypes_in(pack: Pack, matches: Matches) -> Prototypes:
+    """Return how the prototype network decides on a picture."""
+    part, classes = pack.prototypes, pack.settings.classes
+    live = part.layer.live
+    rows = [
+        {
+            **part.sources[p],
+            "prototype": int(p),
+            "class": classes[part.layer.owner[p]],
+            "weight": float(part.layer.weight[p]),
+            "stride": part.stride,
+        }
+        for p in live
+    ]
+    biases = dict(zip(classes, part.layer.bias.tolist(), strict=True))
+    size = pack.settings.preprocessing.image_size
+    return prototypes_of(rows, biases, matches.similarity[0, live], matches.cells[0, live], size)
+
+
+def influences_in(pack: Pack, query: Embedded) -> list[Influence]:
+    """Return the training images of largest influence on the prediction."""
+    if pack.influences is None:
+        return []
+    values = influence_of_training(pack, query)(slice(0, 1), slice(0, len(pack.training.ids)))
+    return [influence_of(row) for row in rows_of(pack, *nearest(values, pack.settings.shown))]
+
+
+def influence_of_training(pack: Pack, query: Embedded) -> Compare:
+    """Return the run's chosen estimate of influence for one picture."""
+    assert pack.influences is not None
+    refit, inverse = pack.influences
+    name, training = pack.settings.influence, pack.training
+    if name.startswith("gradient_"):
+        known = training.embedded.features, training.labels
+        return gradients(known, query.features, pack.head.weight, pack.head.bias)[name]
+    head = head_of(refit, query.features, query.logits)
+    return representer(head) if name == "representer" else second_order(head, inverse)

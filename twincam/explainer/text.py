@@ -1,0 +1,109 @@
+"""An explanation as text: for the terminal, and as a row of a table."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from twincam.deliveries import WAYS
+from twincam.explainer.novelty import UNLIKE, is_unlike
+from twincam.figures.explanation import Explanation, Prototypes, Verdict
+from twincam.files.predictions import join_names
+
+COLUMNS = (
+    *("name", "predicted", "unsure", "confidence", "set", "flips", "novelty", "disagree"),
+    *("twin", "counterfactual", "cells", "statement"),
+)
+"""Of the table of a folder; ``novelty`` is the quantile of the distance to the nearest."""
+
+
+def headline_of(record: Explanation) -> str:
+    """Return the verdict in one line: the statement, the confidence, and whether it is novel."""
+    verdict = record["verdict"]
+    words = [verdict["statement"]]
+    if verdict["confidence"] is not None:
+        words.append(f"{verdict['predicted']} with confidence {verdict['confidence']:.3f}")
+    if _unlike(verdict):
+        words.append(UNLIKE)
+    return "; ".join(words)
+
+
+def lines_of(record: Explanation) -> Iterator[str]:
+    """Yield the explanation of one picture in a few lines, the verdict first."""
+    verdict = record["verdict"]
+    yield f"{record['name']}: {headline_of(record)}"
+    if _unlike(verdict):
+        yield "  every training image is nearer to another than this picture is to any of them"
+    flips = ", ".join(verdict["flips"])
+    changes = f"changes after {flips}" if flips else f"the same after {', '.join(WAYS)}"
+    yield f"  prediction    {changes}"
+    held = " or ".join(verdict["set"] or []) or "empty, or not fitted"
+    shares = ", ".join(f"{name} {p:.3f}" for name, p in verdict["probabilities"].items())
+    yield f"  prediction set  {held}; probabilities, not calibrated: {shares}"
+    for heat in record["heat"]:
+        yield f"  evidence      strongest {_place(np.array(heat['map']))} ({heat['method']})"
+    twins = ", ".join(f"{one['image']} ({one['similarity']:.3f})" for one in record["twins"])
+    yield f"  twins         {twins or 'none'}"
+    if record["disagree"] is not None:
+        others = [one for one in record["neighbours"] if one["label"] != verdict["predicted"]]
+        named = ", ".join(f"{one['image']} ({one['label']})" for one in others)
+        yield (
+            f"  neighbours    {len(others)} of {len(record['neighbours'])} have another label"
+            f"{': ' if named else ''}{named}"
+        )
+    if other := record["counterfactual"]:
+        count = f"{len(other['cells'])} of {other['rows'] * other['columns']} cells"
+        yield (
+            f"  what if       with {count} of {other['image']} ({other['label']}) it would be "
+            f"{other['to']}; exact in feature space"
+        )
+    if record["prototypes"]:
+        yield f"  prototypes    {_points(record['prototypes'])}"
+    if record["influence"]:
+        named = ", ".join(f"{one['image']} ({one['label']})" for one in record["influence"])
+        yield f"  rests on      {named}"
+    yield f"  {record['scope']}"
+
+
+def row_of(record: Explanation) -> dict[str, object]:
+    """Return the row of a picture in the table of a folder, with `COLUMNS`."""
+    verdict, other = record["verdict"], record["counterfactual"]
+    novelty = verdict["novelty"]
+    values: tuple[object, ...] = (
+        record["name"],
+        verdict["predicted"],
+        verdict["unsure"],
+        "" if verdict["confidence"] is None else verdict["confidence"],
+        join_names(verdict["set"] or []),
+        join_names(verdict["flips"]),
+        "" if novelty is None else novelty["quantile"],
+        "" if record["disagree"] is None else record["disagree"],
+        record["twins"][0]["image"] if record["twins"] else "",
+        other["image"] if other else "",
+        len(other["cells"]) if other else "",
+        verdict["statement"],
+    )
+    shares = {f"p_{name}": p for name, p in verdict["probabilities"].items()}
+    return {**dict(zip(COLUMNS, values, strict=True)), **shares}
+
+
+def _unlike(verdict: Verdict) -> bool:
+    return verdict["novelty"] is not None and is_unlike(verdict["novelty"]["quantile"])
+
+
+def _place(heat: np.ndarray) -> str:
+    """Return in words where a map ``[h,w]`` is largest."""
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    down = ("at the top", "in the middle", "at the bottom")[int(3 * row // heat.shape[0])]
+    across = (" left", "", " right")[int(3 * column // heat.shape[1])]
+    return down + across
+
+
+def _points(prototypes: Prototypes) -> str:
+    predicted = prototypes["predicted"]
+    own = [row for row in prototypes["rows"] if row["class"] == predicted]
+    best = sorted(own, key=lambda row: -row["points"])[:3]
+    rest = sum(row["points"] for row in own) - sum(row["points"] for row in best)
+    parts = [f"{row['points']:.2f} (prototype {row['prototype']})" for row in best]
+    parts += [f"{rest:.2f} ({len(own) - len(best)} others)"] if len(own) > len(best) else []
+    bias, logit = prototypes["biases"][predicted], prototypes["logits"][predicted]
+    return f"{predicted} {logit:.2f} = {' + '.join([*parts, f'{bias:.2f} (bias)'])}"
