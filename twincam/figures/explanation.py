@@ -284,7 +284,7 @@ def counterfactual_of(
 
 
 def prototypes_of(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[Any, Any]],
     biases: Mapping[str, float],
     similarity: np.ndarray,
     cells: np.ndarray,
@@ -392,5 +392,7 @@ def gallery_page(
         choice: a sentence that says which images these are.
         title: of the page, as text.
     """
+    from twincam.figures.pages import render
+
     gallery = gallery_json(records, choice)
     return render(GALLERY_PAGE, {"title": title, "gallery": gallery, "images": images})

@@ -30,7 +30,7 @@ class Model(NamedTuple):
     classes: Sequence[str]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is not served: a status of HTTP and one line that says why."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -55,3 +55,7 @@ class Limits(NamedTuple):
     waiting: int = 32
     read: int = 8
     seconds: float = 30.0
+
+
+DEFAULT = Limits()
+"""What the app takes unless told otherwise."""

@@ -16,19 +16,24 @@ from starlette.types import ASGIApp
 
 from twincam.figures import pages
 from twincam.files.errors import UserError
-from twincam.server.answers import Limits, Model, Refused
+from twincam.server.answers import DEFAULT, Limits, Model, RefusedError
 from twincam.server.guards import guarded
 from twincam.server.project import LONGEST_NOTE, Project, keep_review, review_of
 from twincam.server.uploads import read_body, require_picture
 
 SHARED, OWN = Path(pages.__file__).with_name("web"), Path(__file__).with_name("web")
-KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+KINDS = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+}
 LONGEST_REVIEW = 10_000
 """Bytes."""
 
 
 def create_app(
-    model: Model, project: Project, limits: Limits = Limits(), names: Collection[str] = ()
+    model: Model, project: Project, limits: Limits = DEFAULT, names: Collection[str] = ()
 ) -> ASGIApp:
     """Return the app as an ASGI application.
 
@@ -50,9 +55,9 @@ def create_app(
         try:
             explained = model.explain(content)
         except UserError as error:
-            raise Refused(400, str(error)) from None
+            raise RefusedError(400, str(error)) from None
         except MemoryError:
-            raise Refused(413, "too large for the memory; scale the picture down") from None
+            raise RefusedError(413, "too large for the memory; scale the picture down") from None
         found: dict[str, Any] = explained._asdict()
         if known := project.images.get(hashlib.sha256(content).hexdigest()):
             found["project"] = {**known._asdict(), "review": review_of(project, known.path)}
@@ -71,8 +76,8 @@ def create_app(
                     await asyncio.wait_for(work, limits.seconds), media_type="application/json"
                 )
         except TimeoutError:
-            return _refusal(503, f"not explained within {limits.seconds:.0f} seconds; try again")
-        except Refused as refused:
+            return _refusal(503, f"not explained within {limits.seconds:g} seconds; try again")
+        except RefusedError as refused:
             return _refusal(refused.status, refused.reason)
         finally:
             waiting -= 1
@@ -80,7 +85,7 @@ def create_app(
     async def review(request: Request) -> Response:
         try:
             if project.info is None:
-                raise Refused(404, "started without --reviews; download reviews.csv instead")
+                raise RefusedError(404, "started without --reviews; download reviews.csv instead")
             given = json.loads(await read_body(request, LONGEST_REVIEW, limits.seconds))
             async with keeping:
                 await asyncio.to_thread(keep_review, project, given)
@@ -88,7 +93,7 @@ def create_app(
             return _refusal(400, "expected JSON in UTF-8")
         except UserError as error:
             return _refusal(409, str(error).removeprefix(f"{project.info}/"))
-        except Refused as refused:
+        except RefusedError as refused:
             return _refusal(refused.status, refused.reason)
         return Response(status_code=204)
 

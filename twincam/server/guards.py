@@ -38,6 +38,7 @@ def guarded(app: ASGIApp, names: Collection[str]) -> ASGIApp:
             await send(message)
 
         if scope["type"] != "http":
+            await app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")

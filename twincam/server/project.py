@@ -1,6 +1,6 @@
 """The project that the app runs in: which pictures it knows, and where their reviews go."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,18 +10,23 @@ from ruamel.yaml import YAML
 from twincam.files.errors import UserError
 from twincam.files.reviews import COLUMNS, MARKS, add_reviews, read_reviews
 from twincam.files.tables import read_split
-from twincam.server.answers import Refused
+from twincam.server.answers import RefusedError
 
 LONGEST_NOTE = 300
 """Characters."""
 
 
 class Known(NamedTuple):
-    """An image of the project; ``path`` is relative to ``data.root``."""
+    """An image of the project.
+
+    ``path`` is relative to ``data.root``; ``folder`` is the class in whose folder it lies, which
+    an earlier review may have changed to ``label``.
+    """
 
     path: str
     label: str
     split: str
+    folder: str
 
 
 class Project(NamedTuple):
@@ -52,8 +57,20 @@ def read_project(root: Path, reviews: bool) -> Project:
         if reviews:
             raise UserError(f"{table}: not found; run `dvc repro` (or `dvc pull`) before --reviews")
         return Project({}, None)
-    rows = read_split(table)[["sha256", "path", "label", "split"]].itertuples(index=False)
-    return Project({sha256: Known(*known) for sha256, *known in rows}, info)
+    rows = read_split(table)
+    classes = set(rows["label"])
+    images = {
+        sha256: Known(path, label, split, _folder(path, label, classes))
+        for sha256, path, label, split in rows[list(_READ)].itertuples(index=False)
+    }
+    return Project(images, info)
+
+
+_READ = ("sha256", "path", "label", "split")
+
+
+def _folder(path: str, label: str, classes: Container[str]) -> str:
+    return next((part for part in path.split("/")[:2] if part in classes), label)
 
 
 def reviews_folder(root: Path) -> Path:
@@ -92,23 +109,25 @@ def keep_review(project: Project, review: object) -> None:
         review: a mapping with the text of `COLUMNS`.
 
     Raises:
-        Refused: it is anything else, or `stages.split` would not take it.
+        RefusedError: it is anything else, or `stages.split` would not take it.
         UserError: the table that is there cannot be read.
     """
-    labels = {known.path: known.label for known in project.images.values()}
-    is_text = isinstance(review, dict) and all(isinstance(review.get(k), str) for k in COLUMNS)
-    if not is_text:
-        raise Refused(400, f"expected an object with the text of {', '.join(COLUMNS)}")
-    row = {name: " ".join(review[name].split()) for name in ("mark", "note", "label")}
-    path, label = review["path"], row["label"]
-    if path not in labels:
-        raise Refused(400, "no image of this project has that path; run `dvc repro` if it is new")
+    folders = {known.path: known.folder for known in project.images.values()}
+    given = review if isinstance(review, dict) else {}
+    if not all(isinstance(given.get(name), str) for name in COLUMNS):
+        raise RefusedError(400, f"expected an object with the text of {', '.join(COLUMNS)}")
+    row = {name: " ".join(given[name].split()) for name in ("mark", "note", "label")}
+    path, label = given["path"], row["label"]
+    if path not in folders:
+        raise RefusedError(
+            400, "no image of this project has that path; run `dvc repro` if it is new"
+        )
     if row["mark"] not in ("", *MARKS):
-        raise Refused(400, f"expected one of the marks {', '.join(MARKS)}, or none")
-    rights = {"", *labels.values()} - {labels[path]} if row["mark"] == "mislabelled" else {""}
-    if label not in rights:
-        raise Refused(400, "expected another class of the project as label of a mislabelled image")
+        raise RefusedError(400, f"expected one of the marks {', '.join(MARKS)}, or none")
+    others = {known.label for known in project.images.values()} - {folders[path]}
+    if label and (row["mark"] != "mislabelled" or label not in others):
+        raise RefusedError(400, "expected another class as label of a mislabelled image, or none")
     if len(row["note"]) > LONGEST_NOTE:
-        raise Refused(400, f"expected a note of at most {LONGEST_NOTE} characters; shorten it")
+        raise RefusedError(400, f"expected a note of at most {LONGEST_NOTE} characters")
     assert project.info is not None
     add_reviews(project.info, pd.DataFrame([{"path": path, **row}], columns=list(COLUMNS)))

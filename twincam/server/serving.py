@@ -3,12 +3,18 @@
 import socket
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from twincam.explainer.explaining import default_folder
 from twincam.files.errors import UserError
+from twincam.files.project import project_root
+from twincam.server.app import create_app
+from twincam.server.models import open_model
+from twincam.server.project import Project, read_project
 
 CONNECTIONS = 64
 """At a time; further ones are refused."""
@@ -20,6 +26,27 @@ class Address(NamedTuple):
     host: str
     port: int
     names: Collection[str] = ()
+
+
+def run_app(explainer: Path | None, address: Address, reviews: bool) -> None:
+    """Serve the app until the process is interrupted.
+
+    Args:
+        explainer: what the stage ``explainer`` wrote; None is that of the project around the
+            current folder.
+        address: where it is found.
+        reviews: whether it writes ``reviews.csv``.
+
+    Raises:
+        UserError: the explainer, the project or the address does not fit.
+    """
+    in_project = explainer is None or reviews
+    project = read_project(project_root(Path.cwd()), reviews) if in_project else Project({}, None)
+    model = open_model(default_folder() if explainer is None else explainer)
+    with listen(address) as place:
+        print(f"TwinCAM is at {url_of(place)}; stop it with Ctrl-C", flush=True)
+        with suppress(KeyboardInterrupt):
+            server_of(create_app(model, project, names=address.names)).run(sockets=[place])
 
 
 def listen(address: Address) -> socket.socket:
@@ -39,13 +66,12 @@ def listen(address: Address) -> socket.socket:
         ) from None
 
 
-def serve(app: ASGIApp, place: socket.socket) -> None:
-    """Answer requests at ``place`` until the process is interrupted."""
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """Return a server that answers requests to ``app``, and logs none of them."""
     config = uvicorn.Config(
         app,
         http="h11",
         ws="none",
-        lifespan="off",
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -53,8 +79,7 @@ def serve(app: ASGIApp, place: socket.socket) -> None:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[place])
+    return uvicorn.Server(config)
 
 
 def url_of(place: socket.socket) -> str:

@@ -7,16 +7,16 @@ from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from twincam.images.formats import FORMATS, HEADER, why_unreadable
-from twincam.server.answers import Refused
+from twincam.server.answers import RefusedError
 
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
     """Return the body of ``request``; stop reading it beyond ``most`` bytes or ``seconds``.
 
     Raises:
-        Refused: it is longer, slower, or does not arrive.
+        RefusedError: it is longer, slower, or does not arrive.
     """
-    too_long = Refused(413, f"larger than {most:,} bytes; scale the picture down")
+    too_long = RefusedError(413, f"larger than {most:,} bytes; scale the picture down")
     if int(request.headers.get("content-length", 0)) > most:
         raise too_long
     content = bytearray()
@@ -27,27 +27,31 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
                 if len(content) > most:
                     raise too_long
     except TimeoutError:
-        raise Refused(408, f"not received within {seconds:.0f} seconds; send it again") from None
+        raise RefusedError(
+            408, f"not received within {seconds:.0f} seconds; send it again"
+        ) from None
     except ClientDisconnect:
-        raise Refused(400, "the connection was closed before the end; send it again") from None
+        raise RefusedError(400, "the connection was closed before the end; send it again") from None
     return bytes(content)
 
 
 def require_picture(content: bytes, most_pixels: int) -> None:
-    """Read the header of a file; raise Refused if it is no picture or one of too many pixels.
+    """Read the header of a file; raise RefusedError if it is no picture or one of too many pixels.
 
     The name and the stated type of a file play no part.
     """
     if not content:
-        raise Refused(400, "empty; send the content of a picture file as the body")
+        raise RefusedError(400, "empty; send the content of a picture file as the body")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
     except Image.UnidentifiedImageError:
-        raise Refused(415, f"{why_unreadable(content[:HEADER])}; send a picture file") from None
+        raise RefusedError(
+            415, f"{why_unreadable(content[:HEADER])}; send a picture file"
+        ) from None
     except Exception:  # a malformed header can make Pillow raise almost anything
-        raise Refused(415, "a damaged picture; send a complete file") from None
+        raise RefusedError(415, "a damaged picture; send a complete file") from None
     if width * height > most_pixels:
-        raise Refused(
+        raise RefusedError(
             413, f"{width}×{height} pixels, more than {most_pixels:,}; scale the picture down"
         )

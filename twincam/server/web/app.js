@@ -140,7 +140,7 @@ function reviewOf(entry) {
   const { project, review } = entry;
   if (about.reviews && !project) return null;
   const said = make("span", { role: "status", className: "muted" });
-  const others = about.labels.filter((name) => name !== project?.label);
+  const others = about.labels.filter((name) => name !== project?.folder);
   const label = make("select", { aria: { label: "Right label" } },
     make("option", { value: "" }, "unknown: leave it out"), others.map((name) => make("option", { value: name }, name)));
   label.value = review.label;
