@@ -61,7 +61,9 @@ def create_app(
         found: dict[str, Any] = explained._asdict()
         if known := project.images.get(hashlib.sha256(content).hexdigest()):
             found["project"] = {**known._asdict(), "review": review_of(project, known.path)}
-        return json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        return json.dumps(
+            found, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        ).encode()
 
     async def explain(request: Request) -> Response:
         nonlocal waiting

@@ -9,6 +9,7 @@ const pause = (seconds) => new Promise((done) => { setTimeout(done, 1000 * secon
 const about = await (await fetch("/about")).json();
 const images = {};
 let entries = [], ticked = new Set(), queue = [], busy = 0, done = 0, total = 0, made = 0, many = AT_ONCE;
+let writing = Promise.resolve();
 
 /* Asking the server */
 
@@ -140,7 +141,7 @@ function reviewOf(entry) {
   const { project, review } = entry;
   if (about.reviews && !project) return null;
   const said = make("span", { role: "status", className: "muted" });
-  const others = about.labels.filter((name) => name !== project?.folder);
+  const others = (about.labels.length ? about.labels : about.classes).filter((name) => name !== project?.folder);
   const label = make("select", { aria: { label: "Right label" } },
     make("option", { value: "" }, "unknown: leave it out"), others.map((name) => make("option", { value: name }, name)));
   label.value = review.label;
@@ -152,7 +153,10 @@ function reviewOf(entry) {
     for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mark === review.mark);
     right.hidden = review.mark !== "mislabelled" || !others.length;
     draw();
-    if (about.reviews) said.textContent = await kept(entry);
+    if (!about.reviews) return;
+    said.textContent = "Writing …";
+    writing = writing.then(() => kept(entry));
+    said.textContent = await writing;
   }
   const buttons = Object.entries(MARKS).map(([name, title]) => make("button", {
     type: "button", data: { mark: name }, aria: { pressed: review.mark === name },
