@@ -198,7 +198,7 @@ def _prototypes(run: Run, n: int, classes: Sequence[str]) -> Prototypes | None:
         return None
     live = np.flatnonzero(found.table["weight"] > 0)
     return prototypes_of(
-        found.table.iloc[live],
+        found.table.iloc[live].to_dict("records"),
         found.biases,
         found.similarity[n, live],
         found.cells[n, live],

@@ -96,7 +96,7 @@ def test_points_and_bias_add_up_to_the_logits() -> None:
     table = pd.DataFrame({"prototype": [0, 4, 5], "class": list("aab"), "weight": [2.0, 1.0, 3.0]})
     table = table.assign(id="t", centre_y=9, centre_x=8, receptive_field=20, stride=16)
     similarity, cells = np.array([0.5, 0.25, 1.0], np.float32), np.array([[0, 1], [2, 2], [1, 0]])
-    found = prototypes_of(table, {"a": -0.25, "b": 0.5}, similarity, cells, 64)
+    found = prototypes_of(table.to_dict("records"), {"a": -0.25, "b": 0.5}, similarity, cells, 64)
     assert found["predicted"] == "b"
     assert found["logits"] == {"a": 1.0, "b": 3.5}
     assert [row["points"] for row in found["rows"]] == [1.0, 0.25, 3.0]

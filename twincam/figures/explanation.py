@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from twincam.explanations.maps import shows_place
-from twincam.figures.pages import picture_uri, render
 from twincam.files.predictions import split_names
 
 SCHEMA = "twincam-explanation-1"
@@ -25,6 +23,9 @@ GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
 
 Row = Mapping[Any, Any]
 """Of a table, by column."""
+
+QUALITY = 75
+"""Of the pictures as WebP: a page holds thousands."""
 
 DECIMALS = 4
 """Of numbers in a record; numbers far below 1 keep as many digits."""
@@ -286,7 +287,7 @@ def counterfactual_of(
 
 
 def prototypes_of(
-    table: pd.DataFrame,
+    rows: Sequence[Mapping[Any, Any]],
     biases: Mapping[str, float],
     similarity: np.ndarray,
     cells: np.ndarray,
@@ -295,16 +296,16 @@ def prototypes_of(
     """Return how the prototype network decides on an image.
 
     Args:
-        table: P rows of ``reports/prototypes.csv``, those with a weight above 0.
+        rows: P rows of ``reports/prototypes.csv``, those with a weight above 0, and the ``stride``.
         biases: by class.
         similarity: the image's best similarities to these prototypes, ``[P]``.
         cells: rows and columns of the best matches, ``[P,2]``.
         size: side of the image in pixels.
     """
-    points = similarity.astype(float) * table["weight"].to_numpy(float)
-    owner = table["class"].to_numpy()
+    points = similarity.astype(float) * np.array([one["weight"] for one in rows])
+    owner = np.array([one["class"] for one in rows])
     logits = {name: float(bias + points[owner == name].sum()) for name, bias in biases.items()}
-    rows: list[PrototypePoints] = [
+    shown: list[PrototypePoints] = [
         {
             "prototype": int(one["prototype"]),
             "class": one["class"],
@@ -316,22 +317,24 @@ def prototypes_of(
             "source_place": [one["centre_y"], one["centre_x"]],
             "patch": one["receptive_field"],
         }
-        for p, one in enumerate(table.to_dict("records"))
+        for p, one in enumerate(rows)
     ]
     return {
         "predicted": max(logits, key=lambda name: logits[name]),
         "biases": {name: figure(bias) for name, bias in biases.items()},
         "logits": {name: figure(value) for name, value in logits.items()},
         "size": size,
-        "rows": rows,
+        "rows": shown,
     }
 
 
 def picture_of(image: np.ndarray | Image.Image, side: int) -> str:
     """Return a picture as a ``data:`` URI of WebP, at most ``side`` pixels wide and high."""
+    from twincam.figures.pages import picture_uri
+
     shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return picture_uri(shown)
+    return picture_uri(shown, QUALITY)
 
 
 def pictures_named(records: Iterable[Explanation]) -> set[str]:
@@ -365,6 +368,8 @@ def explanation_page(
         images: ``data:`` URIs by key (`picture_of`); a key that is missing shows no picture.
         title: of the page, as text.
     """
+    from twincam.figures.pages import render
+
     return render(PAGE, {"title": title, "records": safe_json(records), "images": images})
 
 
@@ -390,5 +395,7 @@ def gallery_page(
         choice: a sentence that says which images these are.
         title: of the page, as text.
     """
+    from twincam.figures.pages import render
+
     gallery = gallery_json(records, choice)
     return render(GALLERY_PAGE, {"title": title, "gallery": gallery, "images": images})
