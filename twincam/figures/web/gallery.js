@@ -286,7 +286,7 @@ function showGallery(element, data, images) {
     [...list.querySelectorAll(".thumb")].find((thumb) => thumb.dataset.key === key)?.focus();
   });
   addEventListener("popstate", () => { state = readState(); draw(); });
-  addEventListener("click", ({ target }) => { if (target.closest('a[href^="#"][href*="="]')) controls.scrollIntoView(); });
+  addEventListener("click", ({ target }) => { if (target.closest('a[href^="#"][href*="="]')) element.scrollIntoView(); });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, select, textarea");
     if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -303,7 +303,7 @@ function showGallery(element, data, images) {
     make("p", {}, data.choice, " Open one to see why it was classified that way. Keys: / searches, arrows move, Enter opens, Escape closes."),
     controls, make("p", { className: "status" }, status, clear), list, more, reviewed, dialog);
   draw();
-  if (!clear.hidden) controls.scrollIntoView();
+  if (!clear.hidden) element.scrollIntoView();
 }
 
 /** Move the focus among the thumbnails with the arrow keys. */
