@@ -1,6 +1,6 @@
 """One explanation as a record, and pages that show records: gallery, `twincam explain`, the app.
 
-A record is plain JSON (`Explanation`, documented in docs/explanations.md). It names images by key;
+A record is plain JSON (`Explanation`, documented in docs/record.md). It names images by key;
 their pictures are given beside the records, so that each is stored once. The page's script,
 ``web/explanation.js``, shows a record; what a run does not have is None or empty and left out.
 """

@@ -173,7 +173,7 @@ function showGallery(element, data, images) {
   const more = make("button", { type: "button", onclick: () => { many += AT_ONCE; drawList(); } });
   const reviews = make("button", { type: "button", onclick: () => download("reviews.csv", reviewsCsv(marks)) });
   const reviewed = make("p", { className: "reviews" }, reviews,
-    " Put the file into the folder data.info and run dvc repro: the split then leaves these images out or notes them.");
+    " Put the file into the folder that data.info names and run dvc repro: the split then leaves these images out, and says so in split.json.");
   const change = ({ target }) => act({ [target.dataset.filter]: target.value });
   const controls = controlsOf(records, change, act);
   const title = make("h2", { id: "detail-title", tabIndex: -1 });
