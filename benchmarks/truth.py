@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from benchmarks.runs import share
 from stages.embed.params import Params
 from stages.explain.counterfactuals import find_swaps
-from stages.explain.pasting import Pairs, defect_figures, flip_figures, region_figures
+from stages.explain.pasting import Pairs, defect_figures, flip_figures, pasted_flips, region_figures
 from stages.explain.run import Run
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
@@ -29,9 +29,9 @@ from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.explanations.localisation import coverage, localisation
 from twincam.explanations.twins.neighbours import nearest
-from twincam.files.arrays import read_array
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import read_split
 from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier
@@ -134,7 +134,8 @@ def counterfactuals(run: Run, partners: np.ndarray, masks: np.ndarray) -> None:
     exist, swap = find_swaps(run, places)
     query = run.evaluated[exist]
     pairs = Pairs(query, run.train[places[exist]], predicted[query])
-    found = flip_figures(classify, run.images, pairs, swap, 0)
+    hits = pasted_flips(classify, run.images, pairs, swap.cells)
+    found = flip_figures(classify, run.images, pairs, swap, hits, 0)
     print_figures("Counterfactuals of recognised fakes", found)
     print_figures("Swapped cells", defect_figures(swap.cells, masks[exist], 0))
     repairs = Pairs(run.evaluated, partners, predicted[run.evaluated])
@@ -194,7 +195,7 @@ def main() -> None:
     prepared = read_metrics(Path("data/preprocessing.json"))
     split = read_split(Path("data/split.csv"))
     train = np.flatnonzero(split["split"] == "train")
-    known = read_array(Path("data/images.npy"))[train]
+    known = read_shards(Path("data/prepared/images"))[train]
     threads = read_params(Path("params.yaml"), Params).run.threads
     make_torch_deterministic(0, "truth", threads=threads)
     network = read_classifier(Path("models/classifier.safetensors"))

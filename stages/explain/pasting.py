@@ -12,6 +12,7 @@ from scipy.stats import hypergeom
 from twincam.explanations.counterfactuals import Swap, paste_cells, paste_region, random_cells
 from twincam.explanations.localisation import cells_near, of_other_images
 from twincam.explanations.maps import shows_place
+from twincam.files.shards import Rows
 from twincam.statistics.estimates import difference, median, share
 
 Classify = Callable[[np.ndarray], np.ndarray]
@@ -32,9 +33,7 @@ class Pairs(NamedTuple):
     predicted: np.ndarray
 
 
-def pasted_flips(
-    classify: Classify, images: np.ndarray, pairs: Pairs, cells: np.ndarray
-) -> np.ndarray:
+def pasted_flips(classify: Classify, images: Rows, pairs: Pairs, cells: np.ndarray) -> np.ndarray:
     """Return, bool ``[N]``, whether pasting the squares of ``cells`` changes the prediction.
 
     Args:
@@ -55,7 +54,7 @@ def pasted_flips(
 
 def flip_figures(
     classify: Classify,
-    images: np.ndarray,
+    images: Rows,
     pairs: Pairs,
     swap: Swap,
     hits: np.ndarray,
@@ -138,7 +137,7 @@ def defect_figures(cells: np.ndarray, masks: np.ndarray, seed: int) -> dict[str,
 
 
 def region_figures(
-    classify: Classify, images: np.ndarray, pairs: Pairs, masks: np.ndarray, seed: int
+    classify: Classify, images: Rows, pairs: Pairs, masks: np.ndarray, seed: int
 ) -> dict[str, Any]:
     """Return how often repairing the defect itself flips the prediction.
 

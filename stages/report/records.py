@@ -25,6 +25,7 @@ from twincam.figures.explanation import (
     verdict_of,
 )
 from twincam.files.arrays import read_array, read_finite
+from twincam.files.shards import Shards, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
 
 MOST = 2000
@@ -59,7 +60,7 @@ class Run(NamedTuple):
     """
 
     split: pd.DataFrame
-    images: np.ndarray
+    images: Shards
     rows: np.ndarray
     predictions: pd.DataFrame
     margins: np.ndarray
@@ -87,7 +88,7 @@ def read_run(args: argparse.Namespace, details: Mapping[str, Any]) -> Run:
     closed_form = read_array(args.embeddings / "cams.npy")
     return Run(
         split=split,
-        images=read_array(args.images),
+        images=read_shards(args.images),
         rows=rows,
         predictions=predictions.loc[split["id"].iloc[rows]].reset_index(drop=True),
         margins=margins(read_finite(args.embeddings / "logits.npy")[rows]),
