@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> CaseFiles:
     heat = np.stack([np.full((2, 2), 3.0), np.ones((2, 2))])
     write_array(files.heatmaps / "layercam.npy", heat)
     write_array(files.heatmaps / "gradcam.npy", -heat)
-    write_array(files.shared, heat)
+    write_array(files.shared, heat[:, None])
     write_array(files.swapped, heat > 2)
     near = {"id": ["v1", "v1", "v0"], "kind": ["twins", "counterfactual", "twins"], "rank": 1}
     near |= {"neighbour": ["t1", "t0", "t0"], "path": "x", "label": list("baa")}

@@ -19,6 +19,10 @@ from twincam.files.predictions import split_names
 
 SCHEMA = "twincam-explanation-1"
 PAGE = Path(__file__).with_name("explanation.html")
+GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
+
+Row = Mapping[Any, Any]
+"""Of a table, by column."""
 
 DECIMALS = 4
 """Of numbers in a record; numbers far below 1 keep as many digits."""
@@ -189,9 +193,7 @@ def _rounded(values: Sequence[float]) -> list[float]:
     return [round(value, DECIMALS + max(0, smaller)) for value in values]
 
 
-def verdict_of(
-    row: Mapping[str, Any], classes: Sequence[str], novelty: Novelty | None = None
-) -> Verdict:
+def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None) -> Verdict:
     """Return the verdict of a row of ``reports/predictions.csv``.
 
     Args:
@@ -230,7 +232,7 @@ def heat_of(
     return [one]
 
 
-def neighbour_of(row: Mapping[str, Any]) -> Neighbour:
+def neighbour_of(row: Row) -> Neighbour:
     """Return a training image of a row ``neighbour, label, predicted, similarity``."""
     return {
         "image": row["neighbour"],
@@ -240,7 +242,7 @@ def neighbour_of(row: Mapping[str, Any]) -> Neighbour:
     }
 
 
-def twin_of(row: Mapping[str, Any], shared: np.ndarray | None) -> Twin:
+def twin_of(row: Row, shared: np.ndarray | None) -> Twin:
     """Return a twin of a row as in `neighbour_of`, with the map ``[h,w]`` that both share.
 
     A map that is zero everywhere stands for none.
@@ -249,7 +251,7 @@ def twin_of(row: Mapping[str, Any], shared: np.ndarray | None) -> Twin:
     return {**neighbour_of(row), "map": map_rows(shared) if shown and shared is not None else None}
 
 
-def influence_of(row: Mapping[str, Any]) -> Influence:
+def influence_of(row: Row) -> Influence:
     """Return the influence of a row ``neighbour, label, similarity``."""
     return {
         "image": row["neighbour"],
@@ -266,7 +268,7 @@ def disagreement(neighbours: Sequence[Neighbour], predicted: str) -> float | Non
 
 
 def counterfactual_of(
-    row: Mapping[str, Any], cells: np.ndarray, flips_in_image: bool | None = None
+    row: Row, cells: np.ndarray, flips_in_image: bool | None = None
 ) -> Counterfactual:
     """Return the counterfactual of a row as in `neighbour_of` and its ``cells``, bool ``[h,w]``."""
     return {
@@ -282,7 +284,7 @@ def counterfactual_of(
 
 
 def prototypes_of(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[Any, Any]],
     biases: Mapping[str, float],
     similarity: np.ndarray,
     cells: np.ndarray,
@@ -366,3 +368,31 @@ def explanation_page(
     from twincam.figures.pages import render
 
     return render(PAGE, {"title": title, "records": safe_json(records), "images": images})
+
+
+def gallery_json(records: Sequence[Explanation], choice: str, scope: str = "") -> str:
+    """Return the data of a gallery, safe inside a ``<script>`` element.
+
+    Args:
+        records: what it shows.
+        choice: a sentence that says which images these are.
+        scope: of all records, unless they have their own.
+    """
+    return safe_json({"records": records, "choice": choice, "scope": scope})
+
+
+def gallery_page(
+    records: Sequence[Explanation], images: Mapping[str, str], choice: str, title: str = "TwinCAM"
+) -> str:
+    """Return one self-contained HTML page to filter, sort and search ``records``.
+
+    Args:
+        records: at least one, each with a different ``image``.
+        images: as in `explanation_page`.
+        choice: a sentence that says which images these are.
+        title: of the page, as text.
+    """
+    from twincam.figures.pages import render
+
+    gallery = gallery_json(records, choice)
+    return render(GALLERY_PAGE, {"title": title, "gallery": gallery, "images": images})

@@ -17,7 +17,7 @@ function make(tag, properties = {}, ...children) {
 const named = (text) => make("bdi", {}, text);
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "−");
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -151,6 +151,7 @@ function heatView(record, images) {
   }
   let chosen = record.heat[0];
   const strength = make("input", { type: "range", min: 0, max: 100, value: 75, aria: { label: "Strength of the heat map" } });
+  const stretched = make("input", { type: "checkbox" });
   const choice = make("select", { aria: { label: "Method of the heat map" } },
     record.heat.map((one, n) => make("option", { value: n }, one.method)));
 
@@ -165,7 +166,7 @@ function heatView(record, images) {
     if (chosen.sum_explains === "margin") {
       text.push(" Averaged over the image it gives the lead over the runner-up, but for a constant.");
     }
-    draw(chosen.map, chosen.scale, text);
+    draw(chosen.map, stretched.checked ? null : chosen.scale, text);
   }
   function share(map, text) {
     if (map) draw(map, null, text);
@@ -173,10 +174,12 @@ function heatView(record, images) {
   }
   strength.addEventListener("input", () => stack.style.setProperty("--strength", strength.value / 100));
   choice.addEventListener("change", () => { chosen = record.heat[choice.value]; own(); });
+  stretched.addEventListener("change", own);
   own();
   const controls = make("div", { className: "controls" },
     make("label", {}, "Heat ", strength),
-    record.heat.length > 1 ? make("label", {}, "Method ", choice) : null);
+    record.heat.length > 1 ? make("label", {}, "Method ", choice) : null,
+    chosen.scale ? make("label", {}, stretched, "Full colour for this image's own maximum") : null);
   return { element, controls, share };
 }
 
@@ -205,7 +208,8 @@ function twinsView(record, images, heat) {
   const { predicted } = record.verdict;
   let pinned = null;
   const list = record.twins.map((twin) => {
-    const text = ["What it shares with this twin: together the cells give the similarity of ", number(twin.similarity), "."];
+    const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
+      ` sets the two apart. Together the cells give the similarity, ${number(twin.similarity)}.`];
     const show = () => heat.share(twin.map, text), back = () => pinned === null && heat.share(null);
     const act = twin.map && {
       onmouseenter: show, onfocus: show, onmouseleave: back, onblur: () => { pinned = null; heat.share(null); },
@@ -216,7 +220,7 @@ function twinsView(record, images, heat) {
   const some = record.twins.some((twin) => twin.map);
   return section("Twins: the training images it resembles most",
     ["For the model these images of the class ", named(predicted), " are the closest. The number is the similarity; more is closer.",
-      some ? " Point at one, or tab to it, to see above which parts both share." : ""],
+      some ? " Point at one, or tab to it, to see above which parts the two have in common." : ""],
     tiles(list));
 }
 
@@ -256,7 +260,7 @@ function counterfactualView(record, images) {
   const outcome = other.flips_in_image === null ? ""
     : other.flips_in_image ? " The pasted image is classified that way, too." : " The pasted image itself keeps its prediction: a cell sees more than its square.";
   return section(["What would make it ", named(other.to)],
-    [`Swapping ${cells.length} of ${rows * columns} cells of the model's last feature maps for those of the image on the right turns the prediction to `,
+    [`Swapping ${cells.length} of ${rows * columns} cells of the model's last feature maps for those of the other image turns the prediction to `,
       named(other.to), ". This is exact for the feature maps.", outcome],
     make("div", { className: "side-by-side" },
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
@@ -302,13 +306,15 @@ function sumView(name, prototypes, record, images) {
     make("td", {}, cutOut(record.image, images, row.place, row.patch, prototypes.size, "Part of this image")),
     make("td", {}, cutOut(row.source, images, row.source_place, row.patch, prototypes.size, `Prototype ${row.prototype}`)),
     make("td", {}, `Prototype ${row.prototype}`, make("br"), make("small", {}, `${row.similarity.toFixed(2)} × ${row.weight.toFixed(2)}`)),
-    make("td", {}, make("meter", { className: "points", value: Math.max(0, row.points / most), aria: { label: "points" } })),
+    make("td", { className: "bar-cell" }, make("meter", { className: "points", value: Math.max(0, row.points / most), aria: { label: "points" } })),
     make("td", { className: "number" }, signed(row.points)));
-  const total = (text, value) => make("tr", {}, make("th", { scope: "row", colSpan: 4 }, ...[text].flat()), make("td", { className: "number" }, signed(value)));
+  const total = (text, value) => make("tr", {}, make("th", { scope: "row", colSpan: 3 }, ...[text].flat()),
+    make("td", { className: "bar-cell" }), make("td", { className: "number" }, signed(value)));
   const rest = rows.slice(LISTED).reduce((sum, row) => sum + row.points, 0);
   return make("div", { className: "table", tabIndex: 0, role: "region", aria: { label: `Points for ${name}` } },
     make("table", { className: "plain sum" },
-      make("thead", {}, make("tr", {}, ["This …", "… looks like that", "similarity × weight", "", "points"].map((text) => make("th", { scope: "col" }, text)))),
+      make("thead", {}, make("tr", {}, ["This …", "… looks like that", "similarity × weight", "", "points"].map((text) =>
+        make(text ? "th" : "td", text ? { scope: "col" } : { className: "bar-cell" }, text)))),
       make("tbody", {}, rows.slice(0, LISTED).map(line),
         rows.length > LISTED ? total(`${rows.length - LISTED} more prototypes`, rest) : null,
         total("Constant (bias)", prototypes.biases[name])),
