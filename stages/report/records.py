@@ -25,7 +25,7 @@ from twincam.figures.explanation import (
     verdict_of,
 )
 from twincam.files.arrays import read_array, read_finite
-from twincam.files.shards import Rows, read_shards
+from twincam.files.shards import Shards, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
 
 MOST = 2000
@@ -60,7 +60,7 @@ class Run(NamedTuple):
     """
 
     split: pd.DataFrame
-    images: Rows
+    images: Shards
     rows: np.ndarray
     predictions: pd.DataFrame
     margins: np.ndarray
