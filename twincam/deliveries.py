@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -11,8 +12,10 @@ from PIL import Image
 from twincam.corruptions import crop, jpeg, letterbox, rescale
 from twincam.files.deliveries import AS_IS
 from twincam.images.decoding import decode, decode_stream
-from twincam.images.harmonising import harmonise
-from twincam.images.params import Prepare
+from twincam.images.harmonising import Square, harmonise
+
+if TYPE_CHECKING:
+    from twincam.images.params import Prepare
 
 LONGEST = 2048
 """Largest side in pixels that platforms keep."""
@@ -31,7 +34,7 @@ Each = Callable[[Callable[[str], np.ndarray], Sequence[str]], Iterable[np.ndarra
 
 
 def read_deliveries(
-    file: Path | bytes, settings: Prepare, max_pixels: int | None, each: Each = map
+    file: Path | bytes, settings: "Prepare | Square", max_pixels: int | None, each: Each = map
 ) -> tuple[str, np.ndarray]:
     """Return the sha256 of an image file, or its content, and its deliveries ``[D,S,S,3]``, bytes.
 
@@ -58,7 +61,7 @@ def read_deliveries(
 
 
 def deliver(
-    image: Image.Image, picture: Image.Image, settings: Prepare, each: Each = map
+    image: Image.Image, picture: Image.Image, settings: "Prepare | Square", each: Each = map
 ) -> np.ndarray:
     """Return the deliveries of an image, bytes ``[D,S,S,3]``; the first is ``image`` as it is.
 

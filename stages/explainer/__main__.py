@@ -23,7 +23,7 @@ from twincam.files.messages import warn
 from twincam.files.metrics import read_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, read_table
-from twincam.images.params import Prepare
+from twincam.images.harmonising import Square
 from twincam.models.classifier import check_images, read_preprocessing
 from twincam.models.embedded import Embedded
 from twincam.models.runtimes import Source, onnx_graph, opened
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     settings = Settings(
         classes=network.classes,
         real_class=params.real_class,
-        preprocessing=Prepare(**read_preprocessing(args.model)),
+        preprocessing=Square(**read_preprocessing(args.model)),
         mean=network.mean,
         std=network.std,
         confidence=ConfidenceModel(**evaluated["confidence"]),

@@ -8,6 +8,7 @@ from PIL import Image
 
 from twincam.explainer.pack import Influences
 from twincam.explanations.influence import LARGEST_HESSIAN, inverse_hessian, refit
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 
@@ -19,7 +20,7 @@ QUALITY = 80
 
 
 def cells_of(
-    network: Network, images: np.ndarray, train: np.ndarray, *, keep: bool
+    network: Network, images: Rows, train: np.ndarray, *, keep: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the head's weight times the last feature maps ``[T,K,h,w]``, and the maps if kept.
 
@@ -38,12 +39,12 @@ def cells_of(
     return np.concatenate(scores), np.concatenate(kept)
 
 
-def thumbnails(ids: Sequence[str], images: np.ndarray, train: np.ndarray) -> dict[str, bytes]:
+def thumbnails(ids: Sequence[str], images: Rows, train: np.ndarray) -> dict[str, bytes]:
     """Return the pictures of the images at ``train`` as WebP, by id."""
     return dict(zip(ids, map(_webp, _each(images, train)), strict=True))
 
 
-def _each(images: np.ndarray, train: np.ndarray) -> Iterator[np.ndarray]:
+def _each(images: Rows, train: np.ndarray) -> Iterator[np.ndarray]:
     for part in batches(len(train), BATCH):
         yield from images[train[part]]
 

@@ -1,5 +1,6 @@
 """The networks of a pack, compiled, and what they find in a picture."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,10 +25,9 @@ class Networks(NamedTuple):
 
 def open_networks(pack: Pack, threads: int) -> Networks:
     """Compile the networks of ``pack``; a forward pass uses ``threads`` threads."""
-    return Networks(
-        open_session(pack.graph, len(DELIVERIES), threads),
-        open_session(pack.prototypes.graph, 1, threads),
-    )
+    graphs, counts = (pack.graph, pack.prototypes.graph), (len(DELIVERIES), 1)
+    with ThreadPoolExecutor(len(graphs)) as pool:
+        return Networks(*pool.map(open_session, graphs, counts, (threads, threads)))
 
 
 def inputs_of(squares: np.ndarray, settings: Settings) -> np.ndarray:

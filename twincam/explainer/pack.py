@@ -19,7 +19,7 @@ from twincam.explanations.influence import Refit
 from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.files.atomic import atomic_folder
 from twincam.files.errors import UserError
-from twincam.images.params import Prepare
+from twincam.images.harmonising import Square
 from twincam.models.embedded import Embedded
 
 FORMAT = "twincam-explainer-1"
@@ -41,7 +41,7 @@ class Settings(NamedTuple):
 
     classes: tuple[str, ...]
     real_class: str | None
-    preprocessing: Prepare
+    preprocessing: Square
     mean: tuple[float, ...]
     std: tuple[float, ...]
     confidence: ConfidenceModel
@@ -123,7 +123,7 @@ def write_pack(folder: Path, pack: Pack, classifier: str) -> None:
         "classifier": classifier,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         **pack.settings._asdict(),
-        "preprocessing": pack.settings.preprocessing.model_dump(),
+        "preprocessing": pack.settings.preprocessing._asdict(),
         "confidence": pack.settings.confidence._asdict(),
         "training": list(pack.training.ids),
         "thumbnails": [len(picture) for picture in pictures],
@@ -190,7 +190,7 @@ def read_pack(folder: Path) -> Pack:
     confidence = ConfidenceModel(**about["confidence"])
     settings = {name: about[name] for name in Settings._fields}
     settings |= {name: tuple(about[name]) for name in ("classes", "mean", "std")}
-    settings |= {"preprocessing": Prepare(**about["preprocessing"]), "confidence": confidence}
+    settings |= {"preprocessing": Square(**about["preprocessing"]), "confidence": confidence}
     layer = LastLayer(arrays["owner"], arrays["prototype_weight"], arrays["prototype_bias"])
     return Pack(
         graph=files[CLASSIFIER_GRAPH],

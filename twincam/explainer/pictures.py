@@ -8,7 +8,7 @@ from PIL import Image
 from twincam.deliveries import Each, deliver, read_deliveries
 from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError, to_rgb
-from twincam.images.params import Prepare
+from twincam.images.harmonising import Square
 
 Picture = Path | str | bytes | np.ndarray | Image.Image
 """A path, the content of a file, an array of bytes ``[H,W]`` or ``[H,W,3 or 4]``, or an image."""
@@ -17,7 +17,7 @@ MOST_PIXELS = 100_000_000
 """Larger pictures are refused."""
 
 
-def squares_of(picture: Picture, settings: Prepare, each: Each = map) -> np.ndarray:
+def squares_of(picture: Picture, settings: Square, each: Each = map) -> np.ndarray:
     """Return the deliveries of ``picture``, bytes ``[D,S,S,3]``, the first as it is.
 
     Args:

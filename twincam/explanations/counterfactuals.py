@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twincam.determinism import generator
 from twincam.explanations.maps import pixels_of_cells
 
 MARGIN = 6 / 224
@@ -97,6 +96,8 @@ def _grown(masks: np.ndarray, margin: float) -> np.ndarray:
 
 def random_cells(cells: np.ndarray, seed: int, *names: object) -> np.ndarray:
     """Return, for each image, as many random cells as ``cells`` ``[N,h,w]`` has."""
+    from twincam.determinism import generator
+
     keys = generator(seed, "random cells", *names).random((len(cells), cells[0].size))
     rank = keys.argsort(axis=1).argsort(axis=1)
     return (rank < cells.sum(axis=(1, 2))[:, None]).reshape(cells.shape)

@@ -19,8 +19,6 @@ from twincam.files.errors import UserError
 from twincam.images.bit_depth import colour_to_8_bits, grey_to_8_bits, raw_mode
 from twincam.images.formats import FORMATS, HEADER, is_preview, why_unreadable
 
-Image.init()  # here, since Pillow loads its plug-ins lazily and not thread-safely
-
 Image.MAX_IMAGE_PIXELS = None  # `decode` has its own limit
 warnings.filterwarnings("ignore", module=r"PIL\.")
 

@@ -2,7 +2,17 @@
 
 import struct
 
-from PIL import Image
+from PIL import (  # noqa: F401  # here, since Pillow loads them lazily and not thread-safely
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 try:
     from pillow_heif import register_heif_opener

@@ -1,9 +1,21 @@
 """Turn an image, and maps of it, into the square that models receive."""
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+
+
+class Square(NamedTuple):
+    """How images are harmonised: the block ``prepare`` without its checks.
+
+    Reading the block's own model takes longer than harmonising an image.
+    """
+
+    image_size: int
+    harmonise: bool
+    jpeg_quality: int
 
 
 def harmonise(image: Image.Image, size: int, crop: bool, jpeg_quality: int) -> np.ndarray:

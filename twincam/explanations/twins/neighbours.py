@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from twincam.determinism import generator
-
 Neighbours = tuple[np.ndarray, np.ndarray]
 """Positions of references ``[Q,k]``, the nearest first, -1 for none; and their similarities."""
 
@@ -109,6 +107,8 @@ def nearest_in_lists(
 
 def _list_heads(columns: np.ndarray) -> np.ndarray:
     """Return a random sample of ``columns``, ascending, the same each time."""
+    from twincam.determinism import generator
+
     count = round(len(columns) ** 0.5)
     chosen = generator(0, "list heads").choice(len(columns), count, replace=False)
     return columns[np.sort(chosen)]
