@@ -19,10 +19,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
-ROUNDS = 3
+ROUNDS = 2
 """Of each load: memory that is not given back grows from one to the next."""
 
-MANY = 200
+MANY = 50
 LARGE = (8660, 5774)
 """Pixels of an image of 50 megapixels, 24 by 36 mm."""
 
