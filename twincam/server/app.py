@@ -50,20 +50,21 @@ def create_app(
     reading, keeping = asyncio.Semaphore(limits.read), asyncio.Lock()
     waiting = 0
 
-    def answer(content: bytes) -> bytes:
-        require_picture(content, limits.pixels)
+    def answer(content: bytes) -> Response:
         try:
+            require_picture(content, limits.pixels)
             explained = model.explain(content)
+        except RefusedError as refused:
+            return _refusal(refused.status, refused.reason)
         except UserError as error:
-            raise RefusedError(400, str(error)) from None
+            return _refusal(400, str(error))
         except MemoryError:
-            raise RefusedError(413, "too large for the memory; scale the picture down") from None
+            return _refusal(413, "too large for the memory; scale the picture down")
         found: dict[str, Any] = explained._asdict()
         if known := project.images.get(hashlib.sha256(content).hexdigest()):
             found["project"] = {**known._asdict(), "review": review_of(project, known.path)}
-        return json.dumps(
-            found, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        ).encode()
+        text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return Response(text, media_type="application/json")
 
     async def explain(request: Request) -> Response:
         nonlocal waiting
@@ -74,9 +75,7 @@ def create_app(
             async with reading:
                 content = await read_body(request, limits.bytes, limits.seconds)
                 work = asyncio.get_running_loop().run_in_executor(pool, answer, content)
-                return Response(
-                    await asyncio.wait_for(work, limits.seconds), media_type="application/json"
-                )
+                return await asyncio.wait_for(work, limits.seconds)
         except TimeoutError:
             return _refusal(503, f"not explained within {limits.seconds:g} seconds; try again")
         except RefusedError as refused:

@@ -1,5 +1,6 @@
 """Run the app on an address of this machine."""
 
+import ctypes
 import socket
 from collections.abc import Collection
 from contextlib import suppress
@@ -18,6 +19,13 @@ from twincam.server.project import Project, read_project
 
 CONNECTIONS = 64
 """At a time; further ones are refused."""
+
+
+LARGE_BLOCK = 1 << 23
+"""Bytes."""
+
+_MMAP_THRESHOLD = -3
+"""``M_MMAP_THRESHOLD`` of malloc.h."""
 
 
 class Address(NamedTuple):
@@ -40,6 +48,7 @@ def run_app(explainer: Path | None, address: Address, reviews: bool) -> None:
     Raises:
         UserError: the explainer, the project or the address does not fit.
     """
+    give_memory_back()
     in_project = explainer is None or reviews
     project = read_project(project_root(Path.cwd()), reviews) if in_project else Project({}, None)
     model = open_model(default_folder() if explainer is None else explainer)
@@ -47,6 +56,15 @@ def run_app(explainer: Path | None, address: Address, reviews: bool) -> None:
         print(f"TwinCAM is at {url_of(place)}; stop it with Ctrl-C", flush=True)
         with suppress(KeyboardInterrupt):
             server_of(create_app(model, project, names=address.names)).run(sockets=[place])
+
+
+def give_memory_back() -> None:
+    """Have glibc return large blocks to the system as soon as they are freed.
+
+    Otherwise it keeps what it freed of a large picture for the next (``man mallopt``).
+    """
+    with suppress(OSError, AttributeError):  # there is no such function in other libraries
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def listen(address: Address) -> socket.socket:

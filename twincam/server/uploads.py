@@ -16,16 +16,15 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
     Raises:
         RefusedError: it is longer, slower, or does not arrive.
     """
-    too_long = RefusedError(413, f"larger than {most:,} bytes; scale the picture down")
     if int(request.headers.get("content-length", 0)) > most:
-        raise too_long
+        raise _too_long(most)
     content = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for part in request.stream():
                 content += part
                 if len(content) > most:
-                    raise too_long
+                    raise _too_long(most)
     except TimeoutError:
         raise RefusedError(
             408, f"not received within {seconds:.0f} seconds; send it again"
@@ -33,6 +32,10 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
     except ClientDisconnect:
         raise RefusedError(400, "the connection was closed before the end; send it again") from None
     return bytes(content)
+
+
+def _too_long(most: int) -> RefusedError:
+    return RefusedError(413, f"larger than {most:,} bytes; scale the picture down")
 
 
 def require_picture(content: bytes, most_pixels: int) -> None:
