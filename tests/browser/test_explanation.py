@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.records import CLASS
+from tests.browser.records import CLASS, NAMES
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_a_part_that_a_record_lacks_is_left_out(page: Page) -> None:
 
 
 def test_names_are_text(page: Page) -> None:
+    assert page.locator("h2").all_text_contents() == NAMES[:2]
     label = page.locator(".facts li").first
     expect(label).to_have_text(f"Labelled {CLASS}: the prediction is wrong")
     assert page.locator("main b").count() == 0
