@@ -30,6 +30,7 @@ evidence: $(VENV)/.run
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
 	$(if $(DATA),python -m benchmarks.forensics $(DATA))
+	$(if $(DATA),python -m benchmarks.one_image $(DATA))
 
 preset: $(VENV)/.run
 	twincam preset $(NAME)

@@ -38,7 +38,7 @@ def crop(image: Image.Image, share: float) -> Image.Image:
     return image.resize(image.size, Image.Resampling.BICUBIC, box=box)
 
 
-def noise(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
+def noise(image: Image.Image, deviation: float, rng: "np.random.Generator") -> Image.Image:
     """Add Gaussian noise of standard deviation ``deviation`` (of 255 levels) to every channel."""
     pixels = np.asarray(image, np.float32)
     noisy = pixels + rng.normal(0, deviation, pixels.shape)

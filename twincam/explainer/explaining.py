@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, overload
+
+import numpy as np
 
 from twincam.deliveries import Each
 from twincam.explainer.explanation import Explanation
@@ -19,13 +21,6 @@ from twincam.images.decoding import BadImageError, printable
 
 FOLDER = Path("models", "explainer")
 """Where the pipeline writes the pack, in the project."""
-
-
-class Explainer(NamedTuple):
-    """A pack and its networks, compiled."""
-
-    pack: Pack
-    networks: Networks
 
 
 class Named(NamedTuple):
@@ -83,20 +78,37 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def load(folder: Path, threads: int) -> Explainer:
-    """Read and compile the pack in ``folder``, once as long as it does not change.
+def pack_in(folder: Path) -> Pack:
+    """Read the pack in ``folder``, once as long as it does not change.
 
     Raises:
         UserError: it does not fit; see `read_pack`.
     """
+    return _pack(folder, _changed(folder))
+
+
+def networks_in(folder: Path, threads: int) -> Networks:
+    """Compile the networks in ``folder``, once as long as it does not change.
+
+    Raises:
+        UserError: it does not fit; see `read_pack`.
+    """
+    return _networks(folder, _changed(folder), threads)
+
+
+def _changed(folder: Path) -> int:
     about = folder / ABOUT
-    return _load(folder, about.stat().st_mtime_ns if about.is_file() else 0, threads)
+    return about.stat().st_mtime_ns if about.is_file() else 0
+
+
+@lru_cache(maxsize=1)
+def _pack(folder: Path, _changed: int) -> Pack:
+    return read_pack(folder)
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, _changed: int, threads: int) -> Explainer:
-    pack = read_pack(folder)
-    return Explainer(pack, open_networks(pack, threads))
+def _networks(folder: Path, changed: int, threads: int) -> Networks:
+    return open_networks(_pack(folder, changed), threads)
 
 
 def explain_single(named: Named, folder: Path) -> Explanation:
@@ -105,9 +117,11 @@ def explain_single(named: Named, folder: Path) -> Explanation:
     Raises:
         UserError: the picture cannot be read, or the folder does not fit.
     """
-    explainer = load(folder, processors())
-    with ThreadPoolExecutor(processors()) as pool:
-        return _explain(explainer, named, pool.map)
+    pack = pack_in(folder)
+    with ThreadPoolExecutor(processors() + 1) as pool:
+        opening = pool.submit(networks_in, folder, processors())
+        squares = _squares(pack, named, pool.map)
+        return _explain(pack, opening.result(), squares, named.name)
 
 
 def explain_each(
@@ -126,26 +140,29 @@ def explain_each(
     """
     from twincam.images.parallel import in_order
 
-    explainer = load(folder, 1)
-    return in_order(partial(_explained, explainer), pictures, title, processors())
+    pack, networks = pack_in(folder), networks_in(folder, 1)
+
+    def one(named: Named) -> Explanation | UserError:
+        try:
+            return _explain(pack, networks, _squares(pack, named), named.name)
+        except UserError as error:
+            return error
+
+    return in_order(one, pictures, title, processors())
 
 
-def _explained(explainer: Explainer, named: Named) -> Explanation | UserError:
+def _squares(pack: Pack, named: Named, each: Each = map) -> np.ndarray:
+    name = printable(named.name)
     try:
-        return _explain(explainer, named, map)
-    except UserError as error:
-        return error
-
-
-def _explain(explainer: Explainer, named: Named, each: Each) -> Explanation:
-    pack, name = explainer.pack, printable(named.name)
-    try:
-        squares = squares_of(named.picture, pack.settings.preprocessing, each)
+        return squares_of(named.picture, pack.settings.preprocessing, each)
     except BadImageError as error:
         raise UserError(f"{name}: {printable(str(error))}; give a complete image file") from None
     except MemoryError:
         raise UserError(f"{name}: too large for the memory; scale it down") from None
-    record = explain_squares(pack, explainer.networks, squares, name)
+
+
+def _explain(pack: Pack, networks: Networks, squares: np.ndarray, name: str) -> Explanation:
+    record = explain_squares(pack, networks, squares, printable(name))
     return Explanation(record, squares[0], pack.thumbnails)
 
 

@@ -1,0 +1,56 @@
+"""The verdict on one picture follows the rules that `evaluate` applies to tables of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twincam.confidence.verdicts import ConfidenceModel, Evidence, verdicts_of
+from twincam.confidence.words import statements
+from twincam.deliveries import DELIVERIES
+from twincam.explainer.pack import read_pack
+from twincam.explainer.reasons import verdict_of
+from twincam.files.predictions import join_names, predictions
+from twincam.models.embedded import Embedded
+
+LIMITS = {"fake": 0.9, "real": 0.3}
+MODELS = [
+    ConfidenceModel(0.7, "", LIMITS, "", 0.05),
+    ConfidenceModel(None, "few images", LIMITS, "", 0.05),
+    ConfidenceModel(2.0, "", None, "few images", 0.05),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) -> None:
+    pack = read_pack(finished / "models/explainer")
+    pack = pack._replace(settings=pack.settings._replace(confidence=model))
+    classes, count = pack.settings.classes, 40
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1.5, (count, 1, len(classes)))
+    logits = centres + rng.normal(0, 0.4, (count, len(DELIVERIES), len(classes)))
+    features = rng.random((len(DELIVERIES), pack.head.weight.shape[1])).astype(np.float32)
+
+    table = pd.DataFrame({"id": [str(n) for n in range(count)], "path": "", "split": "val"})
+    table = table.assign(source="", label=classes[0])
+    sent = table.loc[np.arange(count).repeat(len(DELIVERIES))].assign(
+        delivery=DELIVERIES * count,
+        **{f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)},
+    )
+    evidence = Evidence(sent, None, pack.settings.real_class)
+    predicted = predictions(table, logits[:, 0], classes)
+    expected = verdicts_of(predicted, logits[:, 0], model, evidence, classes).table
+    words = statements(expected, pack.settings.real_class)
+    assert 0 < expected["unsure"].sum() < count
+
+    for n, row in enumerate(expected.to_dict("records")):
+        found = verdict_of(pack, Embedded(np.zeros((0, 1, 1, 1)), features, logits[n]))
+        assert (found["predicted"], found["unsure"]) == (row["predicted"], row["unsure"])
+        assert found["statement"] == words[n]
+        assert (join_names(found["set"] or []), join_names(found["flips"])) == (
+            row["set"],
+            row["flips"],
+        )
+        confidence = np.nan if found["confidence"] is None else found["confidence"]
+        np.testing.assert_allclose(confidence, row["calibrated"], atol=1e-4)
