@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from twincam.explainer.explaining import Named, explain_single, load, processors
+from twincam.explainer.explaining import (
+    Named,
+    explain_single,
+    networks_in,
+    pack_in,
+    processors,
+)
 from twincam.explainer.text import row_of
 from twincam.server.answers import Explained, Model
 
@@ -16,7 +22,8 @@ def open_model(folder: Path) -> Model:
     Raises:
         UserError: it does not fit; see `twincam.explainer.pack.read_pack`.
     """
-    classes = load(folder, processors()).pack.settings.classes
+    classes = pack_in(folder).settings.classes
+    networks_in(folder, processors())
 
     def explain(content: bytes) -> Explained:
         found = explain_single(Named(NAME, content), folder)
