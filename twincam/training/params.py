@@ -26,6 +26,7 @@ class Training(AugmentedViews):
 
     method: Literal["fine_tune", "linear_probe"]
     unfreeze_from: Annotated[int, Field(ge=0)]
+    batch_norm: Literal["train", "frozen"]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=2, le=4096)]
     optimizer: Literal["adamw", "adam", "sgd"]
