@@ -66,6 +66,11 @@ def augmented_inputs(
     return cached
 
 
+def select(inputs: Inputs, positions: np.ndarray) -> Inputs:
+    """Return ``inputs`` of the images at ``positions`` ``[P]`` alone."""
+    return lambda epoch, indices: inputs(epoch, positions[indices])
+
+
 def augmented(
     images: np.ndarray,
     rows: np.ndarray,
