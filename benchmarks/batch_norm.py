@@ -23,8 +23,8 @@ from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
 from stages.train.params import Params
 from twincam.determinism import derived_seed, make_torch_deterministic
-from twincam.files.arrays import read_array
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import class_names, read_split
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
@@ -54,7 +54,7 @@ def prepared(folder: Path, changes: Mapping[str, object]) -> ImageSet:
     """Prepare images in the clone ``folder`` with ``changes`` to the parameters."""
     experiment(folder, changes, "prepare")
     params = read_params(folder / "params.yaml", Params)
-    images = np.array(read_array(folder / "data" / "images.npy"))
+    images = read_shards(folder / "data" / "prepared" / "images")[:]
     return ImageSet(images, read_split(folder / "data" / "split.csv"), params)
 
 

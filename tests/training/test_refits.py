@@ -113,10 +113,10 @@ def test_activations_are_gone_once_the_refits_are_done(
         return made
 
     monkeypatch.setattr(activations, "_temporary_map", remembered)
-    write_array(tmp_path / "images.npy", IMAGES)
+    write_array(tmp_path / "images" / "0.npy", IMAGES)
     split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
     nowhere = tmp_path / "none"
-    files = RunFiles(tmp_path / "images.npy", nowhere, nowhere, tmp_path / "checkpoints")
+    files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
     model = Model(
         arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None
     )
