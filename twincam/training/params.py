@@ -21,6 +21,7 @@ class AugmentedViews(Block):
 class Training(AugmentedViews):
     """Block ``train``: how a classifier is fitted.
 
+    With ``batch_norm`` frozen, statistics that come with the weights stay as they are.
     A linear probe uses the views only.
     """
 
