@@ -13,8 +13,8 @@ import psutil
 from stages.embed.params import Params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.heatmaps import METHODS, heat_maps
-from twincam.files.arrays import read_array
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.models.classifier import read_classifier
 from twincam.models.forward import BATCH, embed_batch
 from twincam.models.network import Network
@@ -28,7 +28,7 @@ def main() -> None:
     run = read_params(Path("params.yaml"), Params).run
     make_torch_deterministic(0, "heat memory", threads=run.threads)
     network = read_classifier(Path("models/classifier.safetensors"))
-    print_memory(network, np.array(read_array(Path("data/images.npy"))[:BATCH]))
+    print_memory(network, read_shards(Path("data/prepared/images"))[:BATCH])
 
 
 def print_memory(network: Network, images: np.ndarray) -> None:

@@ -24,9 +24,9 @@ from stages.prototypes.last_layer import Fit, fit_layers
 from stages.prototypes.quality import family_figures
 from stages.prototypes.run import Run
 from twincam.determinism import make_torch_deterministic
-from twincam.files.arrays import read_array
 from twincam.files.metrics import Estimate
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 from twincam.models.classifier import read_classifier
 from twincam.models.network import receptive_field
@@ -49,7 +49,9 @@ def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     split = read_split(folder / "data" / "split.csv")
     kinds = ("images", "masks", "marks", "parts")
-    images, masks, marks, parts = (read_array(folder / "data" / f"{kind}.npy") for kind in kinds)
+    images, masks, marks, parts = (
+        read_shards(folder / "data" / "prepared" / kind) for kind in kinds
+    )
     classes = class_names(split)
     examples = Examples(
         images,

@@ -32,9 +32,9 @@ from stages.prototypes.last_layer import fit_layer
 from stages.prototypes.params import Prototypes
 from twincam.determinism import generator, make_torch_deterministic
 from twincam.explanations.prototypes.contributions import layer_logits
-from twincam.files.arrays import read_array
 from twincam.files.metrics import spelled
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import class_names, read_split, read_table
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
@@ -360,7 +360,7 @@ def main() -> None:
         experiment(folder, PHOTOGRAPHS, "prepare")
         params, scratch = folder / "params.yaml", folder / ".checkpoints"
         split = read_split(folder / "data" / "split.csv")
-        images = np.array(read_array(folder / "data" / "images.npy"))
+        images = read_shards(folder / "data" / "prepared" / "images")[:]
         penalties = read_params(params, last_layer.Params).prototypes
         settings = Settings(read_params(params, Params).protopnet, penalties)
 

@@ -84,7 +84,7 @@ def print_searches() -> None:
 def print_scaling() -> None:
     """Print the milliseconds an image, and the ratios with their quartiles over the rounds."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    here = Source(Path("models/classifier.safetensors"), Path("data/images.npy"), LOCAL)
+    here = Source(Path("models/classifier.safetensors"), Path("data/prepared/images"), LOCAL)
     there, count = here._replace(run=RAY), len(opened(here)[1])
     rounds = [
         (seconds(here, count), *(seconds_on_ray(there, count, workers) for workers in (1, 2)))

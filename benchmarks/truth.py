@@ -29,9 +29,9 @@ from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.explanations.localisation import coverage, localisation
 from twincam.explanations.twins.neighbours import nearest
-from twincam.files.arrays import read_array
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import read_split
 from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier
@@ -194,7 +194,7 @@ def main() -> None:
     prepared = read_metrics(Path("data/preprocessing.json"))
     split = read_split(Path("data/split.csv"))
     train = np.flatnonzero(split["split"] == "train")
-    known = read_array(Path("data/images.npy"))[train]
+    known = read_shards(Path("data/prepared/images"))[train]
     threads = read_params(Path("params.yaml"), Params).run.threads
     make_torch_deterministic(0, "truth", threads=threads)
     network = read_classifier(Path("models/classifier.safetensors"))

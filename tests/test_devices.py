@@ -18,6 +18,7 @@ from tests.fitted import IMAGES, network
 from twincam.app.classifier import load_classifier
 from twincam.app.prototypes import load_prototypes
 from twincam.explanations.heatmaps import METHODS, heat_maps
+from twincam.files.shards import read_shards
 from twincam.models.forward import logits_of
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -69,7 +70,7 @@ def test_the_stage_runs(stage: str, own: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_models_of_the_library_move(own: Path) -> None:
-    images = torch.from_numpy(np.load(own / "data" / "images.npy")[:2])
+    images = torch.from_numpy(read_shards(own / "data" / "prepared" / "images")[:2])
     for load, file in ((load_classifier, "classifier"), (load_prototypes, "protopnet")):
         model = load(own / "models" / f"{file}.safetensors")
         expected = model(images)

@@ -19,8 +19,8 @@ from benchmarks.peers.reading import print_reading
 from benchmarks.peers.training import print_training
 from stages.train.params import Params
 from twincam.determinism import make_torch_deterministic
-from twincam.files.arrays import read_array
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import class_names, read_split
 from twincam.models.forward import BATCH
 from twincam.statistics.sampling import sample_balanced
@@ -40,7 +40,7 @@ def main() -> None:
     params = read_params(args.project / "params.yaml", Params)
     make_torch_deterministic(0, "peers", threads=params.run.threads)
     split = read_split(args.project / "data/split.csv")
-    every = read_array(args.project / "data/images.npy")
+    every = read_shards(args.project / "data/prepared/images")
     images = np.array(every[:BATCH])
     print(f"{params.run.threads} threads, load {os.getloadavg()[0]:.1f} at the start")
     if "machine" in args.parts:

@@ -22,13 +22,18 @@ def print_pipeline(project: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         finished, empty = Path(scratch) / "finished", Path(scratch) / "empty"
         clone_run(project, finished)
-        count = len(YAML(typ="safe").load(finished / "dvc.yaml")["stages"])
+        count = stage_count(finished)
         empty_pipeline(empty, count)
         calls = {
             f"empty pipeline of {count} stages": lambda: repro(empty),
             "TwinCAM": lambda: repro(finished),
         }
         print_times("`dvc repro`, nothing to do", in_turn(calls, ROUNDS), next(iter(calls)))
+
+
+def stage_count(project: Path) -> int:
+    """Return the number of stages that ``project`` declares."""
+    return len(YAML(typ="safe").load(project / "dvc.yaml")["stages"])
 
 
 def clone_run(project: Path, folder: Path) -> None:

@@ -17,7 +17,6 @@ from stages.audit.metadata import as_features, read_metadata
 from stages.audit.params import Params
 from stages.audit.shortcuts import audit, headlines, sentences, too_few
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
-from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import UserError, run_stage
@@ -25,6 +24,7 @@ from twincam.files.messages import skipped
 from twincam.files.metrics import read_metrics, write_metrics
 from twincam.files.params import require_settings
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.images.decoding import decode
 from twincam.images.parallel import in_order
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> None:
         *("metrics", "details", "scores", "figures"),
     )
     params = read_params(args.params, Params)
-    split, squares = read_split(args.split), read_array(args.images)
+    split, squares = read_split(args.split), read_shards(args.images)
     require_settings(args.preprocessing, params.prepare.model_dump(), "prepare")
     scores = [pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])]
     with atomic_folder(args.figures) as folder:
@@ -114,10 +114,16 @@ def main(argv: list[str]) -> None:
             save_picture(folder / "audit.png", skipped_picture(reason))
         else:
             raw = partial(describe_file, args.root)
-            harmonised = partial(describe_square, params.prepare.jpeg_quality)
+            quality = params.prepare.jpeg_quality
             described = {
                 "raw": list(in_order(raw, list(split["path"]), "audit files")),
-                "harmonised": list(in_order(harmonised, list(squares), "audit images")),
+                "harmonised": list(
+                    in_order(
+                        lambda row: describe_square(quality, squares[row]),
+                        range(len(squares)),
+                        "audit images",
+                    )
+                ),
             }
             details, tables = audited(split, described, params)
             scores += tables

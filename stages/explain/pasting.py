@@ -12,6 +12,7 @@ from scipy.stats import hypergeom
 from twincam.explanations.counterfactuals import Swap, paste_cells, paste_region, random_cells
 from twincam.explanations.localisation import cells_near, of_other_images
 from twincam.explanations.maps import shows_place
+from twincam.files.shards import Rows
 from twincam.statistics.estimates import difference, median, share
 
 Classify = Callable[[np.ndarray], np.ndarray]
@@ -33,7 +34,7 @@ class Pairs(NamedTuple):
 
 
 def flip_figures(
-    classify: Classify, images: np.ndarray, pairs: Pairs, swap: Swap, seed: int
+    classify: Classify, images: Rows, pairs: Pairs, swap: Swap, seed: int
 ) -> dict[str, Any]:
     """Return how few cells are swapped, and whether the same squares flip the image's prediction.
 
@@ -118,7 +119,7 @@ def defect_figures(cells: np.ndarray, masks: np.ndarray, seed: int) -> dict[str,
 
 
 def region_figures(
-    classify: Classify, images: np.ndarray, pairs: Pairs, masks: np.ndarray, seed: int
+    classify: Classify, images: Rows, pairs: Pairs, masks: np.ndarray, seed: int
 ) -> dict[str, Any]:
     """Return how often repairing the defect itself flips the prediction.
 

@@ -10,19 +10,21 @@ import numpy as np
 from PIL import Image
 
 from twincam.explanations.twins.neighbours import Compare, blocks
+from twincam.files.shards import Rows
 from twincam.statistics.estimates import difference, mean, share
 
 THUMBNAIL = 16
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
+def thumbnails(images: Rows) -> np.ndarray:
     """Return images, bytes ``[N,S,S,3]``, as 16-pixel ones minus their mean: unit ``[N,768]``.
 
     Their dot product is the correlation of the thumbnails' values; a uniform image is all zero.
     """
     size = (THUMBNAIL, THUMBNAIL)
     small = [
-        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) for image in images
+        np.asarray(Image.fromarray(images[row]).resize(size, Image.Resampling.BOX))
+        for row in range(len(images))
     ]
     flat = np.reshape(small, (len(images), -1)).astype(np.float32)
     centred = flat - flat.mean(axis=1, keepdims=True)

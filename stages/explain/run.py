@@ -14,7 +14,8 @@ from twincam.explanations.clip import clip_features
 from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.twins.neighbours import Neighbours
 from twincam.explanations.twins.spaces import comparable
-from twincam.files.arrays import read_array, read_finite, read_masks
+from twincam.files.arrays import read_finite
+from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_texts
 from twincam.models.classifier import check_images
 from twincam.models.embedded import Embedded
@@ -37,7 +38,7 @@ class Run(NamedTuple):
     network: Network
     table: pd.DataFrame
     attributes: pd.DataFrame
-    images: np.ndarray
+    images: Rows
     evaluated: np.ndarray
     train: np.ndarray
     embedded: Embedded
@@ -63,7 +64,7 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
             is unavailable.
     """
     make_torch_deterministic(0, "explain", threads=params.run.threads)
-    split, images = read_split(args.split), read_array(args.images)
+    split, images = read_split(args.split), read_shards(args.images)
     network = read_compiled(args.model, params.run)
     check_images(args.model, images)
     features = read_finite(args.embeddings / "features.npy")
@@ -101,9 +102,7 @@ def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
     return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
 
 
-def reference_maps(
-    network: Network, images: np.ndarray, train: np.ndarray, queries: int
-) -> np.ndarray:
+def reference_maps(network: Network, images: Rows, train: np.ndarray, queries: int) -> np.ndarray:
     """Return the training images' maps, none if they are too many to compare with ``queries``."""
     few = comparable(queries, len(train))
     return embed(network, images, train, maps=True).maps if few else np.zeros((0, 0, 1, 1))

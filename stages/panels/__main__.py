@@ -24,17 +24,17 @@ def main(argv: list[str]) -> None:
     params = read_params(args.params, Params)
     explained = read_explained(CaseFiles(*(getattr(args, name) for name in CaseFiles._fields)))
     queries, heat = explained.queries, explained.heat
-    images = explained.images[explained.rows]
+    images, evaluated = explained.images, explained.rows
     rows = pd.Series(explained.ids.index, index=explained.ids)
     skipped = read_metrics(args.crossval).get("skipped")
     contradicted = (
         text_picture(f"Not measured: {skipped}.")
         if skipped
-        else contradicted_picture(read_table(args.contradicted), explained.images, rows)
+        else contradicted_picture(read_table(args.contradicted), images, rows)
     )
     with atomic_folder(args.figures) as folder:
-        save_picture(folder / "peaks.png", peaks_sheet(queries, heat, images))
-        errors = errors_sheet(queries, heat, images, explained.heat_scale)
+        save_picture(folder / "peaks.png", peaks_sheet(queries, heat, images, evaluated))
+        errors = errors_sheet(queries, heat, images, evaluated, explained.heat_scale)
         save_picture(folder / "errors.png", errors)
         save_picture(folder / "contradicted.png", contradicted)
         for index in choose_shown(queries, params.panels.correct, params.seed):

@@ -1,4 +1,4 @@
-"""Which evaluated images get a panel."""
+"""Which evaluated images get a panel: a bounded number, however many there are."""
 
 import numpy as np
 import pandas as pd
@@ -6,14 +6,17 @@ import pandas as pd
 from twincam.determinism import generator
 from twincam.statistics.sampling import alternate_classes
 
+MOST_WRONG = 60
+
 
 def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:
-    """Return positions of all wrong predictions and of a seeded choice of correct ones.
+    """Return positions of wrong predictions and of a seeded choice of correct ones.
 
-    The correct ones are sampled with the classes alternating; ``queries`` has ``label`` and
-    ``predicted``.
+    Of more than `MOST_WRONG` wrong ones, the most confident. The correct ones are sampled with the
+    classes alternating; ``queries`` has ``label``, ``predicted`` and ``confidence``.
     """
     wrong = (queries["label"] != queries["predicted"]).to_numpy()
     order = generator(seed, "panels").permutation(len(queries))
     correct = alternate_classes(queries["label"].to_numpy(), order[~wrong[order]])
-    return np.concatenate([np.flatnonzero(wrong), correct[:correct_panels]])
+    worst = np.argsort(-queries["confidence"].to_numpy(float)[wrong], kind="stable")[:MOST_WRONG]
+    return np.concatenate([np.flatnonzero(wrong)[np.sort(worst)], correct[:correct_panels]])

@@ -6,12 +6,13 @@ from PIL import Image, ImageDraw
 
 from twincam.figures.drawing import MUTED, PAPER, text_picture, write_line
 from twincam.figures.text import Face, fitted
+from twincam.files.shards import Rows
 
 TILE, GAP, COLUMNS, SHOWN = 200, 14, 5, 20
 NAME = 80
 
 
-def contradicted_picture(table: pd.DataFrame, images: np.ndarray, rows: pd.Series) -> Image.Image:
+def contradicted_picture(table: pd.DataFrame, images: Rows, rows: pd.Series) -> Image.Image:
     """Draw the first images of ``reports/contradicted.csv``, with label and prediction.
 
     Args:

@@ -11,6 +11,7 @@ from twincam.explanations.maps import shows_place
 from twincam.figures.drawing import INK, PAPER, text_picture, write_line
 from twincam.figures.heat import heat_overlay
 from twincam.figures.text import Face, fitted
+from twincam.files.shards import Rows
 
 TILE, GAP, COLUMNS, MOST = 96, 8, 9, 18
 CROP = 56 / 224
@@ -34,49 +35,53 @@ def peak_crops(maps: np.ndarray, images: np.ndarray) -> np.ndarray:
     )
 
 
-def peaks_sheet(queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray) -> Image.Image:
+def peaks_sheet(
+    queries: pd.DataFrame, maps: np.ndarray, images: Rows, rows: np.ndarray
+) -> Image.Image:
     """Return the image parts where the heat peaks, class by class, the hottest first.
 
     A patch that recurs in many images, and is not part of what defines the class, is a shortcut
     that the model has learned.
 
     Args:
-        queries: ``predicted`` of the images.
+        queries: ``predicted`` of N images.
         maps: ``[N,h,w]``.
-        images: bytes ``[N,S,S,3]``.
+        images: bytes ``[M,S,S,3]``, of which only those that are drawn are read.
+        rows: the N images among them, ``[N]``.
     """
     if not shows_place(maps):
         return text_picture("The heat maps have one cell and cannot localise.")
-    rows = []
+    found = []
     for name in sorted(queries["predicted"].unique()):
         own = np.flatnonzero(queries["predicted"] == name)
         hottest = own[np.argsort(-maps[own].max(axis=(1, 2)), kind="stable")][:MOST]
         title = f"Where the heat for “{name}” peaks: the {len(hottest)} hottest of {len(own)}"
-        rows.append((title, list(peak_crops(maps[hottest], images[hottest]))))
-    return _sheet(rows)
+        found.append((title, list(peak_crops(maps[hottest], images[rows[hottest]]))))
+    return _sheet(found)
 
 
 def errors_sheet(
-    queries: pd.DataFrame, maps: np.ndarray, images: np.ndarray, heat_scale: float
+    queries: pd.DataFrame, maps: np.ndarray, images: Rows, rows: np.ndarray, heat_scale: float
 ) -> Image.Image:
     """Return the wrong predictions, a row of pictures with their evidence for each kind of error.
 
     Args:
-        queries: ``label``, ``predicted`` and ``confidence`` of the images.
+        queries: ``label``, ``predicted`` and ``confidence`` of N images.
         maps: ``[N,h,w]``.
-        images: bytes ``[N,S,S,3]``.
+        images: as for `peaks_sheet`.
+        rows: the same.
         heat_scale: the evidence shown in full colour.
     """
     wrong = queries.reset_index(drop=True)
     wrong = wrong[wrong["label"] != wrong["predicted"]]
-    rows = []
+    found = []
     note = "" if shows_place(maps) else "; maps of one cell cannot localise"
     for (label, predicted), kind in wrong.groupby(["label", "predicted"]):
         shown = kind.sort_values("confidence", ascending=False, kind="stable").index[:MOST]
         title = f"“{label}” predicted as “{predicted}”: {len(kind)}, the most confident first{note}"
-        overlays = [np.asarray(heat_overlay(images[i], maps[i], heat_scale)) for i in shown]
-        rows.append((title, overlays))
-    return _sheet(rows) if rows else text_picture("No wrong prediction.")
+        overlays = [np.asarray(heat_overlay(images[rows[i]], maps[i], heat_scale)) for i in shown]
+        found.append((title, overlays))
+    return _sheet(found) if found else text_picture("No wrong prediction.")
 
 
 def _sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]]) -> Image.Image:

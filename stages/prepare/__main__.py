@@ -6,7 +6,6 @@ from functools import partial
 from stages.prepare.maps import KINDS, misnamed, perhaps_inverted, stray_files
 from stages.prepare.params import Params
 from stages.prepare.squares import list_jobs, make_square
-from stages.prepare.stream import npy_rows
 from twincam.engine.images import map_images
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -14,6 +13,7 @@ from twincam.files.folders import listed
 from twincam.files.messages import warn
 from twincam.files.params import write_settings
 from twincam.files.params_file import read_params
+from twincam.files.shards import write_shards
 from twincam.files.tables import read_split
 
 
@@ -34,7 +34,8 @@ def main(argv: list[str]) -> None:
     )
     params = read_params(flags.params, Params)
     settings = params.prepare
-    jobs = list_jobs(read_split(flags.split), flags.info)
+    split = read_split(flags.split)
+    jobs = list_jobs(split, flags.info)
     has_maps = {kind: any(job.maps[kind] for job in jobs) for kind in KINDS}
     paths = [job.path for job in jobs]
     strays = [
@@ -42,13 +43,13 @@ def main(argv: list[str]) -> None:
     ]
     warn("prepare", *misnamed(flags.info), *filter(None, strays))
 
-    count, square = len(jobs), (settings.image_size, settings.image_size)
+    labels, side = split["label"].tolist(), settings.image_size
     squares = map_images(partial(make_square, flags.root, settings), jobs, params.run, "prepare")
     with ExitStack() as files:
-        add_image = files.enter_context(npy_rows(flags.images, (count, *square, 3)))
+        add_image = files.enter_context(write_shards(flags.images, labels, (side, side, 3)))
         add_map = {
             kind: files.enter_context(
-                npy_rows(getattr(flags, kind), (count if found else 0, *square))
+                write_shards(getattr(flags, kind), labels if found else [], (side, side))
             )
             for kind, found in has_maps.items()
         }

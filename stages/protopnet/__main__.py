@@ -10,11 +10,11 @@ from stages.protopnet.training import fit_prototypes
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.prototypes.measurements import write_measurements
 from twincam.explanations.prototypes.network_file import save_prototype_net
-from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.network import device
@@ -30,8 +30,8 @@ def main(argv: list[str]) -> None:
     )
     params = read_params(args.params, Params)
     settings, seed = params.protopnet, params.seed
-    split, images = read_split(args.split), read_array(args.images)
-    marks, parts = read_array(args.marks), read_array(args.parts)
+    split, images = read_split(args.split), read_shards(args.images)
+    marks, parts = read_shards(args.marks), read_shards(args.parts)
     classes = class_names(split)
     labels = split["label"].map(classes.index).to_numpy()
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 
 
 class Examples(NamedTuple):
@@ -15,7 +16,7 @@ class Examples(NamedTuple):
     ``[V]`` those that are only evaluated.
     """
 
-    images: np.ndarray
+    images: Rows
     labels: np.ndarray
     train: np.ndarray
     evaluated: np.ndarray

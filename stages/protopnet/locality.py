@@ -5,12 +5,13 @@ import torch
 
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.explanations.prototypes.places import cell_centre
+from twincam.files.shards import Rows
 
 HELD = 0.5
 """Share of the gradient that the effective field holds."""
 
 
-def effective_fields(net: PrototypeNet, images: np.ndarray, patches: np.ndarray) -> np.ndarray:
+def effective_fields(net: PrototypeNet, images: Rows, patches: np.ndarray) -> np.ndarray:
     """Return, ``[P]``, each prototype's effective field: the side of a square in pixels.
 
     The smallest square, centred on the cell and cut at the image's border, with `HELD` of

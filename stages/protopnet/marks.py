@@ -4,6 +4,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from twincam.determinism import generator
+from twincam.files.shards import Rows
 
 MOST = 200
 """The most images of a class that are changed; chosen at random."""
@@ -32,7 +33,7 @@ def plant(image: np.ndarray, donor: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def changed_pictures(
-    images: np.ndarray, marks: np.ndarray, rows: np.ndarray, labels: np.ndarray, seed: int
+    images: Rows, marks: Rows, rows: np.ndarray, labels: np.ndarray, seed: int
 ) -> dict[tuple[int, str], np.ndarray]:
     """Return changed evaluated images by class index and change, bytes ``[R,S,S,3]``.
 

@@ -22,6 +22,7 @@ from twincam.explanations.prototypes.matches import (
 )
 from twincam.explanations.prototypes.measurements import Measurements
 from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.files.shards import Rows
 
 MOST = 200
 """The most evaluated images that are examined in detail; chosen at random."""
@@ -40,8 +41,8 @@ def measure(
     trained: Trained,
     k_means: tuple[np.ndarray, np.ndarray],
     examples: Examples,
-    marks: np.ndarray,
-    parts: np.ndarray,
+    marks: Rows,
+    parts: Rows,
     seed: int,
 ) -> Measurements:
     """Return everything that later stages need from the network's blocks.
@@ -100,16 +101,14 @@ def compressed_jpeg(image: Image.Image, _row: int) -> Image.Image:
     return jpeg(image, QUALITY)
 
 
-def changed_matches(
-    net: PrototypeNet, images: np.ndarray, rows: np.ndarray, change: Change
-) -> Matches:
+def changed_matches(net: PrototypeNet, images: Rows, rows: np.ndarray, change: Change) -> Matches:
     """Return the matches of ``images[rows]``, each of them changed."""
     changed = [np.asarray(change(Image.fromarray(images[row]), int(row))) for row in rows]
     return best_matches(net, np.stack(changed), np.arange(len(rows)))
 
 
 def blurred_similarities(
-    net: PrototypeNet, images: np.ndarray, rows: np.ndarray, parts: np.ndarray, seed: int
+    net: PrototypeNet, images: Rows, rows: np.ndarray, parts: Rows, seed: int
 ) -> dict[str, Any]:
     """Return `Measurements.blurred_anywhere` and `Measurements.blurred_on_cat` of ``images[rows]``.
 
@@ -144,7 +143,7 @@ def blurred_similarities(
 
 
 def changed_similarities(
-    net: PrototypeNet, examples: Examples, marks: np.ndarray, seed: int
+    net: PrototypeNet, examples: Examples, marks: Rows, seed: int
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return `Measurements.changed` and `Measurements.changed_similarity`.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from stages.protopnet.examples import Examples
 from twincam.explanations.prototypes.matches import best_similarities, features_of
 from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.files.shards import Rows
 
 
 @torch.no_grad()
@@ -26,7 +27,7 @@ def project(net: PrototypeNet, examples: Examples) -> np.ndarray:
     return patch_of
 
 
-def features_at(net: PrototypeNet, images: np.ndarray, patches: np.ndarray) -> Tensor:
+def features_at(net: PrototypeNet, images: Rows, patches: np.ndarray) -> Tensor:
     """Return the trunk's output ``[P,C]`` at the row and cell ``[P,3]`` of each prototype."""
     return torch.stack([features_of(net, images[[row]])[0, :, y, x] for row, y, x in patches])
 

@@ -16,7 +16,7 @@ from twincam.determinism import make_torch_deterministic
 from twincam.explanations.prototypes.contributions import set_last_layer
 from twincam.explanations.prototypes.network_file import read_prototype_net, save_prototype_net
 from twincam.figures.drawing import save_picture
-from twincam.files.arrays import read_array, read_finite
+from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import UserError, run_stage
@@ -24,6 +24,7 @@ from twincam.files.messages import warn, warn_unless_class
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.predictions import predictions
+from twincam.files.shards import read_shards
 from twincam.files.tables import write_table
 from twincam.models.classifier import require_side
 from twincam.models.network import device
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> None:
     make_torch_deterministic(seed, "prototypes", threads=params.run.threads)
     trained = read_prototype_net(args.trained)
     net = trained.net.to(device())
-    require_side(args.trained, trained.preprocessing, read_array(args.images))
+    require_side(args.trained, trained.preprocessing, read_shards(args.images))
     run = read_run(args.split, args.images, args.masks, args.marks, args.parts, args.measurements)
     warn_unless_class("prototypes", params.real_class, run.classes)
     require_removable(settings.remove, len(net.owner))

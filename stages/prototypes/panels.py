@@ -21,6 +21,7 @@ from twincam.statistics.sampling import alternate_classes
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
 TEXT = 290
 HEADER, TITLE, CAPTION = 62, 24, 20
+MOST_WRONG = 60
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 
@@ -51,8 +52,8 @@ class Decision:
 def choose_shown(
     labels: np.ndarray, predicted: np.ndarray, correct: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of all wrong predictions, and of ``correct`` correct ones, classes
-    alternating.
+    """Return positions of the wrong predictions, of at most `MOST_WRONG` chosen at random, and of
+    ``correct`` correct ones, classes alternating.
 
     Args:
         labels: class indices ``[N]``.
@@ -62,7 +63,8 @@ def choose_shown(
     """
     order = generator(seed, "decisions").permutation(len(labels))
     right = order[(labels == predicted)[order]]
-    return np.flatnonzero(labels != predicted), alternate_classes(labels, right)[:correct]
+    wrong = order[(labels != predicted)[order]][:MOST_WRONG]
+    return np.sort(wrong), alternate_classes(labels, right)[:correct]
 
 
 def draw_decisions(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.prototypes.measurements import Measurements, read_measurements
-from twincam.files.arrays import read_array
+from twincam.files.shards import Rows, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 
 
@@ -22,10 +22,10 @@ class Run(NamedTuple):
     """
 
     split: pd.DataFrame
-    images: np.ndarray
-    masks: np.ndarray
-    marks: np.ndarray
-    parts: np.ndarray
+    images: Rows
+    masks: Rows
+    marks: Rows
+    parts: Rows
     classes: Sequence[str]
     labels: np.ndarray
     train: np.ndarray
@@ -68,10 +68,10 @@ def read_run(
     classes = class_names(split)
     return Run(
         split,
-        read_array(images),
-        read_array(masks),
-        read_array(marks),
-        read_array(parts),
+        read_shards(images),
+        read_shards(masks),
+        read_shards(marks),
+        read_shards(parts),
         classes=classes,
         labels=split["label"].map(classes.index).to_numpy(),
         train=np.flatnonzero(split["split"] == "train"),

@@ -12,6 +12,7 @@ from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.explanations.prototypes.matches import Matches
 from twincam.explanations.prototypes.network_file import Source
 from twincam.explanations.prototypes.places import cell_centre
+from twincam.files.shards import Rows
 
 
 class NearestPatches(NamedTuple):
@@ -50,7 +51,7 @@ def nearest_of(run: Run) -> tuple[NearestPatches, NearestPatches]:
     )
 
 
-def box_share(masks: np.ndarray, rows: np.ndarray, cells: np.ndarray, stride: int) -> np.ndarray:
+def box_share(masks: Rows, rows: np.ndarray, cells: np.ndarray, stride: int) -> np.ndarray:
     """Return, ``[N]``, the share of a box of `parts.BOX` around a cell that an image's mask fills.
 
     Args:
@@ -69,7 +70,7 @@ def box_share(masks: np.ndarray, rows: np.ndarray, cells: np.ndarray, stride: in
     return np.array([filled[row][y, x] / whole[y, x] for row, (y, x) in places])
 
 
-def peaks_on(masks: np.ndarray, rows: np.ndarray, matches: Matches, stride: int) -> np.ndarray:
+def peaks_on(masks: Rows, rows: np.ndarray, matches: Matches, stride: int) -> np.ndarray:
     """Return, ``[P]``, in what share of the images with a mask a prototype's best box touches it.
 
     A prototype may respond to a mark though its own patch shows something else. NaN where no image

@@ -6,12 +6,12 @@ import torch
 from stages.train.methods import fine_tune, probe
 from stages.train.params import Params
 from twincam.determinism import make_torch_deterministic
-from twincam.files.arrays import read_array
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.metrics import write_metrics
 from twincam.files.params import require_settings
 from twincam.files.params_file import read_params
+from twincam.files.shards import read_shards
 from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     )
     params = read_params(args.params, Params)
     require_settings(args.preprocessing, params.prepare, "prepare")
-    split, images = read_split(args.split), read_array(args.images)
+    split, images = read_split(args.split), read_shards(args.images)
     classes = class_names(split)
     make_torch_deterministic(params.seed, "train", threads=params.run.threads)
     network = initial_network(params.model, args.weights_file, classes)

@@ -12,6 +12,7 @@ import torch
 from tests.conftest import commit, run_in, user_error
 from twincam.app.classifier import Classifier, load_classifier
 from twincam.app.export import export_onnx
+from twincam.files.shards import read_shards
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_files_become_the_rows_the_pipeline_prepared(
     images, predictions = prepared
     split = pd.read_csv(finished / "data" / "split.csv")
     rows = [split.index[split["id"] == name][0] for name in predictions["id"]]
-    assert (images.numpy() == np.load(finished / "data" / "images.npy")[rows]).all()
+    assert (images.numpy() == read_shards(finished / "data" / "prepared" / "images")[rows]).all()
 
 
 @torch.no_grad()

@@ -55,8 +55,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     make_torch_deterministic(0, "test", threads=1)
     save_classifier(folder / "model", create("resnet18", ("a", "b"), HALF), {})
     images = np.random.default_rng(0).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
-    write_array(folder / "images.npy", images)
-    return Source(folder / "model", folder / "images.npy", LOCAL)
+    write_array(folder / "images" / "0.npy", images)
+    return Source(folder / "model", folder / "images", LOCAL)
 
 
 @pytest.mark.parametrize("run", [LOCAL, RAY])
@@ -124,9 +124,9 @@ def test_images_are_prepared_to_the_same_bytes_on_ray(tmp_path: Path) -> None:
 
 
 def test_refits_are_the_same_bytes_on_ray(tmp_path: Path) -> None:
-    write_array(tmp_path / "images.npy", IMAGES)
+    write_array(tmp_path / "images" / "0.npy", IMAGES)
     split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
-    files = RunFiles(tmp_path / "images.npy", tmp_path / "none", tmp_path / "none", tmp_path)
+    files = RunFiles(tmp_path / "images", tmp_path / "none", tmp_path / "none", tmp_path)
     plan = [Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))]
     model = Model(
         arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None

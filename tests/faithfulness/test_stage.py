@@ -25,7 +25,7 @@ from twincam.models.forward import embed_batch
 FLAGS = {
     "params": "params.yaml",
     "split": "split.csv",
-    "images": "images.npy",
+    "images": "images",
     "model": "model",
     "embeddings": "embeddings",
     "heatmaps": "heat",
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
     weight = own.head.weight.detach().numpy()
     cams = margin_maps(seen.maps, weight, seen.logits)[EVALUATED]
     save_classifier(tmp_path / "model", own, {})
-    write_array(tmp_path / "images.npy", images)
+    write_array(tmp_path / "images" / "0.npy", images)
     write_array(tmp_path / "embeddings" / "logits.npy", seen.logits)
     write_array(tmp_path / "heat" / "gradcam.npy", cams)
     names = [f"{n:03}" for n in range(len(IMAGES))]

@@ -1,7 +1,6 @@
 """A stage is profiled where someone asks, also one that fails; nothing is written otherwise."""
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ from twincam.files.profiling import FOLDER, profile_table, profiled
 
 
 def slow_part() -> None:
-    ended = time.monotonic() + 0.1
-    while time.monotonic() < ended:
-        pass
+    total = 0
+    for number in range(2_000_000):
+        total += number
 
 
 def test_each_stage_gets_a_row_and_the_slowest_comes_first(
@@ -27,8 +26,9 @@ def test_each_stage_gets_a_row_and_the_slowest_comes_first(
         slow_part()
     rows = profile_table(tmp_path / "new").splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| slow", "| quick", "| all"]
-    assert "slow_part 0.1" in rows[0]
-    assert float(rows[0].split(" | ")[2]) > 10
+    assert "| slow_part " in rows[0]
+    assert float(rows[0].split(" | ")[2]) > 0
+    assert float(rows[0].split(" | ")[3]) > 10
 
 
 def test_a_stage_that_fails_is_profiled_and_still_fails(

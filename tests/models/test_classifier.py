@@ -8,7 +8,6 @@ import torch
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, network
-from twincam.files.arrays import read_array, write_array
 from twincam.models.architectures import HALF
 from twincam.models.classifier import (
     check_images,
@@ -28,8 +27,7 @@ def test_logits_are_those_of_the_whole_network(tmp_path: Path, count: int) -> No
     network = create("resnet18", ("a", "b", "c"), HALF)
     network.module.eval()
     images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    write_array(tmp_path / "images.npy", images)
-    found = logits_of(network, read_array(tmp_path / "images.npy"))
+    found = logits_of(network, images)
     assert found.shape == (count, 3)
     assert found.dtype == np.float32
     if count:

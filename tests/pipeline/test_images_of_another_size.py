@@ -27,9 +27,9 @@ def folder(tmp_path: Path) -> Path:
     split = pd.DataFrame({"id": names, "path": names, "split": ["train", "val"] * 6})
     split = split.assign(label=["a", "a", "b", "b"] * 3, source="", sha256=names, family="")
     write_table(tmp_path / "split.csv", split)
-    write_array(tmp_path / "images.npy", IMAGES[:, :48, :48])
+    write_array(tmp_path / "images" / "0.npy", IMAGES[:, :48, :48])
     for kind in ("masks", "parts", "marks"):
-        write_array(tmp_path / f"{kind}.npy", np.zeros((0, 48, 48), np.uint8))
+        write_array(tmp_path / kind / "0.npy", np.zeros((0, 48, 48), np.uint8))
     smaller: dict[str, object] = {**PREPROCESSING, "image_size": 48}
     write_metrics(tmp_path / "preprocessing.json", smaller)
     save_classifier(tmp_path / "classifier", network(), PREPROCESSING)

@@ -4,11 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import change_params, commit, run_in
+from twincam.files.shards import read_shards
 
 CHANGED = ("params.yaml", "dvc.lock", "reports")
 
@@ -85,7 +85,7 @@ def test_another_image_size_is_rendered_and_prepared(project: Path) -> None:
     rendered = next((project / "data/synthetic/images").rglob("*.png"))
     assert Image.open(rendered).size == (64, 64)
     run_in(project, "dvc", "exp", "run", "-S", "prepare.image_size=80", "prepare")
-    assert np.load(project / "data/images.npy").shape[1:] == (80, 80, 3)
+    assert read_shards(project / "data/prepared/images").shape[1:] == (80, 80, 3)
 
 
 def test_diffs_between_commits_name_what_changed(project: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from stages.prepare.__main__ import main
-from stages.prepare.stream import npy_rows
 from tests.conftest import user_error
+from twincam.files.shards import read_shards
 from twincam.files.tables import write_table
 from twincam.images.decoding import decode
 from twincam.images.harmonising import harmonise
@@ -23,7 +23,7 @@ class Run:
         self.folder, self.root, self.info = folder, folder / "images", folder / "info"
         self.params, self.split = folder / "params.yaml", folder / "split.csv"
         self.images, self.masks, self.parts, self.marks = (
-            folder / f"data/{name}.npy" for name in ("images", "masks", "parts", "marks")
+            folder / f"data/{name}" for name in ("images", "masks", "parts", "marks")
         )
         self.preprocessing = folder / "data/preprocessing.json"
 
@@ -34,7 +34,12 @@ class Run:
         maps = ("masks", "parts", "marks")
         flags = ("params", "root", "info", "split", "images", *maps, "preprocessing")
         main([part for flag in flags for part in (f"--{flag}", str(getattr(self, flag)))])
-        return np.load(self.images), np.load(self.masks), np.load(self.parts)
+        images, masks, parts = map(read_shards, (self.images, self.masks, self.parts))
+        return images[:], masks[:], parts[:]
+
+    def written(self) -> dict[Path, bytes]:
+        """Return the bytes of each array."""
+        return {file: file.read_bytes() for file in (self.folder / "data").rglob("*.npy")}
 
     def add(self, path: str, picture: Image.Image, **options: object) -> None:
         file = self.root / path
@@ -46,7 +51,8 @@ class Run:
         rows = []
         for file in sorted(path for path in self.root.rglob("*") if path.is_file()):
             found = decode(file)
-            row = {"path": file.relative_to(self.root).as_posix(), "sha256": found.sha256}
+            path = file.relative_to(self.root)
+            row = {"path": path.as_posix(), "label": path.parts[0], "sha256": found.sha256}
             rows.append({**row, "width": found.width, "height": found.height})
         write_table(self.split, pd.DataFrame(rows))
 
@@ -274,17 +280,17 @@ def test_an_image_that_changed_or_vanished_leaves_the_old_outputs(run: Run) -> N
         run.add(f"a/{n:02}.png", noise(n))
     run.list()
     run()
-    before = run.images.read_bytes()
+    before = run.written()
     run.add("a/17.png", noise(99))
     assert "a/17.png: changed since the stage split ran (different content)" in user_error(run)
     (run.root / "a/17.png").unlink()
     assert "a/17.png: changed since the stage split ran (not found)" in user_error(run)
-    assert run.images.read_bytes() == before
+    assert run.written() == before
     assert sorted(path.name for path in run.images.parent.iterdir()) == [
-        "images.npy",
-        "marks.npy",
-        "masks.npy",
-        "parts.npy",
+        "images",
+        "marks",
+        "masks",
+        "parts",
         "preprocessing.json",
     ]
 
@@ -305,7 +311,7 @@ def test_an_interrupted_run_leaves_the_old_outputs(
         run.add(f"a/{n:02}.png", noise(n))
     run.list()
     run()
-    before = run.images.read_bytes()
+    before = run.written()
     calls = []
 
     def failing(*arguments: object) -> np.ndarray:
@@ -317,7 +323,7 @@ def test_an_interrupted_run_leaves_the_old_outputs(
     monkeypatch.setattr("twincam.images.reading.harmonise", failing)
     with pytest.raises(failure):
         run()
-    assert run.images.read_bytes() == before
+    assert run.written() == before
     assert not list(run.images.parent.glob(".*"))
 
 
@@ -329,10 +335,10 @@ def test_twice_the_same_bytes_whatever_the_threads(
         run.map("masks", f"a/{n:02}.png", noise(n, 400, 300).convert("L"))
     run.list()
     run()
-    before = run.images.read_bytes(), run.masks.read_bytes(), run.parts.read_bytes()
+    before = run.written()
     monkeypatch.setattr("os.cpu_count", lambda: 7)
     run()
-    assert (run.images.read_bytes(), run.masks.read_bytes(), run.parts.read_bytes()) == before
+    assert run.written() == before
 
 
 def test_large_jpegs_are_drafted_to_at_least_twice_the_size(
@@ -351,16 +357,6 @@ def test_large_jpegs_are_drafted_to_at_least_twice_the_size(
     assert seen == [(300, 200)]
     full = harmonise(decode(run.root / "a/x.jpg").image, 64, True, 90)
     assert np.abs(images[0].astype(int) - full).mean() < 1.5
-
-
-@pytest.mark.parametrize("shape", [(5, 4, 4, 3), (3, 8, 8), (0, 8, 8)])
-def test_streamed_rows_are_what_numpy_saves(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    with npy_rows(tmp_path / "stream.npy", shape) as append:
-        for row in array[..., ::-1]:
-            append(row)
-    np.save(tmp_path / "saved.npy", np.ascontiguousarray(array[..., ::-1]))
-    assert (tmp_path / "stream.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from stages.prototypes.evidence import evidence_figures
 from stages.prototypes.panels import (
+    MOST_WRONG,
     Decision,
     Prototype,
     choose_shown,
@@ -33,6 +34,8 @@ def test_every_error_and_a_balanced_choice_of_the_rest_is_shown() -> None:
     assert not np.array_equal(correct, choose_shown(labels, predicted, 6, 1)[1])
     assert len(choose_shown(labels, predicted, 100, 0)[1]) == 33
     assert len(choose_shown(labels, predicted, 0, 0)[1]) == 0
+    many = choose_shown(np.zeros(500, int), np.ones(500, int), 6, 0)[0]
+    assert len(set(many)) == MOST_WRONG
 
 
 def evidence(own: float, foreign: float) -> dict[str, dict[str, float]]:

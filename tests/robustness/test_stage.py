@@ -57,13 +57,13 @@ def folder(tmp_path: Path) -> Path:
 
 def prepare(folder: Path, split: pd.DataFrame, most: int = 500) -> None:
     write_table(folder / "split.csv", split)
-    write_array(folder / "images.npy", squares(split))
+    write_array(folder / "images" / "0.npy", squares(split))
     text = "seed: 0\nrun: {engine: local, threads: 1, runtime: auto}\n"
     (folder / "params.yaml").write_text(f"{text}robustness: {{images: {most}}}\n")
 
 
 def run(folder: Path) -> dict[str, Any]:
-    inputs = {"params": "params.yaml", "split": "split.csv", "images": "images.npy"}
+    inputs = {"params": "params.yaml", "split": "split.csv", "images": "images"}
     outputs = {"metrics": "m.json", "details": "d.json", "curve": "m.csv", "figures": "figures"}
     flags = inputs | {"model": "model"} | outputs
     main([word for flag, name in flags.items() for word in (f"--{flag}", str(folder / name))])

@@ -131,7 +131,7 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
     assert (colleague / "reports" / "index.html").is_file()
     for unneeded in (
         "data/synthetic",
-        "data/parts.npy",
+        "data/prepared/parts",
         "models/protopnet.safetensors",
         "data/prototypes",
     ):

@@ -63,7 +63,7 @@ def test_from_push_to_a_working_clone(project: Path, storage: Storage, tmp_path:
     sharing(colleague, "pull")
     assert read_classifier(colleague / "models/classifier.safetensors").classes == ("fake", "real")
     assert "</html>" in (colleague / "reports/index.html").read_text()
-    assert not (colleague / "data/images.npy").exists()
+    assert not (colleague / "data/prepared/images").exists()
     assert not (colleague / "data/synthetic").exists()
     sharing(colleague, "pull", "--all")
     assert "up to date" in run_in(colleague, "dvc", "status").stdout

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches
 from twincam.models.network import device
 from twincam.models.weights import not_finite
@@ -20,7 +21,7 @@ from twincam.models.weights import not_finite
 FOLDER = "folder"
 
 
-def clip_features(images: np.ndarray, name: str, folder: Path) -> np.ndarray:
+def clip_features(images: Rows, name: str, folder: Path) -> np.ndarray:
     """Return the image embeddings ``[N,D]`` (float32, unit length) of bytes ``[N,S,S,3]``.
 
     Args:

@@ -9,9 +9,10 @@ import pandas as pd
 
 from twincam.explanations.gradcam import margins
 from twincam.figures.panels import Case, Tile
-from twincam.files.arrays import read_array, read_finite, read_masks
+from twincam.files.arrays import read_array, read_finite
 from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics
+from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
 
 KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual")
@@ -48,7 +49,7 @@ class Explained:
     ids: pd.Series
     neighbours: pd.DataFrame
     rows: np.ndarray
-    images: np.ndarray
+    images: Rows
     heat: np.ndarray
     shared: np.ndarray
     swapped: np.ndarray
@@ -67,7 +68,7 @@ def read_explained(run: CaseFiles) -> Explained:
     Raises:
         UserError: a file does not have the pipeline's format.
     """
-    split, images = read_split(run.split), read_array(run.images)
+    split, images = read_split(run.split), read_shards(run.images)
     rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     method = read_metrics(run.explained)["method"]
     return Explained(

@@ -1,19 +1,17 @@
 """Read and write ``.npy`` arrays; reading memory-maps them."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 
-from twincam.files.atomic import write_bytes
+from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write ``array`` as ``.npy``."""
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -29,16 +27,6 @@ def read_array(path: Path) -> np.ndarray:
             return np.load(path, allow_pickle=False)
         except ValueError:
             raise UserError(f"{path}: not a .npy array; remove it and run `dvc repro`") from None
-
-
-def read_masks(path: Path, rows: np.ndarray, size: int) -> np.ndarray:
-    """Read the masks ``[N,size,size]`` at ``rows``, all 0 if the file has none.
-
-    Raises:
-        UserError: the file is not an array.
-    """
-    masks = read_array(path)
-    return masks[rows] if len(masks) else np.zeros((len(rows), size, size), np.uint8)
 
 
 def read_finite(path: Path) -> np.ndarray:

@@ -76,7 +76,7 @@ def read_logits(path: Path) -> pd.DataFrame:
 
 
 def read_split(path: Path) -> pd.DataFrame:
-    """Read ``data/split.csv``; row i describes row i of ``data/images.npy``."""
+    """Read ``data/split.csv``; row i describes row i of ``data/prepared/images``."""
     return read_table(path)
 
 

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 from twincam.models.network import Network, create, truncate
 from twincam.models.weights import load_weights
 from twincam.models.weights_file import read_about, read_weights, write_weights
@@ -56,12 +55,12 @@ def read_preprocessing(path: Path) -> dict[str, Any]:
     return dict(_about(path)["preprocessing"])
 
 
-def check_images(path: Path, images: np.ndarray) -> None:
+def check_images(path: Path, images: Rows) -> None:
     """Raise UserError unless ``images`` have the size of the classifier's training images."""
     require_side(path, read_preprocessing(path), images)
 
 
-def require_side(path: Path, preprocessing: Mapping[str, Any], images: np.ndarray) -> None:
+def require_side(path: Path, preprocessing: Mapping[str, Any], images: Rows) -> None:
     """Raise UserError unless ``images`` have the size in the model's ``preprocessing``."""
     side = preprocessing.get("image_size")
     if side and images.shape[1:] != (side, side, 3):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 from twincam.models.embedded import Embedded
 from twincam.models.network import Network, device_of, normalise, pool
 
@@ -32,7 +33,7 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
     return Embedded(*(tensor.cpu().numpy() for tensor in (maps, features, logits)))
 
 
-def embed(network: Network, images: np.ndarray, rows: np.ndarray, *, maps: bool) -> Embedded:
+def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Embedded:
     """Return maps, features and logits of ``images[rows]``, computed a batch at a time.
 
     Args:
@@ -41,12 +42,14 @@ def embed(network: Network, images: np.ndarray, rows: np.ndarray, *, maps: bool)
         rows: ``[N]``, N at least 1.
         maps: whether the feature maps are kept.
     """
-    found = [embed_batch(network, images[rows[part]]) for part in batches(len(rows), BATCH)]
-    kept = [one if maps else one._replace(maps=one.maps[:0]) for one in found]
-    return Embedded(*(np.concatenate(arrays) for arrays in zip(*kept, strict=True)))
+    found = []
+    for part in batches(len(rows), BATCH):
+        one = embed_batch(network, images[rows[part]])
+        found.append(one if maps else one._replace(maps=one.maps[:0].copy()))
+    return Embedded(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
 
 
-def logits_of(network: Network, images: np.ndarray) -> np.ndarray:
+def logits_of(network: Network, images: Rows) -> np.ndarray:
     """Return the logits ``[N,K]`` (float32) of ``images``, computed a batch at a time.
 
     Args:

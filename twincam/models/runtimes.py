@@ -11,12 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from twincam.determinism import Run, make_torch_deterministic
-from twincam.files.arrays import read_array
+from twincam.files.shards import Rows, read_shards
 from twincam.models.classifier import read_classifier
 from twincam.models.network import Network, device, device_of
 
@@ -40,13 +39,13 @@ class Source(NamedTuple):
     run: Run
 
 
-def opened(source: Source) -> tuple[Network, np.ndarray]:
+def opened(source: Source) -> tuple[Network, Rows]:
     """Return the network of ``source``, compiled, and its images, bytes ``[N,S,S,3]`` mapped.
 
     Raises:
         UserError: a file is not what it should be.
     """
-    return loaded(source.model, source.run), read_array(source.images)
+    return loaded(source.model, source.run), read_shards(source.images)
 
 
 @lru_cache(maxsize=1)

@@ -30,8 +30,8 @@ from twincam.sharing.revision import check_out, commit_of, dvc, revision, stale_
 
 NEEDED = (
     "data/split.csv",
-    "data/images.npy",
-    "data/masks.npy",
+    "data/prepared/images",
+    "data/prepared/masks",
     "data/embeddings",
     "data/heatmaps",
     "data/swapped.npy",
@@ -164,8 +164,8 @@ def explained(folder: Path) -> Explained:
     return read_explained(
         CaseFiles(
             split=data / "split.csv",
-            images=data / "images.npy",
-            masks=data / "masks.npy",
+            images=data / "prepared" / "images",
+            masks=data / "prepared" / "masks",
             embeddings=data / "embeddings",
             predictions=reports / "predictions.csv",
             evaluated=reports / "details" / "evaluate.json",

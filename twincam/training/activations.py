@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from twincam.determinism import generator
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches, run_blocks
 from twincam.models.network import Network, device_of
 from twincam.training.augmentations import augment
@@ -21,7 +22,7 @@ Inputs = Callable[[int, np.ndarray], Tensor]
 
 def augmented_inputs(
     network: Network,
-    images: np.ndarray,
+    images: Rows,
     rows: np.ndarray,
     cut: int,
     views: AugmentedViews,
@@ -67,7 +68,7 @@ def augmented_inputs(
 
 
 def augmented(
-    images: np.ndarray,
+    images: Rows,
     rows: np.ndarray,
     augmentations: Sequence[str],
     view: tuple[int, int],

@@ -13,7 +13,8 @@ def run_key(params: Block, inputs: Sequence[Path]) -> str:
     """Return 16 hexadecimal digits: a hash of parameters, torch's version and input files."""
     digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
     for path in inputs:
-        if path.is_file():
-            with path.open("rb") as file:
+        files = [path] if path.is_file() else sorted(path.glob("*"))
+        for one in files:
+            with one.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from twincam.determinism import derived_seed, generator
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 from twincam.models.forward import batches
 from twincam.models.network import Network, device_of, pool
 from twincam.models.weights import not_finite
@@ -31,7 +32,7 @@ class LabelledImages(NamedTuple):
     Images of a group are copies or belong together.
     """
 
-    images: np.ndarray
+    images: Rows
     labels: Tensor
     groups: np.ndarray
 

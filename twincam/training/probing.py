@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 from twincam.training.activations import augmented
@@ -26,7 +27,7 @@ FOLDS = 5
 
 
 def pooled_views(
-    network: Network, images: np.ndarray, rows: np.ndarray, views: AugmentedViews, seed: int
+    network: Network, images: Rows, rows: np.ndarray, views: AugmentedViews, seed: int
 ) -> np.ndarray:
     """Return the pooled features ``[V,N,C]`` (float32) of augmented views of ``images[rows]``.
 

@@ -19,10 +19,10 @@ import torch
 
 from twincam.determinism import derived_seed, make_torch_deterministic
 from twincam.engine.mapping import map_in_order
-from twincam.files.arrays import read_array
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 from twincam.files.messages import warn
+from twincam.files.shards import Rows, read_shards
 from twincam.files.tables import class_names
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
@@ -66,11 +66,11 @@ Results = Mapping[str, np.ndarray]
 Evaluate = Callable[[Network, Refit], Results]
 """Computes results with a refit's network, in evaluation mode."""
 
-Evaluation = Callable[[np.ndarray], Evaluate]
+Evaluation = Callable[[Rows], Evaluate]
 """Gives what to compute from all images, bytes ``[N,H,W,3]``."""
 
 
-def held_out_logits(images: np.ndarray) -> Evaluate:
+def held_out_logits(images: Rows) -> Evaluate:
     """Return the evaluation that keeps ``logits`` ``[S,K]`` of the held-out ``images``."""
     return lambda network, part: {"logits": logits_of(network, images[part.held_out])}
 
@@ -134,7 +134,7 @@ def _prepared(job: _Job) -> Callable[[int], Results]:
     if params.train.method == "linear_probe":
         network = compiled(network, params.run)
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    data = LabelledImages(read_array(job.files.images), labels, split["group"].to_numpy())
+    data = LabelledImages(read_shards(job.files.images), labels, split["group"].to_numpy())
     evaluate, recipe = job.evaluation(data.images), Recipe(params.train, params.seed)
     return refitting(network, data, job.plan, evaluate, recipe, job.folder)
 

@@ -9,6 +9,7 @@ from PIL import Image
 from twincam.corruptions import blur
 from twincam.explanations.prototypes.matches import best_similarities
 from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches
 
 SQUARE = 48 / 224
@@ -38,7 +39,7 @@ def blur_squares(images: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def similarities_without(
-    net: PrototypeNet, images: np.ndarray, rows: np.ndarray, centres: np.ndarray
+    net: PrototypeNet, images: Rows, rows: np.ndarray, centres: np.ndarray
 ) -> np.ndarray:
     """Return the best similarities ``[N,P]`` of ``images[rows]`` with one square each blurred.
 

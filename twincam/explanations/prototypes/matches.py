@@ -9,6 +9,7 @@ from torch import Tensor
 
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.files.errors import UserError
+from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches
 
 
@@ -40,22 +41,20 @@ def features_of(net: PrototypeNet, images: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def similarity_maps(
-    net: PrototypeNet, images: np.ndarray, rows: np.ndarray
-) -> Iterator[np.ndarray]:
+def similarity_maps(net: PrototypeNet, images: Rows, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the cosines ``[B,P,h,w]`` of ``images[rows]``, a batch at a time."""
     for part in batches(len(rows), BATCH):
         yield net.similarities(features_of(net, images[rows[part]])).cpu().numpy()
 
 
-def best_similarities(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def best_similarities(net: PrototypeNet, images: Rows, rows: np.ndarray) -> np.ndarray:
     """Return the best cosines ``[N,P]`` anywhere in ``images[rows]``."""
     empty = np.zeros((0, len(net.owner)), np.float32)
     maps = similarity_maps(net, images, rows)
     return np.concatenate([empty, *(chunk.max(axis=(2, 3)) for chunk in maps)])
 
 
-def best_matches(net: PrototypeNet, images: np.ndarray, rows: np.ndarray) -> Matches:
+def best_matches(net: PrototypeNet, images: Rows, rows: np.ndarray) -> Matches:
     """Return the best cosines in ``images[rows]`` and their cells; of equals the first."""
     found = [strongest_cells(chunk) for chunk in similarity_maps(net, images, rows)]
     return Matches(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
