@@ -9,7 +9,7 @@ import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu6
+from torch.nn.functional import pad
 
 STEM, FIRST, LAST, CLASSES = 32, 16, 1280, 1000
 """Channels after the stem, the first block and the last convolution; ImageNet's classes."""
@@ -50,11 +50,16 @@ class StridedConv2d(nn.Conv2d):
 
 
 class ClippedNorm(nn.BatchNorm2d):
-    """Batch normalisation whose outputs are clipped to 0 to 6."""
+    """Batch normalisation whose outputs are clipped to 0 to 6, by a layer of their own."""
+
+    def __init__(self, channels: int) -> None:
+        """Take ``channels`` C."""
+        super().__init__(channels, EPSILON)
+        self.clip = nn.ReLU6(inplace=True)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return ``[N,C,H,W]`` of ``[N,C,H,W]``."""
-        return relu6(super().forward(inputs), inplace=True)
+        return self.clip(super().forward(inputs))
 
 
 class Residual(nn.Sequential):
@@ -73,10 +78,10 @@ def lite0() -> nn.Sequential:
     module = _named(
         nn.Sequential(),
         conv_stem=stem,
-        bn1=ClippedNorm(STEM, EPSILON),
+        bn1=ClippedNorm(STEM),
         blocks=nn.Sequential(nn.Sequential(_first_block()), *map(_stage, channels, STAGES)),
         conv_head=nn.Conv2d(channels[-1], LAST, 1, bias=False),
-        bn2=ClippedNorm(LAST, EPSILON),
+        bn2=ClippedNorm(LAST),
         pool=nn.AdaptiveAvgPool2d(1),
         flatten=nn.Flatten(),
         classifier=nn.Linear(LAST, CLASSES),
@@ -96,7 +101,7 @@ def _first_block() -> nn.Sequential:
     return _named(
         nn.Sequential(),
         conv_dw=_depthwise(STEM, 3, stride=1),
-        bn1=ClippedNorm(STEM, EPSILON),
+        bn1=ClippedNorm(STEM),
         conv_pw=nn.Conv2d(STEM, FIRST, 1, bias=False),
         bn2=nn.BatchNorm2d(FIRST, EPSILON),
     )
@@ -115,9 +120,9 @@ def _block(empty: nn.Sequential, inputs: int, stage: Stage, stride: int) -> nn.S
     return _named(
         empty,
         conv_pw=nn.Conv2d(inputs, wide, 1, bias=False),
-        bn1=ClippedNorm(wide, EPSILON),
+        bn1=ClippedNorm(wide),
         conv_dw=_depthwise(wide, stage.kernel, stride),
-        bn2=ClippedNorm(wide, EPSILON),
+        bn2=ClippedNorm(wide),
         conv_pwl=nn.Conv2d(wide, stage.channels, 1, bias=False),
         bn3=nn.BatchNorm2d(stage.channels, EPSILON),
     )
