@@ -1,20 +1,22 @@
 """Which images are excluded from training together, and which remain."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from stages.leave_one_source_out.params import LeaveOneSourceOut
 from twincam.files.tables import EVALUATED_SPLITS
-from twincam.training.refits import Refit
+
+if TYPE_CHECKING:
+    from twincam.training.refits import Refit
 
 
 class LeftOut(NamedTuple):
     """One source: what to train on, what to score, and which scored images are the source's."""
 
     name: str
-    refit: Refit
+    refit: "Refit"
     own: np.ndarray
 
 
@@ -33,6 +35,8 @@ def leave_out(split: pd.DataFrame, by: str, name: str) -> LeftOut | None:
     Its images and all images in their groups (copies, partners) are excluded. All its images are
     scored, whatever their split, and also the evaluated images of the other sources.
     """
+    from twincam.training.refits import Refit
+
     own = (split[by] == name).to_numpy()
     touched = split["group"].isin(split.loc[own, "group"]).to_numpy()
     train = (split["split"] == "train").to_numpy() & ~touched
