@@ -35,13 +35,13 @@ def leave_out(split: pd.DataFrame, by: str, name: str) -> LeftOut | None:
     Its images and all images in their groups (copies, partners) are excluded. All its images are
     scored, whatever their split, and also the evaluated images of the other sources.
     """
-    from twincam.training.refits import Refit
-
     own = (split[by] == name).to_numpy()
     touched = split["group"].isin(split.loc[own, "group"]).to_numpy()
     train = (split["split"] == "train").to_numpy() & ~touched
     if split.loc[train, "label"].nunique() < split["label"].nunique():
         return None
+    from twincam.training.refits import Refit
+
     score = own | split["split"].isin(EVALUATED_SPLITS).to_numpy()
     rows = np.flatnonzero(score)
     return LeftOut(name, Refit(np.flatnonzero(train), rows), own[rows])
