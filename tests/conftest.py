@@ -79,6 +79,11 @@ def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.Comple
     return done
 
 
+def ran(output: str) -> list[str]:
+    """Return the stages that DVC, which printed ``output``, has run."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
 def change_params(folder: Path, changes: dict[str, dict[str, object]]) -> None:
     """Set values in ``params.yaml`` of ``folder``."""
     yaml = YAML()
