@@ -2,7 +2,7 @@
 
 from stages.report.answers import questions
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
-from stages.report.records import choice_sentence, choose_shown, pictures_of, read_run, records_of
+from stages.report.records import choice_sentence, pictures_of, read_run, records_of
 from twincam.figures.drawing import save_figure
 from twincam.figures.explanation import gallery_json
 from twincam.figures.pages import render
@@ -58,9 +58,8 @@ def main(argv: list[str]) -> None:
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     found = details["evaluate"]
     run = read_run(args, details)
-    shown = choose_shown(run.predictions)
-    records = records_of(run, shown)
-    choice = choice_sentence(run.predictions, shown)
+    records = records_of(run)
+    choice = choice_sentence(run.predictions, run.shown)
     headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:

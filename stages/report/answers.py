@@ -102,7 +102,8 @@ def certainty(found: Figures) -> str:
 
 def shortcuts(audit: Figures) -> str:
     """Return what models found that do not see the content of the images."""
-    return _skipped(audit) or " ".join(audit["sentences"])
+    tried = "Simple models that do not see the content of the images were tried."
+    return _skipped(audit) or " ".join([tried, *audit["sentences"]])
 
 
 def weakest_source(predictions: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """The gallery's records: what the pipeline found about each evaluated image, and the pictures."""
 
 import argparse
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,8 +52,9 @@ class PrototypeMatches(NamedTuple):
 class Run(NamedTuple):
     """M images, of which Q are evaluated; everything the gallery shows of these.
 
-    ``predictions`` has Q rows in the order of all arrays; ``rows`` ``[Q]`` are theirs in ``split``
-    and in ``images`` ``[M,S,S,3]``; ``near`` the rows of ``reports/twins.csv`` by id and kind;
+    ``predictions`` has Q rows in the order of all arrays, of which the gallery has those at
+    ``shown``; ``images`` are ``[M,S,S,3]``, in the order of ``split``; ``near`` has the rows of
+    ``reports/twins.csv`` of the images shown, by id and kind;
     ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's map adds up to; ``shared``
     ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``, whether the cells change the
     prediction in the image, too (1 or 0; -1: no counterfactual).
@@ -61,8 +62,8 @@ class Run(NamedTuple):
 
     split: pd.DataFrame
     images: Shards
-    rows: np.ndarray
     predictions: pd.DataFrame
+    shown: np.ndarray
     margins: np.ndarray
     near: Mapping[tuple[str, str], Rows]
     heat: Mapping[str, np.ndarray]
@@ -82,15 +83,18 @@ def read_run(args: argparse.Namespace, details: Mapping[str, Any]) -> Run:
     split = read_split(args.split)
     rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     predictions = read_table(args.predictions).set_index("id", drop=False)
+    predictions = predictions.loc[split["id"].iloc[rows]].reset_index(drop=True)
+    shown = choose_shown(predictions)
     near = read_table(args.twins)
+    near = near[near["id"].isin(predictions["id"].iloc[shown])]
     methods = details["explain"]["heatmaps"]
     heat = {name: read_array(args.heatmaps / f"{name}.npy") for name in methods}
     closed_form = read_array(args.embeddings / "cams.npy")
     return Run(
         split=split,
         images=read_shards(args.images),
-        rows=rows,
-        predictions=predictions.loc[split["id"].iloc[rows]].reset_index(drop=True),
+        predictions=predictions,
+        shown=shown,
         margins=margins(read_finite(args.embeddings / "logits.npy")[rows]),
         near={
             (str(name), str(kind)): found.to_dict("records")
@@ -144,11 +148,11 @@ def choice_sentence(predictions: pd.DataFrame, shown: np.ndarray) -> str:
     return f"{len(shown)} of {len(predictions)} evaluated images: {which}."
 
 
-def records_of(run: Run, shown: Iterable[int]) -> list[Explanation]:
-    """Return the records of the evaluated images at the positions ``shown``."""
+def records_of(run: Run) -> list[Explanation]:
+    """Return the records of the images shown."""
     classes = class_names(run.split)
     scales = {name: _scale(maps) for name, maps in run.heat.items()}
-    return [_record(run, n, classes, scales) for n in shown]
+    return [_record(run, n, classes, scales) for n in run.shown]
 
 
 def _scale(maps: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.records import CLASS
+from tests.browser.records import CLASS, NAMES
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_a_part_that_a_record_lacks_is_left_out(page: Page) -> None:
 
 
 def test_names_are_text(page: Page) -> None:
+    assert page.locator("h2").all_text_contents() == NAMES[:2]
     label = page.locator(".facts li").first
     expect(label).to_have_text(f"Labelled {CLASS}: the prediction is wrong")
     assert page.locator("main b").count() == 0
@@ -37,7 +38,7 @@ def test_heat_has_a_strength_a_method_and_a_range(page: Page) -> None:
     page.get_by_label("Strength of the heat map").fill("20")
     assert page.locator("canvas.heat").first.evaluate(opacity) == "0.2"
     seen = {pixels(page)}
-    page.get_by_label("Full colour for this image's own maximum").check()
+    page.get_by_label("Stretch the colours to this image").check()
     seen.add(pixels(page))
     page.get_by_label("Method of the heat map").select_option("layercam")
     seen.add(pixels(page))
@@ -47,7 +48,7 @@ def test_heat_has_a_strength_a_method_and_a_range(page: Page) -> None:
 def test_heat_is_orange_for_and_blue_against(page: Page) -> None:
     at = """(canvas, place) =>
       [...canvas.getContext("2d").getImageData(place, place, 1, 1).data.slice(0, 3)]"""
-    page.get_by_label("Full colour for this image's own maximum").check()
+    page.get_by_label("Stretch the colours to this image").check()
     canvas = page.locator("canvas.heat").first
     assert canvas.evaluate(at, 0) == pytest.approx([60, 76, 170], abs=2)
     assert canvas.evaluate(at, 111) == pytest.approx([230, 97, 1], abs=2)

@@ -25,8 +25,8 @@ def run(tmp_path: Path) -> CaseFiles:
         {"id": ids, "path": ids, "label": list("abab"), "split": ["train"] * 2 + ["val"] * 2}
     )
     write_table(files.split, split)
-    write_array(files.images, IMAGES)
-    write_array(files.masks, np.zeros((0, 32, 32), np.uint8))
+    write_array(files.images / "00000.npy", IMAGES)
+    write_array(files.masks / "00000.npy", np.zeros((0, 32, 32), np.uint8))
     write_array(files.embeddings / "logits.npy", np.array([[1, 0], [0, 1], [2, 0], [0, 0.5]], "f4"))
     said = pd.DataFrame({"id": ["v1", "v0"], "predicted": ["b", "a"], "confidence": [0.6, 0.9]})
     write_table(files.predictions, said.assign(statement=["it is b", "it is a"]))

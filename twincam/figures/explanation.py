@@ -1,6 +1,6 @@
 """One explanation as a record, and pages that show records: gallery, `twincam explain`, the app.
 
-A record is plain JSON (`Explanation`, documented in docs/explanations.md). It names images by key;
+A record is plain JSON (`Explanation`, documented in docs/record.md). It names images by key;
 their pictures are given beside the records, so that each is stored once. The page's script,
 ``web/explanation.js``, shows a record; what a run does not have is None or empty and left out.
 """
@@ -23,6 +23,9 @@ GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
 
 Row = Mapping[Any, Any]
 """Of a table, by column."""
+
+QUALITY = 75
+"""Of the pictures as WebP: a page holds thousands."""
 
 DECIMALS = 4
 """Of numbers in a record; numbers far below 1 keep as many digits."""
@@ -331,7 +334,7 @@ def picture_of(image: np.ndarray | Image.Image, side: int) -> str:
 
     shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return picture_uri(shown)
+    return picture_uri(shown, QUALITY)
 
 
 def pictures_named(records: Iterable[Explanation]) -> set[str]:

@@ -97,7 +97,7 @@ function readingView(record, heat) {
     make("h3", {}, "What the model says"),
     make("table", { className: "plain" },
       make("caption", {}, "Shares as the model gives them, before calibration"), make("tbody", {}, rows)),
-    make("p", {}, "Lead of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} (in logits)`),
+    make("p", {}, "Lead of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits; 0 would be a tie`),
     notes.map((note) => make("p", { className: "why" }, ...note)));
 }
 
@@ -179,7 +179,7 @@ function heatView(record, images) {
   const controls = make("div", { className: "controls" },
     make("label", {}, "Heat ", strength),
     record.heat.length > 1 ? make("label", {}, "Method ", choice) : null,
-    chosen.scale ? make("label", {}, stretched, "Full colour for this image's own maximum") : null);
+    chosen.scale ? make("label", {}, stretched, "Stretch the colours to this image") : null);
   return { element, controls, share };
 }
 

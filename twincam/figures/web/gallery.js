@@ -173,7 +173,7 @@ function showGallery(element, data, images) {
   const more = make("button", { type: "button", onclick: () => { many += AT_ONCE; drawList(); } });
   const reviews = make("button", { type: "button", onclick: () => download("reviews.csv", reviewsCsv(marks)) });
   const reviewed = make("p", { className: "reviews" }, reviews,
-    " Put the file into the folder data.info and run dvc repro: the split then leaves these images out or notes them.");
+    " Put the file into the folder that data.info names and run dvc repro: the split then leaves these images out, and says so in split.json.");
   const change = ({ target }) => act({ [target.dataset.filter]: target.value });
   const controls = controlsOf(records, change, act);
   const title = make("h2", { id: "detail-title", tabIndex: -1 });
@@ -286,7 +286,7 @@ function showGallery(element, data, images) {
     [...list.querySelectorAll(".thumb")].find((thumb) => thumb.dataset.key === key)?.focus();
   });
   addEventListener("popstate", () => { state = readState(); draw(); });
-  addEventListener("click", ({ target }) => { if (target.closest('a[href^="#"][href*="="]')) controls.scrollIntoView(); });
+  addEventListener("click", ({ target }) => { if (target.closest('a[href^="#"][href*="="]')) element.scrollIntoView(); });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, select, textarea");
     if (event.ctrlKey || event.altKey || event.metaKey) return;
@@ -301,9 +301,9 @@ function showGallery(element, data, images) {
 
   element.replaceChildren(
     make("p", {}, data.choice, " Open one to see why it was classified that way. Keys: / searches, arrows move, Enter opens, Escape closes."),
-    controls, make("p", { className: "status" }, status, clear), list, more, reviewed, dialog);
+    controls, make("p", { className: "status" }, status, clear), reviewed, list, more, dialog);
   draw();
-  if (!clear.hidden) controls.scrollIntoView();
+  if (!clear.hidden) element.scrollIntoView();
 }
 
 /** Move the focus among the thumbnails with the arrow keys. */
