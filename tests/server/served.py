@@ -10,7 +10,7 @@ from twincam.server.app import create_app
 from twincam.server.project import Project
 from twincam.server.serving import Address, listen, server_of, url_of
 
-LIMITS = Limits(bytes=2_000_000, pixels=1_000_000, waiting=20, read=4, seconds=5)
+LIMITS = Limits(bytes=2_000_000, pixels=1_000_000, waiting=20, read=4, seconds=30)
 
 
 @contextmanager

@@ -124,6 +124,17 @@ def test_a_table_that_cannot_be_read_is_named_and_kept(client: TestClient, root:
     assert answer.status_code == 409
     assert answer.json()["error"].startswith("reviews.csv: expected a column 'path'")
     assert read_lines(root) == ["name,mark", "x,unfit"]
+    content = (root.parent / "images/real/1.png").read_bytes()
+    answer = client.post("/explain", content=content)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("reviews.csv: expected a column 'path'")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(client: TestClient, root: Path) -> None:
+    (root / "info").write_text("a file")
+    answer = client.post("/reviews", json=review("real/1.png", "unfit"))
+    assert answer.status_code == 500
+    assert answer.json()["error"].startswith("reviews.csv cannot be written (")
 
 
 def read_lines(root: Path) -> list[str]:

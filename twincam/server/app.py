@@ -50,19 +50,22 @@ def create_app(
     reading, keeping = asyncio.Semaphore(limits.read), asyncio.Lock()
     waiting = 0
 
+    def line_of(error: UserError) -> str:
+        """Return the error without the place of the project on this machine."""
+        return str(error).removeprefix(f"{project.info}/")
+
     def answer(content: bytes) -> Response:
         try:
             require_picture(content, limits.pixels)
-            explained = model.explain(content)
+            found: dict[str, Any] = model.explain(content)._asdict()
+            if known := project.images.get(hashlib.sha256(content).hexdigest()):
+                found["project"] = {**known._asdict(), "review": review_of(project, known.path)}
         except RefusedError as refused:
             return _refusal(refused.status, refused.reason)
         except UserError as error:
-            return _refusal(400, str(error))
+            return _refusal(400, line_of(error))
         except MemoryError:
             return _refusal(413, "too large for the memory; scale the picture down")
-        found: dict[str, Any] = explained._asdict()
-        if known := project.images.get(hashlib.sha256(content).hexdigest()):
-            found["project"] = {**known._asdict(), "review": review_of(project, known.path)}
         text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return Response(text, media_type="application/json")
 
@@ -93,7 +96,9 @@ def create_app(
         except (ValueError, RecursionError):
             return _refusal(400, "expected JSON in UTF-8")
         except UserError as error:
-            return _refusal(409, str(error).removeprefix(f"{project.info}/"))
+            return _refusal(409, line_of(error))
+        except OSError as error:
+            return _refusal(500, f"reviews.csv cannot be written ({error.strerror})")
         except RefusedError as refused:
             return _refusal(refused.status, refused.reason)
         return Response(status_code=204)

@@ -26,9 +26,7 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
                 if len(content) > most:
                     raise _too_long(most)
     except TimeoutError:
-        raise RefusedError(
-            408, f"not received within {seconds:.0f} seconds; send it again"
-        ) from None
+        raise RefusedError(408, f"not received within {seconds:g} seconds; try again") from None
     except ClientDisconnect:
         raise RefusedError(400, "the connection was closed before the end; send it again") from None
     return bytes(content)
