@@ -3,13 +3,13 @@ VENV ?= .venv
 PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: repro test check evidence preset pull push diff experiments profile clean
+.PHONY: repro test check evidence preset pull push app diff experiments profile clean
 
 repro: $(VENV)/.run
 	dvc repro
 
 test: $(VENV)/.dev
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	ruff check .
@@ -42,6 +42,10 @@ pull: $(VENV)/.run
 push: $(VENV)/.run
 	twincam push
 
+# A page in the browser that explains pictures; with REVIEWS=1 it writes marks to reviews.csv.
+app: $(VENV)/.app
+	twincam app $(if $(REVIEWS),--reviews)
+
 # What changed since a branch, tag or commit: diff/index.html and diff/diff.md.
 diff: $(VENV)/.run
 	twincam diff $(or $(BASE),main)
@@ -65,7 +69,11 @@ $(VENV)/.run: requirements.txt constraints.txt
 	$(VENV)/bin/pip install --quiet --no-deps --editable .
 	touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements-ray.txt $(VENV)/.run
+$(VENV)/.app: requirements-app.txt $(VENV)/.run
+	$(VENV)/bin/pip install --quiet --requirement requirements-app.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements-app.txt requirements-ray.txt $(VENV)/.run
 	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
 	touch $@
 

@@ -1,4 +1,4 @@
-"""TwinCAM on the command line: explain pictures, export models, share results, compare runs."""
+"""TwinCAM on the command line: explain pictures, serve the app, export, share and compare."""
 
 import argparse
 import os
@@ -33,6 +33,16 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", type=Path, metavar="FILE", help=record)
     table = "write a table of verdicts; - is standard output"
     explain.add_argument("--csv", type=Path, metavar="FILE", help=table)
+
+    app = commands.add_parser("app", help="serve a page that explains pictures in the browser")
+    app.add_argument("--explainer", type=Path, metavar="FOLDER", help=pack)
+    host = "address to listen on (default: 127.0.0.1, this machine only)"
+    app.add_argument("--host", default="127.0.0.1", help=host)
+    app.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
+    name = "a name of this server in addresses, besides localhost"
+    app.add_argument("--name", action="append", default=[], help=name)
+    review = "write marks of the project's images to reviews.csv in the folder data.info"
+    app.add_argument("--reviews", action="store_true", help=review)
 
     preset = commands.add_parser("preset", help="apply a named set of parameters to params.yaml")
     preset.add_argument("name", help="a file in presets/, without .yaml")
@@ -71,6 +81,8 @@ def main(argv: Sequence[str]) -> None:
         export(args.model, args.onnx)
     elif args.command == "explain":
         explain(args)
+    elif args.command == "app":
+        app(args)
     elif args.command == "preset":
         preset(args.name, args.params)
     elif args.command == "profile":
@@ -97,6 +109,22 @@ def explain(args: argparse.Namespace) -> None:
     outputs = Outputs(args.html, args.png, args.json, args.csv)
     if not explain_files(args.pictures, args.explainer or default_folder(), outputs):
         sys.exit(1)
+
+
+def app(args: argparse.Namespace) -> None:
+    """Serve the app until the process is interrupted.
+
+    Raises:
+        UserError: a package is missing, the port is taken, or the explainer does not fit.
+    """
+    try:
+        from twincam.server.serving import Address, run_app
+    except ImportError:
+        raise UserError(
+            "`twincam app` needs starlette and uvicorn, which are not installed; run "
+            "`pip install -r requirements-app.txt` in the project"
+        ) from None
+    run_app(args.explainer, Address(args.host, args.port, args.name), args.reviews)
 
 
 def preset(name: str, params: Path | None) -> None:

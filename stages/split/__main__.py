@@ -18,6 +18,7 @@ from stages.split.manifest import (
 )
 from stages.split.names import lookalikes
 from stages.split.params import Params
+from stages.split.reviews import apply_reviews
 from stages.split.sources import with_sources
 from stages.split.summary import headlines, summarise
 from twincam.files.command_line import parse_flags
@@ -27,6 +28,7 @@ from twincam.files.messages import warn
 from twincam.files.metrics import write_metrics
 from twincam.files.params import holds_settings, require_settings
 from twincam.files.params_file import read_params
+from twincam.files.reviews import read_reviews
 from twincam.files.tables import write_table
 from twincam.near_duplicates.files import near_duplicate_files
 from twincam.near_duplicates.hashes import hash_text
@@ -65,18 +67,22 @@ def main(argv: list[str]) -> None:
     total = len(files) - len(sidecars)
     check_bad(bad, total, params.data.max_bad_fraction)
     check_classes(images, files, sidecars)
-    manifest = with_image_paths(manifest, images["path"])
+    manifest = with_image_paths(manifest, images["path"].tolist(), "manifest.csv")
     if unmatched := count_unmatched(manifest, images):
         log(f"rows of manifest.csv that name no usable image: {unmatched} of {len(manifest)}")
 
     images = with_sources(with_metadata(images, manifest), params.data.source_pattern)
-    conflicts = label_conflicts(images)
+    classes = {file.path: file.label for file in files}
+    images, reviewed = apply_reviews(images, read_reviews(flags.info), classes)
+    log(*(f"{review['mark']} {review['path']}: {review['done']}" for review in reviewed))
+    conflicts = label_conflicts(images[~images["left_out"]])
     log(*(f"same content, different labels: {', '.join(c['paths'])}" for c in conflicts))
     near = near_duplicate_files(
         [flags.root / path for path in images["path"]],
         images["phash"].to_numpy(np.uint64),
         params.split.near_duplicate_distance,
     )
+    left_out = int(images["left_out"].sum())
     images, leaks = divide(images, given, params.split, near)
     log(*(f"dropped {leak['path']}, {leak['kind']} leak of {leak['copy_of']}" for leak in leaks))
     wanted = ["train", "val"] + ["test"] * (not given and params.split.test_fraction > 0)
@@ -84,12 +90,18 @@ def main(argv: list[str]) -> None:
     log(*missing_from_test(images, labels, splits))
     log(*dominant_groups(images, near))
 
-    counts = {"total": total, "used": len(images), "bad": len(bad), "dropped": len(leaks)}
     details = {
-        "images": counts,
+        "images": {
+            "total": total,
+            "used": len(images),
+            "bad": len(bad),
+            "dropped": len(leaks),
+            "left_out": left_out,
+        },
         "bad": bad,
         "dropped": leaks,
         "label_conflicts": conflicts,
+        "reviewed": reviewed,
         "predefined_split": given,
         **summarise(images, near),
     }

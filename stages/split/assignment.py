@@ -16,8 +16,9 @@ def divide(
     """Group the images and assign each a split.
 
     Args:
-        images: columns id, path, label, split, sha256 and group ("" or the manifest's), indexed
-            from 0.
+        images: columns id, path, label, split, sha256, group ("" or the manifest's) and left_out
+            (bool), indexed from 0. Those left out still link others and name their group, so
+            leaving one out moves no other.
         given: keep the split that the images have and drop its leaks, instead of assigning one.
         settings: seed and fractions.
         near: int [M, 2], the pairs of near duplicates.
@@ -26,13 +27,13 @@ def divide(
         The images that are kept, with split and group; and the leaks, as `find_leaks` returns them.
     """
     component = components(images, near)
-    if not given:
-        images = images.assign(split=assign(images, component, settings))
-        return images.assign(group=group_names(images, component)), []
-    leaks = find_leaks(images, component, near)
+    leaks = find_leaks(images, component, near) if given else []
     kept = ~images["path"].isin([leak["path"] for leak in leaks]).to_numpy()
     images, component = images[kept], component[kept]
-    return images.assign(group=group_names(images, component)), leaks
+    if not given:
+        images = images.assign(split=assign(images, component, settings))
+    images = images.assign(group=group_names(images, component))
+    return images[~images["left_out"]], leaks
 
 
 def assign(images: pd.DataFrame, component: np.ndarray, settings: Split) -> pd.Series:
@@ -45,12 +46,14 @@ def assign(images: pd.DataFrame, component: np.ndarray, settings: Split) -> pd.S
     1 / (n + 1). The hash is uniform whatever the component's size, so the fractions hold in
     expectation for every label. Adding a test set takes images from train only.
 
+    Images that are left out count in the key, but not among the labels of a split.
+
     If a class would be missing from a split, the component whose hash is nearest to that split's
     range moves there, see `_with_every_label`. Only then can a new image move one that it does not
     resemble: the moved component may return.
 
     Args:
-        images: columns label, sha256 and group ("" for none).
+        images: columns label, sha256, group ("" for none) and left_out.
         component: int [N], from `components`.
         settings: seed and fractions.
 
@@ -61,8 +64,9 @@ def assign(images: pd.DataFrame, component: np.ndarray, settings: Split) -> pd.S
     content = images["sha256"].groupby(component).transform("min")
     keys = manifest.fillna(content).groupby(component).first()
     hashed = keys.map(lambda key: derived_seed(settings.seed, "split", key) / 2.0**63)
-    labels = images["label"].groupby(component).agg(frozenset)
-    split = _with_every_label(hashed.to_numpy(float), labels.tolist(), _ranges(settings))
+    used = images["label"].mask(images["left_out"], "").groupby(component).agg(frozenset)
+    labels = [own - {""} for own in used]
+    split = _with_every_label(hashed.to_numpy(float), labels, _ranges(settings))
     return pd.Series(split[np.searchsorted(keys.index, component)], index=images.index)
 
 
@@ -115,7 +119,7 @@ def find_leaks(
     """Find the images of a given split whose component also has members in an earlier split.
 
     Args:
-        images: columns path, split, sha256 and group, sorted by path.
+        images: columns path, split, sha256, group and left_out, sorted by path.
         component: int [N], from `components`.
         near: int [M, 2], the pairs of near duplicates behind the components.
 
@@ -124,12 +128,13 @@ def find_leaks(
         in the earliest split that is linked to it most directly, the first of several) and kind:
         exact, near, manifest, or chain if the two are linked only through other images.
     """
-    order = images["split"].map(SPLITS.index)
-    leaking = (order > order.groupby(component).transform("min")).to_numpy()
+    order = images["split"].map(SPLITS.index).mask(images["left_out"])
+    first = order.groupby(component).transform("min")
+    leaking, earliest = (order > first).to_numpy(), (order == first).to_numpy()
     linked = {frozenset(pair) for pair in near.tolist()}
     leaks = []
     for at in np.flatnonzero(leaking):
-        kept = np.flatnonzero(~leaking & (component == component[at]))
+        kept = np.flatnonzero(earliest & (component == component[at]))
         is_near = np.array([frozenset((int(at), int(other))) in linked for other in kept])
         leak = {"path": images["path"].iloc[at], "split": images["split"].iloc[at]}
         leaks.append({**leak, **_cause(images.iloc[at], images.iloc[kept], is_near)})
@@ -154,9 +159,10 @@ def check_covered(images: pd.DataFrame, labels: list[str], splits: list[str], gi
                 continue
             if given:
                 raise UserError(
-                    f"class {label!r} has no usable image in {split}/ after skipping bad files and "
-                    "dropping leaks; add others there, or lower split.near_duplicate_distance (-1 "
-                    "compares content only) if the leaks are different pictures"
+                    f"class {label!r} has no usable image in {split}/ after skipping bad files, "
+                    "leaving out reviewed ones and dropping leaks; add others there, or lower "
+                    "split.near_duplicate_distance (-1 compares content only) if the leaks are "
+                    "different pictures"
                 )
             groups = mine["group"].nunique()
             advice = "add images"

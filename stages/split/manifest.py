@@ -1,15 +1,14 @@
 """The optional ``manifest.csv``: group, source, family and other attributes of the images."""
 
-import csv
-import re
 import unicodedata
-from itertools import dropwhile
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from twincam.files.errors import UserError
 from twincam.files.folders import listed, visible
+from twincam.files.handwritten import read_handwritten
 
 METADATA = ("group", "source", "family")
 RESERVED = ("path", *METADATA, "partner", "id")
@@ -30,62 +29,26 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     file = folder / "manifest.csv"
     if not file.exists():
         return pd.DataFrame(columns=["path", *METADATA], dtype=str)
-    try:
-        table = _read(file)
-    except (csv.Error, UnicodeError) as error:
-        raise UserError(f"{file}: not a CSV in UTF-8 ({error}); correct it") from None
-    if "path" not in table:
-        raise UserError(
-            f"{file}: expected a column 'path' and any of {', '.join(METADATA)}, separated by "
-            f"commas, but found {', '.join(map(repr, table.columns)) or 'nothing'}; correct its "
-            "header"
-        )
+    plain = (*RESERVED, *SET_BY_FOLDERS)
+    table = read_handwritten(file, plain, f"any of {', '.join(METADATA)}")
     missing = [name for name in METADATA if name not in table]
     return table.assign(**dict.fromkeys(missing, ""))
 
 
-def _read(file: Path) -> pd.DataFrame:
-    """Read a CSV of text; strip white space around cells and empty cells at the end of lines.
-
-    Lines that begin with "#" above the header, and with "# " below it, are comments. Case does not
-    matter in the names of `RESERVED` and `SET_BY_FOLDERS`.
-
-    Raises:
-        csv.Error: an unclosed quote, a repeated column, or a cell without a column.
-    """
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines, strict=True, skipinitialspace=True)
-        rows = [[cell.strip() for cell in row] for row in reader]
-    rows = [row for row in rows if any(row) and not re.match(r"#(\s|#|$)", row[0])]
-    names, *rows = list(dropwhile(lambda row: row[0].startswith("#"), rows)) or [[]]
-    plain = (*RESERVED, *SET_BY_FOLDERS)
-    names = [name.lower() if name.lower() in plain else name for name in names]
-    while names and not names[-1]:
-        names.pop()
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise csv.Error(f"its header names {twice[0]!r} twice")
-    for row in rows:
-        if any(row[len(names) :]):
-            raise csv.Error(f"a line has more cells than the header: {','.join(row)}")
-    blank = [""] * len(names)
-    return pd.DataFrame([(row + blank)[: len(names)] for row in rows], columns=names, dtype=str)
-
-
 def ignored_parts(manifest: pd.DataFrame, info: Path, root: Path) -> list[str]:
-    """Return warnings about files that look like a manifest but are not read, and about columns.
+    """Return warnings about tables that look like those of `info` but are not read, and columns.
 
     The columns are those whose values come from the folders, not from the manifest.
     """
-    read = info / "manifest.csv"
-    files = [
-        path.as_posix()
+    lines = [
+        f"{path.as_posix()} is not read; the {name} is {read}, a CSV in UTF-8"
+        for name, read in (("manifest", info / "manifest.csv"), ("review", info / "reviews.csv"))
         for folder in (info, root)
         if folder.is_dir()
         for path in visible(folder)
-        if path.stem.casefold() == "manifest" and path.suffix != ".dvc" and path.is_file()
+        if path.stem.casefold() == read.stem and path.suffix != ".dvc" and path.is_file()
         if not (read.exists() and path.samefile(read))
     ]
-    lines = [f"{file} is not read; the manifest is {read}, a CSV in UTF-8" for file in files]
     columns = [name for name in SET_BY_FOLDERS if name in manifest]
     if columns:
         lines.append(
@@ -95,8 +58,8 @@ def ignored_parts(manifest: pd.DataFrame, info: Path, root: Path) -> list[str]:
     return lines
 
 
-def with_image_paths(manifest: pd.DataFrame, paths: pd.Series) -> pd.DataFrame:
-    """Return ``manifest`` with its paths spelled as in ``paths``.
+def with_image_paths(table: pd.DataFrame, paths: Collection[str], name: str) -> pd.DataFrame:
+    """Return ``table``, read from a file called ``name``, with its paths spelled as in ``paths``.
 
     Backslashes, a leading "./" and another Unicode form ("é" as one character or as two) still
     match.
@@ -107,14 +70,13 @@ def with_image_paths(manifest: pd.DataFrame, paths: pd.Series) -> pd.DataFrame:
     spellings = {_normalised(path): path for path in paths}
     exact = set(paths)
     found = [
-        path if path in exact else spellings.get(_normalised(path), path)
-        for path in manifest["path"]
+        path if path in exact else spellings.get(_normalised(path), path) for path in table["path"]
     ]
-    table = manifest.assign(path=found)
+    table = table.assign(path=found)
     repeated = table.loc[table["path"].duplicated(), "path"]
     if len(repeated):
         raise UserError(
-            f"manifest.csv: expected one row per path, but several name "
+            f"{name}: expected one row per path, but several name "
             f"{listed(list(repeated), 1)}; keep one of them"
         )
     return table

@@ -31,6 +31,7 @@ ROOMS = (
     "figures",
     "explainer",
     "app",
+    "server",
     "sharing",
     "cli",
 )

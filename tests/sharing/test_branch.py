@@ -1,5 +1,6 @@
 """A branch is shown beside its base: settings, figures, plots, images; offline and as Markdown."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -63,17 +64,38 @@ def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, fini
     assert metrics.count("\n| ") <= 41
 
 
-def test_page_holds_both_panels_of_every_image_and_asks_for_nothing(
+def test_page_holds_both_explanations_of_every_image_and_asks_for_nothing(
     branch: Path, finished: Path
 ) -> None:
     page = (branch / "diff" / "index.html").read_text()
     shown = max(4, len(changed_images(branch, finished)))
-    assert page.count("Explanation before") == page.count("Explanation now") == shown
-    markup = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-    sources = re.findall(r"""<(?:img|script|link)[^>]*(?:src|href)=["']([^"']*)["']""", markup)
-    assert len(sources) == 2 * shown
-    assert all(source.startswith("data:image/") for source in sources)
+    assert page.count('<div class="comparison">') == shown
+    found = re.search(r'<script type="application/json" id="records">(.*?)</script>', page)
+    assert found
+    records = json.loads(found[1])
+    assert len(records) == shown
+    pictures = set(re.findall(r'class="picture" data-key="([^"]*)"', page))
+    for before, after in records:
+        assert before["name"] == after["name"]
+        assert {f"before {before['image']}", f"after {after['image']}"} <= pictures
+        assert before["verdict"] != after["verdict"]
+        assert before["heat"] and after["heat"]
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r"""<(?:img|script|link)[^>]*(?:src|href)=["']([^"']*)["']""", markup)
     assert run_in(branch, "git", "status", "--short").stdout == ""
+
+
+def test_dvcs_own_diffs_name_what_changed(branch: Path, tmp_path: Path) -> None:
+    metrics = run_in(branch, "dvc", "metrics", "diff", "main").stdout
+    assert "reports/evaluate.json" in metrics
+    assert "reports/details" not in metrics
+    changed = run_in(branch, "git", "diff", "--name-only", "main").stdout.split()
+    assert "reports/details/train.json" in changed
+    run_in(branch, "dvc", "plots", "diff", "main", "--out", str(tmp_path))
+    page = (tmp_path / "index.html").read_text()
+    assert "Loss and accuracy by epoch" in page
+    assert "main" in page
+    assert "workspace" in page
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")

@@ -87,7 +87,7 @@ def test_a_free_split(run: Run) -> None:
     assert first["bytes"] == (run.root / "fake/0.png").stat().st_size
     assert len(set(table["id"])) == 16
     assert set(table["id"].str.len()) == {12}
-    assert metrics["images"] == {"total": 16, "used": 16, "bad": 0, "dropped": 0}
+    assert metrics["images"] == {"total": 16, "used": 16, "bad": 0, "dropped": 0, "left_out": 0}
     assert json.loads(run.metrics.read_text()) == {"images": 16}
     assert metrics["predefined_split"] is False
     assert metrics["groups"] == {"count": 16, "largest": 1}
@@ -166,7 +166,7 @@ def test_bad_files_are_named_and_skipped(run: Run, capsys: pytest.CaptureFixture
     }
     assert set(bad) == set(reasons)
     assert all(reasons[name] in bad[name] for name in bad)
-    assert metrics["images"] == {"total": 25, "used": 17, "bad": 8, "dropped": 0}
+    assert metrics["images"] == {"total": 25, "used": 17, "bad": 8, "dropped": 0, "left_out": 0}
     assert "real/linked.png" in set(table["path"])
     lines = [x for x in capsys.readouterr().err.splitlines() if "different labels" not in x]
     assert len(lines) == 8
@@ -199,7 +199,7 @@ def test_sidecar_files_are_ignored_and_hide_no_damage(
     shutil.copy(run.root / "real/1.png", run.root / "real/an image after all.txt")
     (run.root / "real/damaged.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     table, metrics = run(max_bad_fraction=0.06)
-    assert metrics["images"] == {"total": 18, "used": 17, "bad": 1, "dropped": 0}
+    assert metrics["images"] == {"total": 18, "used": 17, "bad": 1, "dropped": 0, "left_out": 0}
     assert "real/an image after all.txt" in set(table["path"])
     assert "other sidecar files: 'fake/0.JSON' and 15 more" in capsys.readouterr().err
     assert "1 of 18 files" in user_error(run, max_bad_fraction=0.05)
@@ -513,7 +513,7 @@ def test_a_given_split_is_kept_without_leaks(run: Run, capsys: pytest.CaptureFix
     ]
     keys = ("path", "split", "copy_of", "kind")
     assert [tuple(item[key] for key in keys) for item in metrics.get("dropped", [])] == leaks
-    assert metrics["images"] == {"total": 42, "used": 40, "bad": 0, "dropped": 2}
+    assert metrics["images"] == {"total": 42, "used": 40, "bad": 0, "dropped": 2, "left_out": 0}
     assert metrics["predefined_split"] is True
     assert not {"test/real/near.jpg", "val/real/copy.png"} & set(table["path"])
     assert "dropped val/real/copy.png, exact leak of train/real/1.png" in capsys.readouterr().err

@@ -35,6 +35,7 @@ def table(count: int = 0, **columns: list) -> pd.DataFrame:
         "split": [""] * count,
         "sha256": [hashlib.sha256(f"content {name}".encode()).hexdigest() for name in names],
         "group": [""] * count,
+        "left_out": [False] * count,
     }
     return pd.DataFrame({**known, **columns})
 
@@ -120,6 +121,41 @@ def test_another_seed_reassigns_and_a_larger_fraction_keeps() -> None:
     tested = splits_of(images, test_fraction=0.2)
     assert set(tested.values()) == {"train", "val", "test"}
     assert all((tested[path] == "val") == (split == "val") for path, split in before.items())
+
+
+def test_an_image_that_is_left_out_moves_no_other() -> None:
+    images = table(400)
+    near = np.arange(400).reshape(200, 2)
+    before, _ = divide(images, False, settings(), near)
+    out = np.arange(400) % 4 == 1
+    after, _ = divide(images.assign(left_out=out), False, settings(), near)
+    assert after["path"].tolist() == images["path"][~out].tolist()
+    columns = ["path", "split", "group"]
+    assert after[columns].equals(before.loc[~out, columns])
+    absent, _ = divide(images[~out].reset_index(drop=True), False, settings(), NONE)
+    assert dict(zip(absent["path"], absent["split"], strict=True)) != dict(
+        zip(after["path"], after["split"], strict=True)
+    ), "without the images the groups' keys are others"
+
+
+def test_an_image_that_is_left_out_covers_no_class() -> None:
+    for seed in range(20):
+        images = small_classes(seed, 2, 6)
+        images["left_out"] = images.index % 6 < 3
+        kept, _ = divide(images, False, settings(seed=seed), NONE)
+        check_covered(kept, ["00", "01"], ["train", "val"], False)
+
+
+def test_a_copy_of_an_image_that_is_left_out_is_no_leak() -> None:
+    images = table(
+        path=["train/a", "train/b", "val/a", "val/b"],
+        split=["train", "train", "val", "val"],
+        sha256=["A", "B", "A", "B"],
+        left_out=[True, False, False, False],
+    )
+    kept, leaks = divide(images, True, settings(), NONE)
+    assert kept["path"].tolist() == ["train/b", "val/a"]
+    assert [(leak["path"], leak["copy_of"]) for leak in leaks] == [("val/b", "train/b")]
 
 
 def test_leaks_leave_the_later_split_and_name_the_closest() -> None:

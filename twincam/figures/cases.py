@@ -42,7 +42,7 @@ class Explained:
     rows of ``reports/twins.csv``; ``rows`` ``[Q]`` are the queries' in ``images``; ``heat``,
     ``shared`` ``[Q,h,w]``; ``swapped``, bool ``[Q,h,w]``, the cells of the counterfactual;
     ``masks`` ``[Q,S,S]``, zero without ground truth; ``scope`` names what the model was trained
-    on.
+    on; ``method`` the heat maps.
     """
 
     queries: pd.DataFrame
@@ -55,6 +55,7 @@ class Explained:
     swapped: np.ndarray
     masks: np.ndarray
     scope: str
+    method: str
 
     @property
     def heat_scale(self) -> float:
@@ -82,6 +83,7 @@ def read_explained(run: CaseFiles) -> Explained:
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
         scope=read_metrics(run.evaluated)["scope"],
+        method=method,
     )
 
 
@@ -91,14 +93,14 @@ def _of_first_twins(shared: np.ndarray) -> np.ndarray:
 
 
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return the rows of ``split`` with their predicted class, margin and verdict."""
+    """Return the rows of ``split`` with their margin and the columns of the predictions."""
     table = read_table(run.predictions).set_index("id")
     if "statement" not in table:
         raise UserError(
             f"{run.predictions}: expected a column 'statement', found an older version's table; "
             "run `dvc repro evaluate` there"
         )
-    shown = table.loc[split["id"], ["predicted", "confidence", "statement"]].reset_index(drop=True)
+    shown = table.loc[split["id"], [n for n in table if n not in split]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
     return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
 

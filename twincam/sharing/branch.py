@@ -3,17 +3,16 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import vl_convert
-from PIL import Image
 
-from twincam.figures.cases import CaseFiles, Explained, case_of, read_explained
+from twincam.figures.cases import CaseFiles, Explained, read_explained
+from twincam.figures.explanation import Explanation, safe_json
 from twincam.figures.pages import render
-from twincam.figures.panels import draw_panel
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
 from twincam.files.overwriting import resolve_output
@@ -26,6 +25,7 @@ from twincam.sharing.comparison import (
     paired,
     rows_to_show,
 )
+from twincam.sharing.records import pictures_of, record_of
 from twincam.sharing.revision import check_out, commit_of, dvc, revision, stale_stages
 
 NEEDED = (
@@ -45,12 +45,12 @@ SEAL = "<!-- SHA-256 of this page and diff.md: "
 
 
 class Side(NamedTuple):
-    """One image under both models, with its panel of each."""
+    """One image under both models, with its record of each."""
 
     row: Any
     neighbours_in_common: float
-    before: Image.Image
-    after: Image.Image
+    before: Explanation
+    after: Explanation
 
 
 def compare(root: Path, base: str, target: Path) -> str:
@@ -87,12 +87,16 @@ def compare(root: Path, base: str, target: Path) -> str:
             "only_after": len(after) - len(joined),
             "neighbours_in_common": float(common.mean()),
         }
-        sides = list(side_by_side(rows, explained(other), explained(root), common))
+        runs = explained(other), explained(root)
+        sides = list(side_by_side(rows, *runs, common))
+        images = pictures_of_both(sides, *runs)
     page = render(
         TEMPLATES / "branch.html",
         {
             **context,
             "sides": sides,
+            "images": images,
+            "records": safe_json([[side.before, side.after] for side in sides]),
             "plots": plots(root, commit, base),
             "vega": vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # the stub demands a default
         },
@@ -181,13 +185,22 @@ def explained(folder: Path) -> Explained:
 def side_by_side(
     rows: list[Any], before: Explained, after: Explained, common: pd.Series
 ) -> Iterator[Side]:
-    """Yield both runs' panels for each of ``rows``, which have a ``path`` and a ``sha256``."""
+    """Yield both runs' records for each of ``rows``, which have a ``path`` and a ``sha256``."""
     for row in rows:
-        panels = [
-            draw_panel(case_of(run, int((run.queries["path"] == row.path).argmax())))
+        records = [
+            record_of(run, int((run.queries["path"] == row.path).argmax()))
             for run in (before, after)
         ]
-        yield Side(row, common[row.sha256], *panels)
+        yield Side(row, common[row.sha256], *records)
+
+
+def pictures_of_both(sides: Sequence[Side], before: Explained, after: Explained) -> dict[str, str]:
+    """Return the pictures that ``sides`` show, by ``before`` or ``after`` and the id."""
+    shown = {
+        "before": pictures_of(before, [side.before for side in sides]),
+        "after": pictures_of(after, [side.after for side in sides]),
+    }
+    return {f"{run} {key}": uri for run, found in shown.items() for key, uri in found.items()}
 
 
 def plots(root: Path, commit: str, base: str) -> dict[str, Any]:
