@@ -9,7 +9,7 @@ repro: $(VENV)/.run
 	dvc repro
 
 test: $(VENV)/.dev
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	ruff check .

@@ -43,7 +43,7 @@ from twincam.statistics.estimates import difference, mean
 from twincam.statistics.intervals import stratified_resamples
 from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.params import ClassifierParams
-from twincam.training.refits import Evaluate, Refit, Results, refitting
+from twincam.training.refits import Evaluate, Refit, Results, refit_function
 
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted")
@@ -147,7 +147,7 @@ def out_of_fold(
     make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)
     network = initial_network(trained.model, NOWHERE, classes)
     recipe = Recipe(trained.train, seed)
-    results_of = refitting(network, examples, plan, measure, recipe, checkpoints)
+    results_of = refit_function(network, examples, plan, measure, recipe, checkpoints)
     for number, part in enumerate(plan):
         yield part, results_of(number)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,27 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Started in the background a suite inherits an ignored SIGINT: no stage could be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files so that two workers, which take one after another, end together.
+
+    While one makes `finished`, the other has files that do without; the long ones, which use it,
+    come next, and short ones last.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    using = [own for own in files.values() if any(map(uses_finished, own))]
+    others = [own for own in files.values() if own not in using]
+    half = len(others) // 2
+    items[:] = chain(*using[:1], *others[:half], *using[1:], *others[half:])
+
+
+def uses_finished(item: pytest.Item) -> bool:
+    """Return whether a test needs the fixture `finished`, directly or not."""
+    return "finished" in getattr(item, "fixturenames", ())
+
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -55,6 +77,11 @@ def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.Comple
     if check and done.returncode:
         pytest.fail(f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done
+
+
+def ran(output: str) -> list[str]:
+    """Return the stages that DVC, which printed ``output``, has run."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
 def change_params(folder: Path, changes: dict[str, dict[str, object]]) -> None:

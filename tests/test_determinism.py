@@ -23,6 +23,7 @@ def test_torch_and_the_libraries_below_numpy_use_as_many_threads(
     restored: None, threads: int
 ) -> None:
     make_torch_deterministic(0, "test", threads=threads)
+    assert torch.get_deterministic_debug_mode() == 2
     assert torch.get_num_threads() == threads
     assert {library["num_threads"] for library in threadpool_info()} == {threads}
 

@@ -29,6 +29,9 @@ def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
     Torch, BLAS and OpenMP use ``threads`` threads on any machine, since sums round differently when
     divided among another number of threads. Freed memory is also kept for the next batch, and new
     memory is not filled before it is written to, which changes no result.
+
+    `torch.use_deterministic_algorithms` would do the same, but loads torch's compiler, which takes
+    as long as loading torch.
     """
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -39,7 +42,7 @@ def make_torch_deterministic(seed: int, *names: object, threads: int) -> None:
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     torch.manual_seed(derived_seed(seed, *names))
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 

@@ -12,12 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.forensics.describing import Source, described, photographs
 from stages.forensics.figures import scores_figure
-from stages.forensics.model import FOLDS, cross_fit, mean_score
 from stages.forensics.params import Params
-from stages.forensics.remakes import fit_networks
-from stages.forensics.summary import COLUMNS, headlines, summarise, why_skipped
+from stages.forensics.summary import COLUMNS, FOLDS, headlines, summarise, why_skipped
 from stages.forensics.thresholds import conformal, worst_source
 from twincam.determinism import make_torch_deterministic
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
@@ -70,6 +67,10 @@ def fit_and_score(
     table: pd.DataFrame, rate: float, max_pixels: int, seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return ``table`` with ``score`` and ``traced``, and the threshold with its sources."""
+    from stages.forensics.describing import Source, described, photographs
+    from stages.forensics.model import cross_fit, mean_score
+    from stages.forensics.remakes import fit_networks
+
     sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
     trained = (table["split"] == "train").to_numpy()
     count = int(trained.sum())

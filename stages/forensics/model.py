@@ -9,9 +9,10 @@ from sklearn.model_selection import GroupKFold
 
 from stages.forensics.describing import TRAINING_VIEWS
 from stages.forensics.remakes import REMAKES
+from stages.forensics.summary import FOLDS
 from twincam.determinism import derived_seed
 
-FOLDS, PENALTY = 3, 10.0
+PENALTY = 10.0
 
 
 class Discriminant(NamedTuple):

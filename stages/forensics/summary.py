@@ -11,6 +11,9 @@ from twincam.files.metrics import Estimate
 from twincam.files.tables import headline_split
 from twincam.statistics.estimates import share
 
+FOLDS = 3
+"""Models; each scores the photographs that it was not fitted on."""
+
 COLUMNS = ["id", "path", "split", "source", "label", "score", "traced"]
 
 

@@ -20,7 +20,6 @@ from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.predictions import predictions
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.refits import RunFiles, held_out_logits, refitted
 
 
 def main(argv: list[str]) -> None:
@@ -48,6 +47,8 @@ def main(argv: list[str]) -> None:
         },
     }
     if plan:
+        from twincam.training.refits import RunFiles, held_out_logits, refitted
+
         with refitted(
             "leave_one_source_out",
             params,

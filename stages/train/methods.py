@@ -21,6 +21,7 @@ from twincam.training.fitting import (
     divergence_warning,
     fit,
 )
+from twincam.training.params import AugmentedViews, Training
 from twincam.training.probing import fit_probe, pooled_views
 
 Fitted = tuple[list[Epoch], dict[str, Any]]
@@ -42,15 +43,17 @@ def fine_tune(
         checkpoint: training resumes from it.
     """
     select_on_val = bool((split == "test").any())
-    train, val = (np.flatnonzero(split == name) for name in ("train", "val"))
     cut, seed = params.train.unfreeze_from, params.seed
-    plain = params.train.model_copy(update={"views": 1})
-    train_inputs = augmented_inputs(network, data.images, train, cut, params.train, seed)
-    val_inputs = augmented_inputs(network, data.images, val, cut, plain, seed)
+    train, val = (
+        LabelledInputs(
+            augmented_inputs(network, data.images, rows, cut, views, seed), data.labels[rows]
+        )
+        for rows, views in _rows_and_views(split, params.train)
+    )
     history, kept = fit(
         network,
-        LabelledInputs(train_inputs, data.labels[train]),
-        LabelledInputs(val_inputs, data.labels[val]),
+        train,
+        val,
         Recipe(params.train, seed),
         select_on_val=select_on_val,
         checkpoint=checkpoint,
@@ -73,15 +76,25 @@ def probe(network: Network, data: LabelledImages, split: pd.Series, params: Para
     """
     network.module.eval()
     looking = compiled(network, params.run)
-    train, val = (np.flatnonzero(split == name) for name in ("train", "val"))
-    plain = params.train.model_copy(update={"views": 1})
-    features = pooled_views(looking, data.images, train, params.train, params.seed)
-    fit_probe(network, features, data.labels[train].numpy(), data.groups[train])
-    held_out = pooled_views(looking, data.images, val, plain, params.seed)
+    parts = _rows_and_views(split, params.train)
+    features = [
+        pooled_views(looking, data.images, rows, views, params.seed) for rows, views in parts
+    ]
+    train, _ = parts[0]
+    fit_probe(network, features[0], data.labels[train].numpy(), data.groups[train])
     scores: list[float] = []
-    for found, rows in ((features, train), (held_out, val)):
+    for found, (rows, _) in zip(features, parts, strict=True):
         with torch.no_grad():
             logits = network.head(torch.from_numpy(found[0]).to(network.head.weight.device))
         scores += cross_entropy_and_accuracy(logits.cpu(), data.labels[rows])
     epoch = Epoch(1, 0.0, *scores)
     return [epoch], {**vars(epoch), "epoch_chosen_on_val": False}
+
+
+def _rows_and_views(
+    split: pd.Series, training: Training
+) -> list[tuple[np.ndarray, AugmentedViews]]:
+    """Return the rows of training and validation images, the latter with one plain view."""
+    plain = training.model_copy(update={"views": 1})
+    views = {"train": training, "val": plain}
+    return [(np.flatnonzero(split == name), own) for name, own in views.items()]

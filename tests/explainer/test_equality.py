@@ -78,11 +78,15 @@ def test_training_images(answers: Answers, kind: str, name: str) -> None:
         assert [row["label"] for row in found] == expected["label"].tolist()
 
 
-def test_the_heat_twins_share_adds_up_to_their_similarity(answers: Answers) -> None:
-    for twin in (twin for one in answers.explained for twin in one.record["twins"]):
-        if twin["map"] is not None:
-            total = sum(sum(row) for row in twin["map"])
-            np.testing.assert_allclose(total, twin["similarity"], atol=1e-2)
+def test_the_heat_twins_share_is_the_runs_and_adds_up_to_their_similarity(answers: Answers) -> None:
+    shared = np.load(answers.run / "data/shared.npy")
+    for one, maps in zip(answers.explained, shared, strict=True):
+        for twin, expected in zip(one.record["twins"], maps, strict=False):
+            if twin["map"] is not None:
+                np.testing.assert_allclose(twin["map"], expected, atol=CLOSE)
+                total = sum(sum(row) for row in twin["map"])
+                np.testing.assert_allclose(total, twin["similarity"], atol=1e-2)
+    assert any(twin["map"] for one in answers.explained for twin in one.record["twins"])
 
 
 def test_counterfactual(answers: Answers) -> None:

@@ -85,6 +85,19 @@ def test_page_holds_both_explanations_of_every_image_and_asks_for_nothing(
     assert run_in(branch, "git", "status", "--short").stdout == ""
 
 
+def test_dvcs_own_diffs_name_what_changed(branch: Path, tmp_path: Path) -> None:
+    metrics = run_in(branch, "dvc", "metrics", "diff", "main").stdout
+    assert "reports/evaluate.json" in metrics
+    assert "reports/details" not in metrics
+    changed = run_in(branch, "git", "diff", "--name-only", "main").stdout.split()
+    assert "reports/details/train.json" in changed
+    run_in(branch, "dvc", "plots", "diff", "main", "--out", str(tmp_path))
+    page = (tmp_path / "index.html").read_text()
+    assert "Loss and accuracy by epoch" in page
+    assert "main" in page
+    assert "workspace" in page
+
+
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
 def test_plots_are_drawn_without_a_network(branch: Path, tmp_path: Path) -> None:
     flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from tests.conftest import change_params, commit, run_in
+from tests.conftest import change_params, commit, ran, run_in
 from tests.sharing.servers import http_read_only
 from twincam.models.network import create
 
@@ -19,8 +19,7 @@ def own_images(project: Path, folder: str) -> Path:
 
 
 def stages_run(project: Path, *words: str) -> list[str]:
-    said = run_in(project, "dvc", "repro", *words).stdout
-    return [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
+    return ran(run_in(project, "dvc", "repro", *words).stdout)
 
 
 def test_images_of_a_public_repository_are_imported(project: Path, tmp_path: Path) -> None:

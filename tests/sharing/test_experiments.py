@@ -122,13 +122,16 @@ def test_a_queued_run_that_cannot_see_its_data_is_named(tmp_path: Path) -> None:
 
 
 def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project: Path) -> None:
-    """An own folder is laid out in each worker's temporary copy, and nothing moves here."""
-    shutil.copytree(project / "data" / "synthetic" / "images", project / "data" / "own")
-    run_in(project, "dvc", "add", "--quiet", "data/own")
+    """An own folder is laid out in each worker's temporary copy, and nothing moves here.
+
+    On images of which nothing else is known, every stage runs.
+    """
+    shutil.copytree(project / "data" / "synthetic" / "images", project / "data" / "my cats")
+    run_in(project, "dvc", "add", "--quiet", "data/my cats")
     commit(project, "own images")
-    own = ["-S", "data.root=data/own", "-S", "data.info=data/none"]
+    own = ["-S", "data.root=data/my cats", "-S", "data.info=data/none"]
     run_in(project, "dvc", "exp", "run", "--queue", "-S", "seed=1", "evaluate")
-    run_in(project, "dvc", "exp", "run", "--queue", *own, "evaluate")
+    run_in(project, "dvc", "exp", "run", "--queue", *own)
     run_in(project, "dvc", "queue", "start", "--jobs", "2")
     try:
         states = wait_for_queue(project)
@@ -141,7 +144,7 @@ def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project
     text = compare_experiments(project, "seed")
     rows = [line.split(" | ") for line in text.splitlines() if "data/" in line]
     counts = {row[0].strip("| "): row[2] for row in rows}
-    assert counts == {"data/own": "1", "data/synthetic/images": "2"}
+    assert counts == {"data/my cats": "1", "data/synthetic/images": "2"}
     name = "reports/evaluate.json:accuracy"
     by_seed = [
         row[name]

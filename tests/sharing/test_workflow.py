@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tests.conftest import ROOT, change_params, commit, run_in
+from tests.conftest import ROOT, change_params, commit, ran, run_in
 
 WORKFLOW = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "diff.yml")
 JOB = WORKFLOW["jobs"]["diff"]
@@ -22,8 +22,8 @@ def test_commands_bring_compare_and_comment(project: Path, tmp_path: Path) -> No
     commit(project, "remote")
     run_in(project, "python", "-m", "twincam", "push")
     run_in(project, "git", "checkout", "--quiet", "-b", "other")
-    change_params(project, {"explain": {"twins": 4}})
-    run_in(project, "dvc", "repro", "explain")
+    change_params(project, {"panels": {"correct": 3}})
+    run_in(project, "dvc", "repro", "panels")
     commit(project, "a pull request whose author forgot to push and to run all")
     runner = tmp_path / "runner"
     run_in(tmp_path, "git", "clone", "--quiet", "--branch", "other", str(project), str(runner))
@@ -46,12 +46,11 @@ def test_commands_bring_compare_and_comment(project: Path, tmp_path: Path) -> No
         script = f'{path}$PATH; cd "{runner}"; {command}'
         said[name] = run_in(runner, "env", *exports, "bash", "-e", "-c", script).stdout
 
-    ran = re.findall(r"Running stage '(\w+)'", said["Bring what is there, run what is not"])
-    assert ran == ["explain", "panels", "report"]
+    assert ran(said["Bring what is there, run what is not"]) == ["panels", "report"]
     assert (tmp_path / "bin" / "gh.said").read_text().startswith("pr comment 7 --body-file")
     body = (tmp_path / "bin" / "gh.body").read_text()
     assert "## What changed since origin/main" in body
-    assert "| explain.twins | 3 | 4 |" in body
+    assert "| panels.correct | 2 | 3 |" in body
     assert body in (tmp_path / "summary.md").read_text()
     upload = next(step["with"] for step in JOB["steps"] if "upload" in step.get("uses", ""))
     assert (runner / upload["path"] / "index.html").is_file()

@@ -14,7 +14,7 @@ from twincam.models.forward import logits_of
 from twincam.models.network import create
 from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.probing import UNCHECKED, choose_strength, fit_probe, pooled_views
-from twincam.training.refits import Refit, held_out_logits, refitting
+from twincam.training.refits import Refit, held_out_logits, refit_function
 
 PROBE = SETTINGS.model_copy(update={"method": "linear_probe", "views": 2})
 RNG = np.random.default_rng(0)
@@ -74,7 +74,7 @@ def test_a_refit_fits_the_head_and_nothing_else(tmp_path: Path) -> None:
     groups = np.arange(12)
     data = LabelledImages(IMAGES, LABELS, groups)
     logits = held_out_logits(IMAGES)
-    found = refitting(made, data, [part], logits, Recipe(PROBE, 0), tmp_path)(0)
+    found = refit_function(made, data, [part], logits, Recipe(PROBE, 0), tmp_path)(0)
     assert all(torch.equal(before[name], now) for name, now in made.blocks.state_dict().items())
     own = network()
     own.module.eval()

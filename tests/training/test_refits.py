@@ -1,16 +1,29 @@
 """Refits are independent of each other, and a finished one is not repeated."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
+from twincam.determinism import Run
+from twincam.files.arrays import write_array
+from twincam.models.params import Model
+from twincam.training import activations
 from twincam.training.fitting import LabelledImages, Recipe
-from twincam.training.params import Training
-from twincam.training.refits import Refit, Results, held_out_logits, refitting
+from twincam.training.params import ClassifierParams, Training
+from twincam.training.refits import (
+    Refit,
+    Results,
+    RunFiles,
+    held_out_logits,
+    refit_function,
+    refitted,
+)
 
 FIRST, SECOND = Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))
 QUICK = SETTINGS.model_copy(
@@ -31,7 +44,7 @@ def results(
     plan: list[Refit], folder: Path, labels: torch.Tensor = LABELS, training: Training = QUICK
 ) -> list[Results]:
     data = LabelledImages(IMAGES, labels, np.arange(len(IMAGES)))
-    results_of = refitting(network(), data, plan, LOGITS, Recipe(training, 0), folder)
+    results_of = refit_function(network(), data, plan, LOGITS, Recipe(training, 0), folder)
     return [results_of(number) for number in range(len(plan))]
 
 
@@ -86,3 +99,30 @@ def test_refits_that_diverge_end_or_are_reported(
     message = user_error(results, plan=[FIRST], folder=tmp_path / "worse", training=worse)
     assert "train.weight_decay (10)" in message
     assert not list((tmp_path / "worse").glob("*.npz"))
+
+
+def test_activations_are_gone_once_the_refits_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[weakref.ref[np.ndarray]] = []
+    real = activations._temporary_map
+
+    def remembered(shape: tuple[int, ...]) -> np.ndarray:
+        made = real(shape)
+        kept.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(activations, "_temporary_map", remembered)
+    write_array(tmp_path / "images" / "0.npy", IMAGES)
+    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
+    nowhere = tmp_path / "none"
+    files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
+    model = Model(
+        arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None
+    )
+    run = Run(engine="local", threads=1, runtime="torch")
+    params = ClassifierParams(seed=0, run=run, model=model, train=QUICK)
+    with refitted("test", params, split, [FIRST], held_out_logits, files) as found:
+        assert len(found) == 1
+        assert kept
+        assert all(one() is None for one in kept)

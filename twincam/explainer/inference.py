@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from twincam.deliveries import DELIVERIES
 from twincam.explainer.pack import Pack, Settings
 from twincam.explanations.prototypes.best_cells import Matches, strongest_cells
 from twincam.files.errors import UserError
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Networks(NamedTuple):
-    """The classifier's blocks, for `DELIVERIES` at once, and the prototype network, for one."""
+    """The classifier's blocks and the prototype network, each for one image at a time.
+
+    A batch takes as long, and its memory has to be cleared first.
+    """
 
     classifier: "InferenceSession"
     prototypes: "InferenceSession"
@@ -25,9 +27,9 @@ class Networks(NamedTuple):
 
 def open_networks(pack: Pack, threads: int) -> Networks:
     """Compile the networks of ``pack``; a forward pass uses ``threads`` threads."""
-    graphs, counts = (pack.graph, pack.prototypes.graph), (len(DELIVERIES), 1)
+    graphs = pack.graph, pack.prototypes.graph
     with ThreadPoolExecutor(len(graphs)) as pool:
-        return Networks(*pool.map(open_session, graphs, counts, (threads, threads)))
+        return Networks(*pool.map(open_session, graphs, (1, 1), (threads, threads)))
 
 
 def inputs_of(squares: np.ndarray, settings: Settings) -> np.ndarray:
@@ -43,7 +45,8 @@ def embed_deliveries(networks: Networks, inputs: np.ndarray, pack: Pack) -> Embe
     Raises:
         UserError: a logit is NaN or infinite.
     """
-    (maps,) = networks.classifier.run(None, {INPUTS: inputs})
+    each = (networks.classifier.run(None, {INPUTS: one[None]})[0] for one in inputs)
+    maps = np.concatenate(list(each))
     features = maps.mean(axis=(2, 3))
     logits = features @ pack.head.weight.T + pack.head.bias
     if not np.isfinite(logits).all():

@@ -3,8 +3,8 @@
 It is compared with its nearest training image, and that distance with those of the training images
 to theirs (each left out in turn). Distances are one minus the cosine of pooled features, whatever
 the space of the twins: of `SPACES`, the cosine tells other pictures from the training images best
-(docs/results/one-image.md). A picture of an unknown generator is often not far from the training
-images, so a small distance is no evidence.
+(docs/results/one-image.md). A small distance is no evidence: many pictures of other sources are
+near the training images.
 """
 
 import numpy as np

@@ -118,7 +118,6 @@ def index_page(explained: Sequence[Explanation]) -> str:
             "picture": one.uris()[one.record["image"]],
             "name": one.record["name"],
             "headline": headline_of(one.record),
-            "confidence": one.record["verdict"]["confidence"],
         }
         for one in explained
     ]

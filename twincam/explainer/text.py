@@ -29,39 +29,41 @@ def headline_of(record: Explanation) -> str:
 
 def lines_of(record: Explanation) -> Iterator[str]:
     """Yield the explanation of one picture in a few lines, the verdict first."""
-    verdict = record["verdict"]
     yield f"{record['name']}: {headline_of(record)}"
-    if _unlike(verdict):
-        yield "  every training image is nearer to another than this picture is to any of them"
+    for title, words in _reasons(record):
+        yield f"  {title:<14}{words}"
+    yield f"  {record['scope']}"
+
+
+def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
+    """Yield a title and words for each reason that the record has."""
+    verdict = record["verdict"]
     flips = ", ".join(verdict["flips"])
-    changes = f"changes after {flips}" if flips else f"the same after {', '.join(WAYS)}"
-    yield f"  prediction    {changes}"
+    yield "delivered", f"changes after {flips}" if flips else f"the same after {', '.join(WAYS)}"
     held = " or ".join(verdict["set"] or []) or "empty, or not fitted"
     shares = ", ".join(f"{name} {p:.3f}" for name, p in verdict["probabilities"].items())
-    yield f"  prediction set  {held}; probabilities, not calibrated: {shares}"
+    yield "set", f"{held}; probabilities, not calibrated: {shares}"
+    if verdict["novelty"] is not None:
+        nearer = f"{100 * verdict['novelty']['quantile']:.0f} %"
+        yield "familiar", f"{nearer} of the training images are nearer to their nearest than this"
     for heat in record["heat"]:
-        yield f"  evidence      strongest {_place(np.array(heat['map']))} ({heat['method']})"
+        yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"
     twins = ", ".join(f"{one['image']} ({one['similarity']:.3f})" for one in record["twins"])
-    yield f"  twins         {twins or 'none'}"
-    if record["disagree"] is not None:
-        others = [one for one in record["neighbours"] if one["label"] != verdict["predicted"]]
-        named = ", ".join(f"{one['image']} ({one['label']})" for one in others)
-        yield (
-            f"  neighbours    {len(others)} of {len(record['neighbours'])} have another label"
-            f"{': ' if named else ''}{named}"
-        )
+    yield "twins", twins or "none"
+    others = [one for one in record["neighbours"] if one["label"] != verdict["predicted"]]
+    named = "".join(f", {one['image']} ({one['label']})" for one in others)
+    yield "neighbours", f"{len(others)} of {len(record['neighbours'])} have another label{named}"
     if other := record["counterfactual"]:
         count = f"{len(other['cells'])} of {other['rows'] * other['columns']} cells"
-        yield (
-            f"  what if       with {count} of {other['image']} ({other['label']}) it would be "
-            f"{other['to']}; exact in feature space"
-        )
+        case = f"{other['image']} ({other['label']})"
+        yield "what if", f"with {count} of {case} it would be {other['to']}; exact in feature space"
     if record["prototypes"]:
-        yield f"  prototypes    {_points(record['prototypes'])}"
+        yield "prototypes", _points(record["prototypes"])
     if record["influence"]:
-        named = ", ".join(f"{one['image']} ({one['label']})" for one in record["influence"])
-        yield f"  rests on      {named}"
-    yield f"  {record['scope']}"
+        yield (
+            "rests on",
+            ", ".join(f"{one['image']} ({one['label']})" for one in record["influence"]),
+        )
 
 
 def row_of(record: Explanation) -> dict[str, object]:

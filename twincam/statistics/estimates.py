@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from twincam.files.metrics import Estimate
 from twincam.statistics.intervals import bootstrap_mean, wilson
@@ -32,8 +31,10 @@ def median(values: np.ndarray) -> Estimate:
 
     N is at least 1.
     """
+    from scipy.stats import binom
+
     ranked, n = np.sort(values), len(values)
-    low = max(int(stats.binom.ppf(0.025, n, 0.5)) - 1, 0)
+    low = max(int(binom.ppf(0.025, n, 0.5)) - 1, 0)
     return Estimate(float(np.median(ranked)), float(ranked[low]), float(ranked[n - 1 - low]), n)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtri
 
 from twincam.determinism import generator
 
@@ -18,7 +17,7 @@ def wilson(hits: float, n: int, confidence: float = 0.95) -> tuple[float, float]
         n: at least 1.
         confidence: nominal coverage.
     """
-    z = stats.norm.ppf(0.5 + confidence / 2)
+    z = ndtri(0.5 + confidence / 2)
     share = hits / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -43,11 +42,13 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
         first: bool ``[N]``, whether the first model is right.
         second: bool ``[N]``, the same images.
     """
+    from scipy.stats import binomtest
+
     only_first = int((first & ~second).sum())
     only_second = int((~first & second).sum())
     if only_first + only_second == 0:
         return 1.0
-    return float(stats.binomtest(only_first, only_first + only_second).pvalue)
+    return float(binomtest(only_first, only_first + only_second).pvalue)
 
 
 def bootstrap_mean(
@@ -169,6 +170,6 @@ def logit_interval(value: float, drawn: np.ndarray, n: int) -> tuple[float, floa
     widest, error = np.array(wilson(value * n, n)), drawn.std()
     if not 0 < value < 1 or error == 0:
         return float(widest[0]), float(widest[1])
-    half = stats.norm.ppf(0.975) * error / (value * (1 - value))
+    half = ndtri(0.975) * error / (value * (1 - value))
     low, high = expit(logit(value) + np.array([-half, half])).clip(*widest)
     return float(low), float(high)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
@@ -15,6 +14,8 @@ def auc(positive: np.ndarray, score: np.ndarray) -> float:
         positive: bool ``[N]``, some True and some False.
         score: ``[N]``, larger if more likely positive.
     """
+    from scipy.stats import rankdata
+
     n = int(positive.sum())
     ranks = rankdata(score)[positive].sum()
     return float((ranks - n * (n + 1) / 2) / (n * (len(positive) - n)))
@@ -51,6 +52,8 @@ def mean_auc(labels: np.ndarray, p: np.ndarray, classes: Sequence[str]) -> float
 
 def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return Spearman's correlation ``[N]`` of the rows of ``[N,…]``; 0 if a row is constant."""
+    from scipy.stats import rankdata
+
     ranks = [rankdata(values.reshape(len(values), -1), axis=1) for values in (first, second)]
     one, other = (values - (values.shape[1] + 1) / 2 for values in ranks)
     length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)

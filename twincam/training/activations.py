@@ -67,6 +67,11 @@ def augmented_inputs(
     return cached
 
 
+def select(inputs: Inputs, positions: np.ndarray) -> Inputs:
+    """Return ``inputs`` of the images at ``positions`` ``[P]`` alone."""
+    return lambda epoch, indices: inputs(epoch, positions[indices])
+
+
 def augmented(
     images: Rows,
     rows: np.ndarray,

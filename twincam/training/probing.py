@@ -3,10 +3,10 @@
 Alain and Bengio: Understanding Intermediate Layers Using Linear Classifier Probes, 2016.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -15,6 +15,9 @@ from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 from twincam.training.activations import augmented
 from twincam.training.params import AugmentedViews
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Candidates for C of `LogisticRegression`: the larger, the weaker the L2 penalty."""
@@ -83,6 +86,8 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
             `UNCHECKED`.
         groups: images of one are held out together, ``[N]``.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     folds = min(FOLDS, *(len(np.unique(groups[labels == label])) for label in np.unique(labels)))
     divided = StratifiedGroupKFold(folds).split(labels, labels, groups) if folds > 1 else ()
     complete = len(np.unique(labels))
@@ -111,7 +116,9 @@ def _held_out_loss(
     return float(-log_p[np.arange(len(own)), own].sum())
 
 
-def _fit(features: np.ndarray, labels: np.ndarray, strength: float) -> LogisticRegression:
+def _fit(features: np.ndarray, labels: np.ndarray, strength: float) -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression
+
     views, count, channels = features.shape
     model = LogisticRegression(C=strength / views, max_iter=1000)
     with threadpool_limits(1):

@@ -28,7 +28,7 @@ from twincam.models.forward import logits_of
 from twincam.models.network import Network
 from twincam.models.runtimes import compiled
 from twincam.models.weights import initial_network
-from twincam.training.activations import Inputs, augmented_inputs
+from twincam.training.activations import augmented_inputs, select
 from twincam.training.checkpoints import run_key
 from twincam.training.fitting import (
     LabelledImages,
@@ -99,17 +99,18 @@ def refitted(
     """
     key = run_key(params, (files.images, files.split, files.weights_file))
     folder = files.checkpoints / f"{stage}-{key}"
-    job = _Job(stage, params, split, plan, evaluation, files, folder)
+    context = _Context(stage, params, split, plan, evaluation, files, folder)
     left = [number for number in range(len(plan)) if not _results_file(folder, number).is_file()]
-    for _ in map_in_order(partial(_one_refit, job), left, params.run, stage):
+    for _ in map_in_order(partial(_refit, context), left, params.run, stage):
         pass
+    _refit_function.cache_clear()
     yield [_read_results(_results_file(folder, number)) for number in range(len(plan))]
     shutil.rmtree(folder)
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
-    """What a process needs to refit anything of the plan; equal to itself alone, to be a key."""
+class _Context:
+    """What a process needs for any refit of a plan; equal to itself alone, to be a key."""
 
     stage: str
     params: ClassifierParams
@@ -120,26 +121,26 @@ class _Job:
     folder: Path
 
 
-def _one_refit(job: _Job, number: int) -> None:
-    _prepared(job)(number)
+def _refit(context: _Context, number: int) -> None:
+    _refit_function(context)(number)
 
 
 @lru_cache(maxsize=1)
-def _prepared(job: _Job) -> Callable[[int], Results]:
-    """Return `refitting` of the job, once in each process."""
-    params, split = job.params, job.split
-    make_torch_deterministic(params.seed, job.stage, threads=params.run.threads)
+def _refit_function(context: _Context) -> Callable[[int], Results]:
+    """Return `refit_function` of the context, made once in each process."""
+    params, split = context.params, context.split
+    make_torch_deterministic(params.seed, context.stage, threads=params.run.threads)
     classes = class_names(split)
-    network = initial_network(params.model, job.files.weights_file, classes)
+    network = initial_network(params.model, context.files.weights_file, classes)
     if params.train.method == "linear_probe":
         network = compiled(network, params.run)
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    data = LabelledImages(read_shards(job.files.images), labels, split["group"].to_numpy())
-    evaluate, recipe = job.evaluation(data.images), Recipe(params.train, params.seed)
-    return refitting(network, data, job.plan, evaluate, recipe, job.folder)
+    data = LabelledImages(read_shards(context.files.images), labels, split["group"].to_numpy())
+    evaluate, recipe = context.evaluation(data.images), Recipe(params.train, params.seed)
+    return refit_function(network, data, context.plan, evaluate, recipe, context.folder)
 
 
-def refitting(
+def refit_function(
     network: Network,
     data: LabelledImages,
     plan: Sequence[Refit],
@@ -147,7 +148,7 @@ def refitting(
     recipe: Recipe,
     checkpoints: Path,
 ) -> Callable[[int], Results]:
-    """Return a function that gives the results of ``evaluate`` for a refit of ``plan``, from 0.
+    """Return the function from the number of a refit of ``plan``, from 0, to its results.
 
     Each refit starts from the weights of ``network`` with a new head. Fine-tuning keeps the last
     epoch: none is selected.
@@ -162,53 +163,57 @@ def refitting(
             repeated.
     """
     rows = np.unique(np.concatenate([part.train for part in plan]))
-    learning = _probing if recipe.training.method == "linear_probe" else _fine_tuning
-    learn = learning(network, data, rows, recipe)
+    method = _linear_probe if recipe.training.method == "linear_probe" else _fine_tuning
+    train = method(network, data, rows, recipe)
 
     def results(number: int) -> Results:
         file, part = _results_file(checkpoints, number), plan[number]
-        if not file.is_file():
-            learn(part.train, number)
-            with atomic_path(file) as partly, partly.open("wb") as opened:
-                np.savez(opened, allow_pickle=False, **evaluate(network, part))
-        return _read_results(file)
+        if file.is_file():
+            return _read_results(file)
+        train(part.train, number)
+        found = evaluate(network, part)
+        with atomic_path(file) as partly, partly.open("wb") as opened:
+            np.savez(opened, allow_pickle=False, **found)
+        return found
 
     return results
 
 
-Learn = Callable[[np.ndarray, int], None]
+Train = Callable[[np.ndarray, int], None]
 """Trains the network on some rows for the refit of a number, from 0; leaves it in evaluation
 mode."""
 
 
-def _fine_tuning(network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe) -> Learn:
+def _fine_tuning(network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe) -> Train:
     start = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
     training, seed = recipe
     inputs = augmented_inputs(network, data.images, rows, training.unfreeze_from, training, seed)
 
-    def learn(train: np.ndarray, number: int) -> None:
+    def train(train_rows: np.ndarray, number: int) -> None:
         own = recipe._replace(seed=derived_seed(seed, "refit", number))
         network.module.load_state_dict(start)
         torch.manual_seed(own.seed)
         network.head.reset_parameters()
-        chosen = _chosen(inputs, np.searchsorted(rows, train))
-        history, last = fit(network, LabelledInputs(chosen, data.labels[train]), None, own)
+        selected = select(inputs, np.searchsorted(rows, train_rows))
+        history, last = fit(network, LabelledInputs(selected, data.labels[train_rows]), None, own)
         if message := divergence_warning(history, last, len(network.classes), training):
             warn(f"refit {number + 1}", message)
         network.module.eval()
 
-    return learn
+    return train
 
 
-def _probing(network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe) -> Learn:
+def _linear_probe(
+    network: Network, data: LabelledImages, rows: np.ndarray, recipe: Recipe
+) -> Train:
     network.module.eval()
     features = pooled_views(network, data.images, rows, *recipe)
 
-    def learn(train: np.ndarray, _number: int) -> None:
-        chosen = features[:, np.searchsorted(rows, train)]
-        fit_probe(network, chosen, data.labels[train].numpy(), data.groups[train])
+    def train(train_rows: np.ndarray, _number: int) -> None:
+        selected = features[:, np.searchsorted(rows, train_rows)]
+        fit_probe(network, selected, data.labels[train_rows].numpy(), data.groups[train_rows])
 
-    return learn
+    return train
 
 
 def _results_file(checkpoints: Path, number: int) -> Path:
@@ -224,8 +229,3 @@ def _read_results(path: Path) -> Results:
             f"{path}: expected the results of a refit, got a damaged file of an "
             "interrupted run; remove it and run again"
         ) from None
-
-
-def _chosen(inputs: Inputs, positions: np.ndarray) -> Inputs:
-    """Return ``inputs`` of the images at ``positions`` alone."""
-    return lambda epoch, indices: inputs(epoch, positions[indices])
