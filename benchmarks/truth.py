@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from benchmarks.runs import share
 from stages.embed.params import Params
 from stages.explain.counterfactuals import find_swaps
-from stages.explain.pasting import Pairs, defect_figures, flip_figures, region_figures
+from stages.explain.pasting import Pairs, defect_figures, flip_figures, pasted_flips, region_figures
 from stages.explain.run import Run
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
@@ -134,7 +134,8 @@ def counterfactuals(run: Run, partners: np.ndarray, masks: np.ndarray) -> None:
     exist, swap = find_swaps(run, places)
     query = run.evaluated[exist]
     pairs = Pairs(query, run.train[places[exist]], predicted[query])
-    found = flip_figures(classify, run.images, pairs, swap, 0)
+    hits = pasted_flips(classify, run.images, pairs, swap.cells)
+    found = flip_figures(classify, run.images, pairs, swap, hits, 0)
     print_figures("Counterfactuals of recognised fakes", found)
     print_figures("Swapped cells", defect_figures(swap.cells, masks[exist], 0))
     repairs = Pairs(run.evaluated, partners, predicted[run.evaluated])

@@ -23,7 +23,8 @@ def main(argv: list[str]) -> None:
         argv,
         __doc__,
         *("params", "split", "attributes", "images", "masks", "marks", "model", "embeddings"),
-        *("clip-folder", "out-of-fold-twins", "heatmaps", "swapped", "shared", "twins"),
+        *("clip-folder", "out-of-fold-twins", "heatmaps", "swapped", "flips", "shared"),
+        "twins",
         *("metrics", "details"),
     )
     params = read_params(args.params, Params)
@@ -37,7 +38,8 @@ def main(argv: list[str]) -> None:
         for method, maps in heat.arrays.items():
             write_array(folder / f"{method}.npy", maps)
     write_array(args.shared, twins.shared)
-    write_array(args.swapped, changes.arrays["swapped"])
+    for name in ("swapped", "flips"):
+        write_array(getattr(args, name), changes.arrays[name])
     neighbours = {**twins.neighbours, **changes.neighbours, **influence.neighbours}
     write_table(args.twins, neighbour_table(neighbours, run))
     details = {**heat.metrics, **twins.metrics, **influence.metrics, **changes.metrics}

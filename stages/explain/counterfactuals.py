@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.explain.pasting import Pairs, defect_figures, flip_figures, region_figures
+from stages.explain.pasting import (
+    Pairs,
+    defect_figures,
+    flip_figures,
+    pasted_flips,
+    region_figures,
+)
 from stages.explain.retrieval import retrieval, thumbnails
 from stages.explain.run import Explanation, Run, correct, head_of, labels_of
 from stages.explain.twins import DEFAULT, Search, Twins, images_in
@@ -33,20 +39,25 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
         seed: of controls and bootstraps.
 
     Returns:
-        The cells ``swapped``, bool, none if no training image has another predicted class; the
-        neighbours; and the metrics ``counterfactual``.
+        The cells ``swapped``, bool, none if no training image has another predicted class;
+        ``flips`` ``[Q]``, 1 where pasting their squares into the image changes its prediction, 0
+        where not, -1 without a counterfactual; the neighbours; and the metrics ``counterfactual``.
     """
     predicted = run.table["predicted"].to_numpy()
     classes = predicted[run.evaluated], predicted[run.train]
     found = nearest_by_class(twins.search.nearest, *classes, k=1, alike=False)
     partners = found[0][:, 0]
     exist, swap = find_swaps(run, partners)
-    swapped = np.zeros(twins.shared.shape, bool)
+    swapped = np.zeros((len(partners), *twins.shared.shape[-2:]), bool)
     swapped[exist] = swap.cells
-    figures = counterfactual_figures(run, partners, swap, seed)
+    pairs = pairs_of(run, partners)
+    hits = pasted_flips(partial(logits_of, run.network), run.images, pairs, swap.cells)
+    flips = np.full(len(partners), -1, np.int8)
+    flips[exist] = hits
+    figures = counterfactual_figures(run, partners, swap, hits, seed)
     return Explanation(
         {"counterfactual": figures | partner_retrieval(run, twins.space, seed)},
-        {"swapped": swapped},
+        {"swapped": swapped, "flips": flips},
         {"counterfactual": found, "semifactual": find_semifactuals(twins.search, found, *classes)},
     )
 
@@ -113,7 +124,21 @@ def paired(compare: Compare, columns: np.ndarray) -> np.ndarray:
     return np.concatenate([compare(rows, columns[rows]).diagonal() for rows in parts])
 
 
-def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int) -> dict[str, Any]:
+def pairs_of(run: Run, partners: np.ndarray) -> Pairs:
+    """Return the queries that have a counterfactual, with it and their predicted class.
+
+    Args:
+        run: what is explained.
+        partners: positions of the counterfactuals among the training images, ``[Q]``; -1: none.
+    """
+    exist = partners >= 0
+    predicted = run.embedded.logits[run.evaluated].argmax(axis=1)
+    return Pairs(run.evaluated[exist], run.train[partners[exist]], predicted[exist])
+
+
+def counterfactual_figures(
+    run: Run, partners: np.ndarray, swap: Swap, hits: np.ndarray, seed: int
+) -> dict[str, Any]:
     """Return the effect of the swaps in the image, and their agreement with the known defects.
 
     Regions and defects are evaluated on correctly predicted images only: for a fake predicted as
@@ -123,6 +148,7 @@ def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int
         run: what is explained.
         partners: positions of the counterfactuals among the training images, ``[Q]``; -1: none.
         swap: of the queries that have one.
+        hits: whether the swaps, pasted into these, change the prediction.
         seed: of controls and bootstraps.
     """
     predicted = run.embedded.logits[run.evaluated].argmax(axis=1)
@@ -130,14 +156,14 @@ def counterfactual_figures(run: Run, partners: np.ndarray, swap: Swap, seed: int
     exist = partners >= 0
     true_partner = true_partners(run.table)[run.evaluated]
     repaired = (true_partner >= 0) & sound.any(axis=(1, 2))
-    swaps = Pairs(run.evaluated[exist], run.train[partners[exist]], predicted[exist])
+    swaps = pairs_of(run, partners)
     repairs = Pairs(run.evaluated[repaired], true_partner[repaired], predicted[repaired])
 
     def classify(images: np.ndarray) -> np.ndarray:
         return logits_of(run.network, images)
 
     return {
-        **flip_figures(classify, run.images, swaps, swap, seed),
+        **flip_figures(classify, run.images, swaps, swap, hits, seed),
         **defect_figures(swap.cells, sound[exist], seed),
         **region_figures(classify, run.images, repairs, run.masks[repaired], seed),
     }

@@ -33,15 +33,39 @@ class Pairs(NamedTuple):
     predicted: np.ndarray
 
 
+def pasted_flips(classify: Classify, images: Rows, pairs: Pairs, cells: np.ndarray) -> np.ndarray:
+    """Return, bool ``[N]``, whether pasting the squares of ``cells`` changes the prediction.
+
+    Args:
+        classify: the network.
+        images: bytes ``[M,S,S,3]``, read a batch at a time.
+        pairs: N images and their counterfactuals.
+        cells: bool ``[N,h,w]``.
+    """
+    if not len(pairs.queries):
+        return np.zeros(0, bool)
+
+    def pasted(part: slice) -> np.ndarray:
+        own, partner = (images[rows[part]] for rows in (pairs.queries, pairs.partners))
+        return paste_cells(own, partner, cells[part])
+
+    return _flipped(classify, pasted, pairs.predicted)
+
+
 def flip_figures(
-    classify: Classify, images: Rows, pairs: Pairs, swap: Swap, seed: int
+    classify: Classify,
+    images: Rows,
+    pairs: Pairs,
+    swap: Swap,
+    hits: np.ndarray,
+    seed: int,
 ) -> dict[str, Any]:
     """Return how few cells are swapped, and whether the same squares flip the image's prediction.
 
     ``n`` images; ``cells_median`` with the interval of its order statistics; ``image_flip_rate``,
     the share whose predicted class changes when the squares are pasted; its control
     ``image_flip_rate_random``, the same for as many random cells, mean of `DRAWS` repetitions; and
-    ``image_flip_rate_over_random``, their paired difference. Without images, only ``n``. Takes 1 +
+    ``image_flip_rate_over_random``, their paired difference. Without images, only ``n``. Takes
     `DRAWS` forward passes per image.
 
     Args:
@@ -49,21 +73,15 @@ def flip_figures(
         images: bytes ``[M,S,S,3]``, read a batch at a time.
         pairs: N images and their counterfactuals.
         swap: of the same images.
+        hits: `pasted_flips` of the swap.
         seed: of the random cells and the bootstrap.
     """
     n = len(pairs.queries)
     if not n:
         return {"n": 0}
 
-    def flips(cells: np.ndarray) -> np.ndarray:
-        def pasted(part: slice) -> np.ndarray:
-            own, partner = (images[rows[part]] for rows in (pairs.queries, pairs.partners))
-            return paste_cells(own, partner, cells[part])
-
-        return _flipped(classify, pasted, pairs.predicted)
-
-    hits = flips(swap.cells)
-    chance = np.mean([flips(random_cells(swap.cells, seed, draw)) for draw in range(DRAWS)], axis=0)
+    drawn = (random_cells(swap.cells, seed, draw) for draw in range(DRAWS))
+    chance = np.mean([pasted_flips(classify, images, pairs, cells) for cells in drawn], axis=0)
     return {
         "n": n,
         "cells_median": median(swap.needed),

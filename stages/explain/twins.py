@@ -55,7 +55,7 @@ class Search(NamedTuple):
 class Twins(NamedTuple):
     """The space chosen, the search for neighbours in it, and the explanation.
 
-    ``shared`` ``[Q,h,w]`` is the map shared by each image and its first twin, zero if the space has
+    ``shared`` ``[Q,k,h,w]`` are the maps shared by each image and its twins, zero if the space has
     none.
     """
 
@@ -90,7 +90,7 @@ def find_twins(run: Run, params: Params, out_of_fold: pd.DataFrame) -> Twins:
     return Twins(
         space=space,
         search=search,
-        shared=shared_maps(run, twins[0][:, 0], space),
+        shared=shared_maps(run, twins[0], space),
         neighbours={"twins": twins, "neighbourhood": search.nearest(*everyone, k=k)},
         metrics={
             "space": space,
@@ -255,18 +255,25 @@ def shared_attribute(
 
 
 def shared_maps(run: Run, twins: np.ndarray, space: str) -> np.ndarray:
-    """Return `shared_map` ``[Q,h,w]`` of each query and its first twin, zero if it has none.
+    """Return `shared_map` ``[Q,k,h,w]`` of each query and each of its twins, zero for no twin.
 
     Args:
         run: what is explained.
-        twins: positions of the first twins among the training images, ``[Q]``; -1: none.
+        twins: positions of the twins among the training images, ``[Q,k]``; -1: none.
         space: that the twins are nearest in.
     """
     weight, _ = head_of(run.network)
     found, start = [], 0
     for queries in evaluated_maps(run):
-        own = twins[start : start + len(queries.logits)]
-        start += len(own)
-        heat = shared_map(space, queries, references_in(run, space, own), weight)
-        found.append(np.where((own >= 0)[:, None, None], heat, 0))
+        ranked = twins[start : start + len(queries.logits)].T
+        start += ranked.shape[1]
+        maps = [
+            np.where(
+                (own >= 0)[:, None, None],
+                shared_map(space, queries, references_in(run, space, own), weight),
+                0,
+            )
+            for own in ranked
+        ]
+        found.append(np.stack(maps, axis=1))
     return np.concatenate(found).astype(np.float32)

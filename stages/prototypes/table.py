@@ -131,6 +131,7 @@ def prototype_table(
             "centre_y": centres[:, 0],
             "centre_x": centres[:, 1],
             "receptive_field": width,
+            "stride": stride,
             "effective_field": run.measured.sources["effective_field"].to_numpy(),
             "on_mark": box_share(run.marks, row, cells, stride),
             "on_defect": box_share(run.masks, row, cells, stride),

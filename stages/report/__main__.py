@@ -1,7 +1,10 @@
 """Write all results to one page that needs no network connection."""
 
+from stages.report.answers import questions
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
+from stages.report.records import choice_sentence, pictures_of, read_run, records_of
 from twincam.figures.drawing import save_figure
+from twincam.figures.explanation import gallery_json
 from twincam.figures.pages import render
 from twincam.files.atomic import atomic_folder, write_text
 from twincam.files.command_line import parse_flags
@@ -44,6 +47,8 @@ def main(argv: list[str]) -> None:
         *(f"{name.replace('_', '-')}-json" for name in DETAILS),
         *(f"{name}-figures" for name in FIGURES),
         *("history", "protopnet-history", "predictions", "misclassified", "prototypes"),
+        *("split", "images", "embeddings", "heatmaps", "swapped", "flips", "shared"),
+        *("twins", "measurements"),
         *("page", "figures"),
     )
     details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}
@@ -52,6 +57,10 @@ def main(argv: list[str]) -> None:
     wrong = read_table(args.misclassified)["id"]
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     found = details["evaluate"]
+    run = read_run(args, details)
+    records = records_of(run)
+    choice = choice_sentence(run.predictions, run.shown)
+    headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:
         save_figure(folder / "fitting.png", fitting_figure(read_table(args.history)))
@@ -63,7 +72,10 @@ def main(argv: list[str]) -> None:
             **details,
             "figures": {**figures, "report": args.figures},
             "scored": {name: found[name] for name in EVALUATED_SPLITS if name in found},
-            "headline": headline_split(found),
+            "headline": headline,
+            "questions": questions(details, predictions, headline),
+            "gallery": gallery_json(records, choice, found["scope"]),
+            "images": pictures_of(run, records),
             "classes": list(details["split"]["classes"]),
             "wrong_count": len(wrong),
             "evaluated_count": len(predictions),

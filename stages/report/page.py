@@ -9,9 +9,14 @@ import pandas as pd
 PAGE = Path(__file__).with_name("index.html")
 
 
+MOST_PANELS = 40
+"""Panels of one kind on the page; the gallery shows every wrong prediction."""
+
+
 def panels_of(folder: Path, ids: Sequence[str]) -> list[Path]:
-    """Return the panels of ``ids`` that exist in ``folder``, in the order of ``ids``."""
-    return [path for path in (folder / f"{name}.png" for name in ids) if path.is_file()]
+    """Return the panels of ``ids`` that exist in ``folder``, in order, at most `MOST_PANELS`."""
+    found = [path for path in (folder / f"{name}.png" for name in ids) if path.is_file()]
+    return found[:MOST_PANELS]
 
 
 def fitting_figure(history: pd.DataFrame) -> Any:

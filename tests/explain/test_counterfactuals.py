@@ -15,7 +15,14 @@ from stages.explain.counterfactuals import (
     paired,
     true_partners,
 )
-from stages.explain.pasting import DRAWS, Pairs, defect_figures, flip_figures, region_figures
+from stages.explain.pasting import (
+    DRAWS,
+    Pairs,
+    defect_figures,
+    flip_figures,
+    pasted_flips,
+    region_figures,
+)
 from stages.explain.run import Run
 from stages.explain.twins import Search, Twins, all_searches
 from tests.explain.runs import EVALUATED, TRAIN, tiny_run
@@ -37,7 +44,8 @@ def bright(images: np.ndarray) -> np.ndarray:
 
 
 def flips(images: np.ndarray, pairs: Pairs, swap: Swap) -> dict[str, Any]:
-    return spelled(flip_figures(bright, images, pairs, swap, 0))
+    hits = pasted_flips(bright, images, pairs, swap.cells)
+    return spelled(flip_figures(bright, images, pairs, swap, hits, 0))
 
 
 def on_defect(cells: np.ndarray, masks: np.ndarray) -> dict[str, Any]:
@@ -219,17 +227,21 @@ def test_swaps_turn_the_pooled_prediction_and_are_those_of_the_nearest_unlike(ru
     assert exist.all()
     assert (classes[swap.reached] != predicted[EVALUATED]).all()
     assert (found.arrays["swapped"] == swap.cells).all()
-    assert found.metrics["counterfactual"]["n"] == 4
+    figures = found.metrics["counterfactual"]
+    assert figures["n"] == 4
+    assert found.arrays["flips"].mean() == figures["image_flip_rate"].value
 
 
 def test_without_a_counterfactual_nothing_is_swapped(run: Run) -> None:
     exist, swap = find_swaps(run, np.full(4, -1))
     assert not exist.any()
     assert len(swap.cells) == 0
-    assert counterfactual_figures(run, np.full(4, -1), swap, 0)["n"] == 0
+    assert counterfactual_figures(run, np.full(4, -1), swap, np.zeros(0), 0)["n"] == 0
     alike = run._replace(table=run.table.assign(predicted="a"))
     twins = Twins("maps", all_searches(run, 100)["maps"], np.zeros((4, 2, 2), np.float32), {}, {})
-    assert not find_counterfactuals(alike, twins, 0).arrays["swapped"].any()
+    found = find_counterfactuals(alike, twins, 0)
+    assert not found.arrays["swapped"].any()
+    assert (found.arrays["flips"] == -1).all()
 
 
 def test_a_semifactual_is_predicted_alike_and_lies_towards_the_counterfactual() -> None:

@@ -52,15 +52,14 @@ def test_twins_carry_the_predicted_label_and_the_neighbourhood_any(run: Run) -> 
         assert (labels[twins] == kind).all()
         assert values[0] == near[labels == kind].max()
         assert found.neighbours["neighbourhood"][1][q, 0] == near.max()
-    first = found.neighbours["twins"][1][:, 0]
-    assert found.shared.sum(axis=(1, 2)) == pytest.approx(first, rel=1e-4)
+    assert found.shared.sum(axis=(2, 3)) == pytest.approx(found.neighbours["twins"][1], rel=1e-4)
     assert set(found.metrics["twins"]) == set(SPACES) - {"clip"}
 
 
 def test_similarities_and_shared_maps_do_not_depend_on_batches(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twins = np.array([3, -1, 0, 5])
+    twins = np.array([[3, 1], [-1, -1], [0, 2], [5, 4]])
     whole = similarities(run), shared_maps(run, twins, "maps")
     monkeypatch.setattr("stages.explain.run.BATCH", 3)
     parts = similarities(run), shared_maps(run, twins, "maps")
@@ -68,8 +67,8 @@ def test_similarities_and_shared_maps_do_not_depend_on_batches(
     for space, values in whole[0].items():
         assert parts[0][space] == pytest.approx(values, rel=1e-4, abs=1e-5)
     assert parts[1] == pytest.approx(whole[1], rel=1e-4, abs=1e-5)
-    shown = whole[0]["maps"][np.arange(4), twins]
-    assert whole[1].sum(axis=(1, 2))[twins >= 0] == pytest.approx(shown[twins >= 0], rel=1e-4)
+    shown = np.take_along_axis(whole[0]["maps"], twins, axis=1)
+    assert whole[1].sum(axis=(2, 3))[twins >= 0] == pytest.approx(shown[twins >= 0], rel=1e-4)
     assert not whole[1][1].any()
 
 
@@ -97,7 +96,7 @@ def test_clip_compares_its_own_features_and_shares_no_map(
     assert found.search.compare(ALL, ALL) == pytest.approx(
         clip[EVALUATED] @ clip[TRAIN].T, abs=1e-6
     )
-    assert found.shared.shape == (4, 2, 2)
+    assert found.shared.shape == (4, PARAMS.explain.twins, 2, 2)
     assert not found.shared.any()
 
 

@@ -120,7 +120,7 @@ def test_every_space_has_a_map_or_says_why_not() -> None:
     assert {name for name, space in SPACES.items() if space.without_map} == set(SPACES) - set(
         WITH_MAP
     )
-    assert len(WITH_MAP) == 4
+    assert len(WITH_MAP) == 5
 
 
 @pytest.mark.parametrize("space", WITH_MAP)

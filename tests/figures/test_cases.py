@@ -25,8 +25,8 @@ def run(tmp_path: Path) -> CaseFiles:
         {"id": ids, "path": ids, "label": list("abab"), "split": ["train"] * 2 + ["val"] * 2}
     )
     write_table(files.split, split)
-    write_array(files.images, IMAGES)
-    write_array(files.masks, np.zeros((0, 32, 32), np.uint8))
+    write_array(files.images / "00000.npy", IMAGES)
+    write_array(files.masks / "00000.npy", np.zeros((0, 32, 32), np.uint8))
     write_array(files.embeddings / "logits.npy", np.array([[1, 0], [0, 1], [2, 0], [0, 0.5]], "f4"))
     said = pd.DataFrame({"id": ["v1", "v0"], "predicted": ["b", "a"], "confidence": [0.6, 0.9]})
     write_table(files.predictions, said.assign(statement=["it is b", "it is a"]))
@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> CaseFiles:
     heat = np.stack([np.full((2, 2), 3.0), np.ones((2, 2))])
     write_array(files.heatmaps / "layercam.npy", heat)
     write_array(files.heatmaps / "gradcam.npy", -heat)
-    write_array(files.shared, heat)
+    write_array(files.shared, heat[:, None])
     write_array(files.swapped, heat > 2)
     near = {"id": ["v1", "v1", "v0"], "kind": ["twins", "counterfactual", "twins"], "rank": 1}
     near |= {"neighbour": ["t1", "t0", "t0"], "path": "x", "label": list("baa")}

@@ -78,11 +78,16 @@ def read_explained(run: CaseFiles) -> Explained:
         rows=rows,
         images=images,
         heat=read_array(run.heatmaps / f"{method}.npy"),
-        shared=read_array(run.shared),
+        shared=_of_first_twins(read_array(run.shared)),
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
         scope=read_metrics(run.evaluated)["scope"],
     )
+
+
+def _of_first_twins(shared: np.ndarray) -> np.ndarray:
+    """Return the maps ``[Q,h,w]`` of ``[Q,k,h,w]``; older runs have those of first twins alone."""
+    return shared if shared.ndim == 3 else shared[:, 0]
 
 
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:

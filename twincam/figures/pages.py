@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 WEBP_LIMIT = 16383
@@ -19,14 +20,14 @@ def data_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def picture_uri(picture: Image.Image) -> str:
+def picture_uri(picture: Image.Image, quality: int = 85) -> str:
     """Return a picture as a ``data:`` URI of WebP, for photographs a tenth of the size of PNG.
 
-    A picture larger than `WEBP_LIMIT` is scaled down to it.
+    A picture larger than `WEBP_LIMIT` is scaled down to it. ``quality`` is WebP's, 0 to 100.
     """
     webp, shown = io.BytesIO(), picture.convert("RGB")
     shown.thumbnail((WEBP_LIMIT, WEBP_LIMIT))
-    shown.save(webp, "WEBP", quality=85, method=4)
+    shown.save(webp, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(webp.getvalue()).decode()
 
 
@@ -43,6 +44,11 @@ def percent(value: float | None) -> str:
 def markdown_text(value: object) -> str:
     """Return ``value`` escaped for Markdown, in one line, so that it also fits a table cell."""
     return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
+
+
+def web(name: str) -> Markup:
+    """Return a script or style sheet of ``web/`` to be inlined as it is."""
+    return Markup((Path(__file__).parent / "web" / name).read_text(encoding="utf-8"))
 
 
 def render(template: Path, context: Mapping[str, Any]) -> str:
@@ -65,4 +71,5 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         "compact_uri": compact_uri,
         "markdown_text": markdown_text,
     }
+    environment.globals["web"] = web
     return environment.get_template(template.name).render(**context)

@@ -61,6 +61,20 @@ def features_euclidean(queries: Embedded, references: Embedded, _weight: np.ndar
     return -np.sqrt(np.maximum(squares - 2 * queries.features @ references.features.T, 0))
 
 
+def features_euclidean_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndarray:
+    """Return each cell's contribution to `features_euclidean`, negative where the two differ.
+
+    The squared distance is linear in one of its two differences of pooled features, and this in the
+    query's cells.
+    """
+    apart = queries.features - twins.features
+    unit_apart = unit(apart)
+    cells = queries.maps.shape[2] * queries.maps.shape[3]
+    own = np.einsum("nchw,nc->nhw", queries.maps, unit_apart)
+    other = np.einsum("nc,nc->n", twins.features, unit_apart)
+    return np.asarray((other[:, None, None] - own) / cells)
+
+
 def contributions(queries: Embedded, references: Embedded, weight: np.ndarray) -> np.ndarray:
     """Return the cosine of contributions to each image's own predicted logit.
 
@@ -149,9 +163,7 @@ def _cosine_map(
 
 SPACES: dict[str, Space] = {
     "features_cosine": Space(features_cosine, features_cosine_map),
-    "features_euclidean": Space(
-        features_euclidean, None, without_map="a distance does not split into cells"
-    ),
+    "features_euclidean": Space(features_euclidean, features_euclidean_map),
     "contributions": Space(contributions, contributions_map, competes=False),
     "contributions_margin": Space(contributions_margin, contributions_margin_map),
     "maps": Space(maps, maps_map, compares="maps"),

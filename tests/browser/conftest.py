@@ -1,0 +1,85 @@
+"""One browser for all tests, and pages that fail a test on an error or a request."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.browser.records import images, record
+from twincam.figures.explanation import explanation_page, gallery_page
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return Debian's Chromium."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: install the Debian package `chromium` to test in a browser")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Return a function that opens a file; the test fails on a page's error or request."""
+    contexts, troubles = [], list[str]()
+
+    def ask(request: Request) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            troubles.append(f"request: {request.url}")
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            troubles.append(f"console: {said.text}")
+
+    def open_file(file: Path, address: str = "", width: int = 1280, dark: bool = False) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", hear)
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("dialog", lambda shown: troubles.append(f"alert: {shown.message}"))
+        page.on("request", ask)
+        page.goto(file.as_uri() + address)
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a gallery of 60 images."""
+    file = tmp_path_factory.mktemp("gallery") / "index.html"
+    shown = [record(n) for n in range(60)]
+    file.write_text(gallery_page(shown, images(60), "All 60 evaluated images.", "<b>A run"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def explanation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of two explanations, the second of a picture without a label or parts."""
+    file = tmp_path_factory.mktemp("explanation") / "index.html"
+    bare = record(1) | {
+        "label": None,
+        "heat": [],
+        "twins": [],
+        "neighbours": [],
+        "disagree": None,
+        "counterfactual": None,
+        "prototypes": None,
+        "influence": [],
+    }
+    file.write_text(explanation_page([record(0), bare], images(2)))
+    return file

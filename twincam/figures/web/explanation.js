@@ -1,0 +1,331 @@
+"use strict";
+/* The detail view of one explanation. All text from data goes in as text, never as HTML.
+   Record: twincam/figures/explanation.py. */
+
+/** Return a new element; `properties` are its own, `data` and `aria` its attributes. */
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  const { data, aria, ...own } = properties;
+  Object.assign(element, own);
+  Object.assign(element.dataset, data);
+  for (const [name, value] of Object.entries(aria ?? {})) element.setAttribute(`aria-${name}`, value);
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Return a name from data, set apart from the direction of the text around it. */
+const named = (text) => make("bdi", {}, text);
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "−");
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Return the JSON in the `<script>` of this id. */
+const readJson = (id) => JSON.parse(document.getElementById(id).textContent);
+
+/** Return the pictures of this page by key; each is read only when it is asked for. */
+function readPictures() {
+  const places = new Map();
+  for (const place of document.querySelectorAll("script.picture")) places.set(place.dataset.key, place);
+  return new Proxy({}, { get: (_, key) => places.get(key)?.textContent });
+}
+
+/**
+ * Show `record` in `element`.
+ * @param {Element} element emptied first
+ * @param {object} record a record of the schema twincam-explanation-1
+ * @param {Object<string, string>} images URLs of pictures by key
+ */
+function showExplanation(element, record, images) {
+  const heat = heatView(record, images);
+  const parts = [
+    verdictView(record),
+    make("div", { className: "explained" }, heat.element, readingView(record, heat)),
+    twinsView(record, images, heat),
+    neighboursView(record, images),
+    counterfactualView(record, images),
+    prototypesView(record, images),
+    influenceView(record, images),
+    record.scope ? make("p", { className: "muted scope" }, record.scope) : null,
+  ];
+  element.replaceChildren(...parts.filter(Boolean));
+}
+
+const section = (title, lead, ...content) =>
+  make("section", {}, make("h3", {}, ...[title].flat()), make("p", { className: "lead" }, ...[lead].flat()), ...content);
+
+/* The verdict */
+
+function verdictView(record) {
+  const { verdict, label } = record;
+  const facts = [];
+  if (label !== null) {
+    const right = label === verdict.predicted;
+    const text = right ? "the prediction is right" : "the prediction is wrong";
+    facts.push(make("li", { className: right ? "right" : "wrong" }, "Labelled ", named(label), `: ${text}`));
+  }
+  if (verdict.confidence !== null) {
+    facts.push(make("li", {}, `${percent(verdict.confidence)} confident that it is `, named(verdict.predicted)));
+  }
+  if (record.source) facts.push(make("li", {}, "Source: ", named(record.source)));
+  return make("header", { className: verdict.unsure ? "verdict unsure" : "verdict" },
+    make("p", { className: "statement" }, capitalised(verdict.statement)),
+    make("ul", { className: "facts" }, facts));
+}
+
+function readingView(record, heat) {
+  const { verdict } = record;
+  const rows = Object.entries(verdict.probabilities).sort((a, b) => b[1] - a[1]).map(([name, share]) =>
+    make("tr", {}, make("th", { scope: "row" }, named(name)),
+      make("td", {}, make("meter", { value: share, min: 0, max: 1, aria: { label: name } })),
+      make("td", {}, percent(share))));
+  const notes = [];
+  if (verdict.set && verdict.set.length > 1) {
+    notes.push(["It could be ", ...verdict.set.flatMap((name, n) => (n ? [" or ", named(name)] : [named(name)])), "."]);
+  }
+  if (verdict.set && verdict.set.length === 1 && verdict.set[0] !== verdict.predicted) {
+    notes.push(["At the error rate that was asked for, the only class left is ", named(verdict.set[0]), "."]);
+  }
+  if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
+  if (verdict.traces === "found") notes.push(["Its finest detail is unlike that of the photographs seen in training."]);
+  if (verdict.novelty) {
+    notes.push([`${percent(verdict.novelty.quantile)} of the training images lie closer to their nearest fellow than this image does.`]);
+  }
+  return make("div", { className: "reading" },
+    heat.controls,
+    make("h3", {}, "What the model says"),
+    make("table", { className: "plain" },
+      make("caption", {}, "Shares as the model gives them, before calibration"), make("tbody", {}, rows)),
+    make("p", {}, "Lead of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits; 0 would be a tie`),
+    notes.map((note) => make("p", { className: "why" }, ...note)));
+}
+
+/* Heat */
+
+/** Return what a map shows at each of side x side pixels, bilinear between the cells' centres. */
+function enlarged(map, side) {
+  const rows = map.length, columns = map[0].length, out = new Float32Array(side * side);
+  const place = (pixel, cells) => {
+    const at = Math.min(Math.max(((pixel + 0.5) * cells) / side - 0.5, 0), cells - 1);
+    const low = Math.floor(at);
+    return [low, Math.min(low + 1, cells - 1), at - low];
+  };
+  for (let y = 0; y < side; y++) {
+    const [top, bottom, down] = place(y, rows);
+    for (let x = 0; x < side; x++) {
+      const [left, right, across] = place(x, columns);
+      const upper = map[top][left] * (1 - across) + map[top][right] * across;
+      const lower = map[bottom][left] * (1 - across) + map[bottom][right] * across;
+      out[y * side + x] = upper * (1 - down) + lower * down;
+    }
+  }
+  return out;
+}
+
+const FOR = [230, 97, 1], AGAINST = [60, 76, 170], SIDE = 112;
+
+function drawHeat(canvas, map, scale) {
+  const context = canvas.getContext("2d");
+  canvas.width = canvas.height = SIDE;
+  if (!map) return;
+  const full = scale || Math.max(...map.flat().map(Math.abs)) || 1;
+  const pixels = context.createImageData(SIDE, SIDE);
+  enlarged(map, SIDE).forEach((value, n) => {
+    const colour = value > 0 ? FOR : AGAINST;
+    pixels.data.set([...colour, Math.round(255 * Math.min(1, Math.abs(value) / full))], 4 * n);
+  });
+  context.putImageData(pixels, 0, 0);
+}
+
+/** The image under its heat map, with `controls`, and `share(map)` to show another map a while. */
+function heatView(record, images) {
+  const canvas = make("canvas", { className: "heat", aria: { hidden: "true" } });
+  const picture = pictureOf(record.image, images, `The image as the model sees it: ${record.name}`);
+  const caption = make("figcaption", { aria: { live: "polite" } });
+  const stack = make("div", { className: "stack" }, picture, canvas);
+  const element = make("figure", { className: "heated" }, stack, caption);
+  if (!record.heat.length) {
+    caption.append("The image as the model sees it. It has no heat map.");
+    return { element, controls: null, share: (map, text) => share(map, text) };
+  }
+  let chosen = record.heat[0];
+  const strength = make("input", { type: "range", min: 0, max: 100, value: 75, aria: { label: "Strength of the heat map" } });
+  const stretched = make("input", { type: "checkbox" });
+  const choice = make("select", { aria: { label: "Method of the heat map" } },
+    record.heat.map((one, n) => make("option", { value: n }, one.method)));
+
+  function draw(map, scale, text) {
+    drawHeat(canvas, map, scale);
+    stack.style.setProperty("--strength", strength.value / 100);
+    caption.replaceChildren(...text);
+  }
+  function own() {
+    const text = [make("span", { className: "for" }, "Orange"), " speaks for ", named(record.verdict.predicted), ", ",
+      make("span", { className: "against" }, "blue"), " against it."];
+    if (chosen.sum_explains === "margin") {
+      text.push(" Averaged over the image it gives the lead over the runner-up, but for a constant.");
+    }
+    draw(chosen.map, stretched.checked ? null : chosen.scale, text);
+  }
+  function share(map, text) {
+    if (map) draw(map, null, text);
+    else if (record.heat.length) own();
+  }
+  strength.addEventListener("input", () => stack.style.setProperty("--strength", strength.value / 100));
+  choice.addEventListener("change", () => { chosen = record.heat[choice.value]; own(); });
+  stretched.addEventListener("change", own);
+  own();
+  const controls = make("div", { className: "controls" },
+    make("label", {}, "Heat ", strength),
+    record.heat.length > 1 ? make("label", {}, "Method ", choice) : null,
+    chosen.scale ? make("label", {}, stretched, "Stretch the colours to this image") : null);
+  return { element, controls, share };
+}
+
+/* Training images */
+
+function pictureOf(key, images, alt) {
+  const uri = images[key];
+  return uri ? make("img", { src: uri, alt, decoding: "async" }) : make("span", { className: "missing", role: "img", aria: { label: alt } });
+}
+
+function tile(one, images, predicted, caption, more = {}) {
+  const agrees = one.label === predicted;
+  const about = `Training image labelled ${one.label}`;
+  const wrong = one.predicted !== undefined && one.predicted !== one.label;
+  const content = [pictureOf(one.image, images, about),
+    make("span", { className: "label" }, named(one.label)), make("span", { className: "value" }, caption),
+    wrong ? make("span", { className: "also" }, "predicted ", named(one.predicted)) : null];
+  const kind = agrees ? "tile agrees" : "tile disagrees";
+  return make("li", { className: kind }, more.act ? make("button", { type: "button", ...more.act }, ...content) : content);
+}
+
+const tiles = (list) => make("ul", { className: "tiles" }, list);
+
+function twinsView(record, images, heat) {
+  if (!record.twins.length) return null;
+  const { predicted } = record.verdict;
+  let pinned = null;
+  const list = record.twins.map((twin) => {
+    const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
+      ` sets the two apart. Together the cells give the similarity, ${number(twin.similarity)}.`];
+    const show = () => heat.share(twin.map, text), back = () => pinned === null && heat.share(null);
+    const act = twin.map && {
+      onmouseenter: show, onfocus: show, onmouseleave: back, onblur: () => { pinned = null; heat.share(null); },
+      onclick: () => { pinned = pinned === twin ? null : twin; heat.share(pinned && twin.map, text); },
+    };
+    return tile(twin, images, predicted, number(twin.similarity), { act });
+  });
+  const some = record.twins.some((twin) => twin.map);
+  return section("Twins: the training images it resembles most",
+    ["For the model these images of the class ", named(predicted), " are the closest. The number is the similarity; more is closer.",
+      some ? " Point at one, or tab to it, to see above which parts the two have in common." : ""],
+    tiles(list));
+}
+
+function neighboursView(record, images) {
+  const { neighbours, verdict } = record;
+  if (!neighbours.length) return null;
+  const against = neighbours.filter((one) => one.label !== verdict.predicted).length;
+  const judged = against
+    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(verdict.predicted), ": a reason to doubt."]
+    : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), ", too."];
+  return section("Neighbours, whatever their class", judged,
+    tiles(neighbours.map((one) => tile(one, images, verdict.predicted, number(one.similarity)))));
+}
+
+/* What would change the prediction */
+
+function counterfactualView(record, images) {
+  const other = record.counterfactual;
+  if (!other) return null;
+  const { cells, rows, columns } = other;
+  const grid = make("div", { className: "grid", aria: { hidden: "true" } });
+  const partner = images[other.image];
+  for (const [row, column] of cells) {
+    const cell = make("span", { className: "cell" });
+    Object.assign(cell.style, {
+      left: `${(100 * column) / columns}%`, top: `${(100 * row) / rows}%`, width: `${100 / columns}%`, height: `${100 / rows}%`,
+    });
+    if (partner) {
+      cell.style.backgroundImage = `url("${partner}")`;
+      cell.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
+      const part = (n, count) => (count > 1 ? (100 * n) / (count - 1) : 0);
+      cell.style.backgroundPosition = `${part(column, columns)}% ${part(row, rows)}%`;
+    }
+    grid.append(cell);
+  }
+  const swapped = pictureOf(record.image, images, `The image with ${cells.length} cells of the other`);
+  const outcome = other.flips_in_image === null ? ""
+    : other.flips_in_image ? " The pasted image is classified that way, too." : " The pasted image itself keeps its prediction: a cell sees more than its square.";
+  return section(["What would make it ", named(other.to)],
+    [`Swapping ${cells.length} of ${rows * columns} cells of the model's last feature maps for those of the other image turns the prediction to `,
+      named(other.to), ". This is exact for the feature maps.", outcome],
+    make("div", { className: "side-by-side" },
+      make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
+      make("figure", {}, pictureOf(other.image, images, `The nearest training image predicted ${other.to}`),
+        make("figcaption", {}, "The nearest training image predicted ", named(other.to), other.label === other.to ? "" : ", though labelled ",
+          other.label === other.to ? "" : named(other.label)))));
+}
+
+/* Prototypes */
+
+/** Return a square of an image around `place`, `patch` of `size` pixels wide. */
+function cutOut(key, images, [y, x], patch, size, alt) {
+  const edge = (at) => Math.min(Math.max(at - patch / 2, 0), Math.max(size - patch, 0));
+  const part = (at) => (size > patch ? (100 * edge(at)) / (size - patch) : 0);
+  const cut = make("span", { className: "cut", role: "img", aria: { label: alt } });
+  if (images[key]) {
+    cut.style.backgroundImage = `url("${images[key]}")`;
+    cut.style.backgroundSize = `${(100 * size) / Math.min(patch, size)}%`;
+    cut.style.backgroundPosition = `${part(x)}% ${part(y)}%`;
+  }
+  return cut;
+}
+
+const LISTED = 4;
+
+function prototypesView(record, images) {
+  const { prototypes } = record;
+  if (!prototypes) return null;
+  const order = Object.entries(prototypes.logits).sort((a, b) => b[1] - a[1]).map(([name]) => name);
+  const [first, ...others] = order;
+  return section("This looks like that: the prototype network",
+    ["A second model compares parts of the image with parts of training images, its prototypes. Similarity times weight gives points; the points of a class and a constant add up to its score. It says ",
+      named(prototypes.predicted), "."],
+    sumView(first, prototypes, record, images),
+    others.map((name) => make("details", {}, make("summary", {}, "The sum for ", named(name), `: ${prototypes.logits[name].toFixed(2)}`),
+      sumView(name, prototypes, record, images))));
+}
+
+function sumView(name, prototypes, record, images) {
+  const rows = prototypes.rows.filter((row) => row.class === name).sort((a, b) => b.points - a.points);
+  const most = Math.max(...rows.map((row) => Math.abs(row.points)), 1e-9);
+  const line = (row) => make("tr", {},
+    make("td", {}, cutOut(record.image, images, row.place, row.patch, prototypes.size, "Part of this image")),
+    make("td", {}, cutOut(row.source, images, row.source_place, row.patch, prototypes.size, `Prototype ${row.prototype}`)),
+    make("td", {}, `Prototype ${row.prototype}`, make("br"), make("small", {}, `${row.similarity.toFixed(2)} × ${row.weight.toFixed(2)}`)),
+    make("td", { className: "bar-cell" }, make("meter", { className: "points", value: Math.max(0, row.points / most), aria: { label: "points" } })),
+    make("td", { className: "number" }, signed(row.points)));
+  const total = (text, value) => make("tr", {}, make("th", { scope: "row", colSpan: 3 }, ...[text].flat()),
+    make("td", { className: "bar-cell" }), make("td", { className: "number" }, signed(value)));
+  const rest = rows.slice(LISTED).reduce((sum, row) => sum + row.points, 0);
+  return make("div", { className: "table", tabIndex: 0, role: "region", aria: { label: `Points for ${name}` } },
+    make("table", { className: "plain sum" },
+      make("thead", {}, make("tr", {}, ["This …", "… looks like that", "similarity × weight", "", "points"].map((text) =>
+        make(text ? "th" : "td", text ? { scope: "col" } : { className: "bar-cell" }, text)))),
+      make("tbody", {}, rows.slice(0, LISTED).map(line),
+        rows.length > LISTED ? total(`${rows.length - LISTED} more prototypes`, rest) : null,
+        total("Constant (bias)", prototypes.biases[name])),
+      make("tfoot", {}, total(["Score of ", named(name)], prototypes.logits[name]))));
+}
+
+/* Influence */
+
+function influenceView(record, images) {
+  if (!record.influence.length) return null;
+  return section("Training images it rests on",
+    "Without these images in training, the last layer would be less inclined to this prediction (a minus: more). The numbers are estimates and only their order matters.",
+    tiles(record.influence.map((one) => tile(one, images, record.verdict.predicted, signed(one.influence)))));
+}
