@@ -6,7 +6,8 @@ const AT_A_TIME = 2, PATIENCE = 30, MOST = 1000, MOST_COMPARED = 4;
 const part = (id) => document.getElementById(id);
 const pause = (seconds) => new Promise((done) => { setTimeout(done, 1000 * seconds); });
 
-const about = await (await fetch("/about")).json();
+let about;
+const ready = fetch("/about").then((response) => response.json()).then((told) => { about = told; });
 const images = {};
 let entries = [], ticked = new Set(), queue = [], busy = 0, done = 0, total = 0, made = 0, many = AT_ONCE;
 let writing = Promise.resolve();
@@ -33,7 +34,8 @@ async function explained(file) {
 }
 
 /** Put files in the queue, and explain them. */
-function accept(files) {
+async function accept(files) {
+  await ready;
   const taken = files.slice(0, MOST);
   if (files.length > MOST) fail(`${files.length - MOST} more pictures`, `at most ${MOST} at a time; add them later`);
   if (!busy && !queue.length) [done, total] = [0, 0];
