@@ -30,6 +30,7 @@ from stages.prototypes.baselines import logistic_logits
 from stages.prototypes.guards import duplicates_guard, live_by_class
 from stages.prototypes.last_layer import fit_layer
 from stages.prototypes.params import Prototypes
+from stages.train.params import Params as TrainParams
 from twincam.determinism import generator, make_torch_deterministic
 from twincam.explanations.prototypes.contributions import layer_logits
 from twincam.files.metrics import spelled
@@ -42,7 +43,6 @@ from twincam.models.weights import initial_network
 from twincam.statistics.estimates import difference, mean
 from twincam.statistics.intervals import stratified_resamples
 from twincam.training.fitting import LabelledImages, Recipe
-from twincam.training.params import ClassifierParams
 from twincam.training.refits import Evaluate, Refit, Results, refit_function
 
 FOLDS = 3
@@ -141,7 +141,7 @@ def out_of_fold(
         measure: what to do with each fold's classifier.
         checkpoints: folder for finished refits.
     """
-    trained, classes = read_params(params, ClassifierParams), class_names(split)
+    trained, classes = read_params(params, TrainParams), class_names(split)
     divided = divide(split[["id", "label", "group"]], Crossval(folds=FOLDS, repeats=1), seed)
     plan = list(refits(divided))
     make_torch_deterministic(seed, "prototypes", threads=trained.run.threads)

@@ -13,7 +13,6 @@ LABELS = torch.tensor([0, 1] * 6)
 SETTINGS = Training(
     method="fine_tune",
     unfreeze_from=3,
-    batch_norm="train",
     views=3,
     augmentations=["flip", "crop", "compress", "blur"],
     epochs=3,

@@ -120,7 +120,7 @@ def test_tables_and_figures_agree(results: Results) -> None:
         *("calibrated", "set", "flips", "traces", "unsure", "verdict", "statement")
     ]
     assert list(others) == list(own)
-    assert set(metrics) == {"val", "test", "external", "scope"}
+    assert set(metrics) == {"val", "test", "external", "confidence", "scope"}
     for name in ("val", "test"):
         rows, found = own[own["split"] == name], metrics[name]
         assert found["n"] == found["unsure"]["n"] == found["calibration"]["n"] == len(rows)

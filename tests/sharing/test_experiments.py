@@ -156,7 +156,7 @@ def test_a_queue_of_two_workers_with_own_images_leaves_the_project_alone(project
 
 
 def wait_for_queue(project: Path) -> list[str]:
-    for _ in range(300):
+    for _ in range(600):
         rows = dvc.api.exp_show(str(project))
         states = [str(row["State"]) for row in rows if row.get("State")]
         if not set(states) & {"Queued", "Running"}:

@@ -1,5 +1,6 @@
 """A linear probe is scikit-learn's logistic regression, written into the network's own head."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from twincam.models.architectures import HALF
 from twincam.models.forward import logits_of
 from twincam.models.network import create
 from twincam.training.fitting import LabelledImages, Recipe
-from twincam.training.probing import UNCHECKED, choose_strength, fit_probe, pooled_views
+from twincam.training.probing import STRENGTHS, UNCHECKED, choose_strength, fit_probe, pooled_views
 from twincam.training.refits import Refit, held_out_logits, refit_function
 
 PROBE = SETTINGS.model_copy(update={"method": "linear_probe", "views": 2})
@@ -60,6 +61,14 @@ def test_images_of_a_group_are_held_out_together() -> None:
     pairs = np.repeat(np.arange(30), 2)
     apart = choose_strength(found[None], labels, np.arange(60))
     assert choose_strength(found[None], labels, pairs) > apart
+
+
+def test_certain_errors_have_a_finite_loss_that_is_compared() -> None:
+    """Far from the boundary a probability rounds to 0, whose logarithm would be infinite."""
+    found, labels = features(2)
+    found[0, 0, :2] = -1e5, 1e5
+    with warnings.catch_warnings(action="error"):
+        assert choose_strength(found, labels, np.arange(60)) == min(STRENGTHS)
 
 
 def test_a_class_of_one_group_needs_no_choice() -> None:

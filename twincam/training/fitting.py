@@ -23,7 +23,6 @@ from twincam.models.forward import batches
 from twincam.models.network import Network, device_of, pool
 from twincam.models.weights import not_finite
 from twincam.training.activations import Inputs
-from twincam.training.folding import folded
 from twincam.training.params import Training
 
 
@@ -103,35 +102,25 @@ def fit(
     """
     training = recipe.training
     tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
-    with _batch_norm(tail, train, training):
-        progress = _Progress(tail, _optimizer(tail, training))
-        if checkpoint and checkpoint.is_file():
-            _resume(progress, checkpoint, device_of(network))
-        done, total = len(progress.history), training.epochs
-        bar = tqdm(range(done + 1, total + 1), "train", initial=done, total=total, disable=None)
-        for number in bar:
-            epoch = _one_epoch(progress, train, val, recipe, number)
-            progress.history.append(epoch)
-            bar.set_postfix(loss=f"{epoch.train_loss:.3f}", val=f"{epoch.val_accuracy:.3f}")
-            if not select_on_val:
-                progress.best = number
-            elif epoch.val_loss <= min(row.val_loss for row in progress.history):
-                progress.best = number
-                progress.best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
-            if checkpoint:
-                _write_checkpoint(progress, checkpoint)
-        if select_on_val:
-            tail.load_state_dict(progress.best_state)
+    progress = _Progress(tail, _optimizer(tail, training))
+    if checkpoint and checkpoint.is_file():
+        _resume(progress, checkpoint, device_of(network))
+    done, total = len(progress.history), training.epochs
+    bar = tqdm(range(done + 1, total + 1), "train", initial=done, total=total, disable=None)
+    for number in bar:
+        epoch = _one_epoch(progress, train, val, recipe, number)
+        progress.history.append(epoch)
+        bar.set_postfix(loss=f"{epoch.train_loss:.3f}", val=f"{epoch.val_accuracy:.3f}")
+        if not select_on_val:
+            progress.best = number
+        elif epoch.val_loss <= min(row.val_loss for row in progress.history):
+            progress.best = number
+            progress.best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
+        if checkpoint:
+            _write_checkpoint(progress, checkpoint)
+    if select_on_val:
+        tail.load_state_dict(progress.best_state)
     return progress.history, progress.best
-
-
-def _batch_norm(
-    tail: nn.ModuleList, train: LabelledInputs, training: Training
-) -> AbstractContextManager[object]:
-    """Return the context in which batch norm is as ``training`` asks."""
-    if training.batch_norm == "train":
-        return nullcontext()
-    return folded(tail[0], train.inputs(0, np.arange(1)))
 
 
 def divergence_warning(

@@ -21,13 +21,11 @@ class AugmentedViews(Block):
 class Training(AugmentedViews):
     """Block ``train``: how a classifier is fitted.
 
-    With ``batch_norm`` frozen, statistics that come with the weights stay as they are.
     A linear probe uses the views only.
     """
 
     method: Literal["fine_tune", "linear_probe"]
     unfreeze_from: Annotated[int, Field(ge=0)]
-    batch_norm: Literal["train", "frozen"]
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=2, le=4096)]
     optimizer: Literal["adamw", "adam", "sgd"]

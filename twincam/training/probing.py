@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -111,7 +112,10 @@ def _held_out_loss(
     strength: float,
 ) -> float:
     model = _fit(features[:, train], labels[train], strength)
-    log_p = model.predict_log_proba(features[0, held_out])
+    scores = model.decision_function(features[0, held_out])
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    log_p = log_softmax(scores, axis=1)
     own = np.searchsorted(model.classes_, labels[held_out])
     return float(-log_p[np.arange(len(own)), own].sum())
 
