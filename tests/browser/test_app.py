@@ -263,14 +263,14 @@ def test_marks_are_written_to_the_project(start: Start, tmp_path: Path) -> None:
 
 
 def test_it_works_by_keyboard_alone(page: Page) -> None:
-    page.keyboard.press("Tab")
-    expect(page.locator("#files")).to_be_focused()
-    with page.expect_file_chooser() as waiting:
-        page.keyboard.press("Enter")
     chosen: Any = [
         {"name": f"{n}.png", "mimeType": "image/png", "buffer": picture(70 + n)} for n in range(2)
     ]
-    waiting.value.set_files(chosen)
+    page.on("filechooser", lambda chooser: chooser.set_files(chosen))
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator("#files")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(cards(page)).to_have_count(2)
     cards(page).first.focus()
     page.keyboard.press("ArrowRight")
