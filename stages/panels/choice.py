@@ -6,7 +6,7 @@ import pandas as pd
 from twincam.determinism import generator
 from twincam.statistics.sampling import alternate_classes
 
-MOST_WRONG = 60
+MOST_WRONG = 40
 
 
 def choose_shown(queries: pd.DataFrame, correct_panels: int, seed: int) -> np.ndarray:

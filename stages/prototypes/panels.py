@@ -21,7 +21,7 @@ from twincam.statistics.sampling import alternate_classes
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
 TEXT = 290
 HEADER, TITLE, CAPTION = 62, 24, 20
-MOST_WRONG = 60
+MOST_WRONG = 40
 RIGHT, WRONG = (20, 110, 60), (176, 32, 32)
 
 

@@ -56,7 +56,7 @@ def questions(
         ),
         Question(
             "twins",
-            "Which training images does it go by?",
+            "Which training images does it compare with?",
             twins(details["explain"]),
             ("twins",),
         ),
@@ -90,12 +90,12 @@ def certainty(found: Figures) -> str:
     """Return how often the model is unsure, and how often it is right where it is sure."""
     unsure = found["unsure"]
     doubted = unsure["n"] - unsure["n_sure"]
-    said = f"It says “unsure” of {doubted} of {unsure['n']} images."
+    said = f"It says “unsure” for {doubted} of {unsure['n']} images."
     if not unsure["n_sure"]:
         return said
     right = round(unsure["accuracy_when_sure"] * unsure["n_sure"])
     return (
-        f"{said} Where it is sure, it is right on {right} of {unsure['n_sure']}: "
+        f"{said} When it is sure, it is right on {right} of {unsure['n_sure']}: "
         f"{_share(unsure, 'accuracy_when_sure')}."
     )
 
@@ -128,7 +128,7 @@ def deliveries(stability: Figures) -> str:
         for name, one in stability["deliveries"].items()
         if one.get("flip_rate") is not None
     }
-    changed = f"One of them at least changes {_share(stability, 'flip_rate')} of the predictions"
+    changed = f"At least one of them changes {_share(stability, 'flip_rate')} of the predictions"
     worst = max(rates, key=lambda name: rates[name], default=None)
     if worst is None or not rates[worst]:
         return f"{changed}."
@@ -151,8 +151,8 @@ def twins(explain: Figures) -> str:
     """Return how well the nearest training images follow the model."""
     found = explain["twins"][explain["space"]]
     return (
-        "The five training images nearest to an image vote for the model's own prediction in "
-        f"{_share(found, 'agreement')} of {found['n']} cases."
+        f"The {explain['shown']} training images nearest to an image vote for the model's "
+        f"prediction in {_share(found, 'agreement')} of {found['n']} cases."
     )
 
 

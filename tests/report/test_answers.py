@@ -27,10 +27,10 @@ def test_how_often_it_is_right() -> None:
 
 def test_how_sure_it_is() -> None:
     unsure = {**with_interval("accuracy_when_sure", 0.9, 0.6, 1.0), "n": 12, "n_sure": 10}
-    assert "“unsure” of 2 of 12" in certainty({"unsure": unsure})
+    assert "“unsure” for 2 of 12" in certainty({"unsure": unsure})
     assert "right on 9 of 10" in certainty({"unsure": unsure})
     never = {"n": 12, "n_sure": 0, "accuracy_when_sure": None}
-    assert certainty({"unsure": never}) == "It says “unsure” of 12 of 12 images."
+    assert certainty({"unsure": never}) == "It says “unsure” for 12 of 12 images."
 
 
 def test_what_was_not_measured() -> None:

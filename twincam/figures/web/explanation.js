@@ -85,19 +85,19 @@ function readingView(record, heat) {
     notes.push(["It could be ", ...verdict.set.flatMap((name, n) => (n ? [" or ", named(name)] : [named(name)])), "."]);
   }
   if (verdict.set && verdict.set.length === 1 && verdict.set[0] !== verdict.predicted) {
-    notes.push(["At the error rate that was asked for, the only class left is ", named(verdict.set[0]), "."]);
+    notes.push(["At the chosen error rate, the only class that remains is ", named(verdict.set[0]), "."]);
   }
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
   if (verdict.traces === "found") notes.push(["Its finest detail is unlike that of the photographs seen in training."]);
   if (verdict.novelty) {
-    notes.push([`${percent(verdict.novelty.quantile)} of the training images lie closer to their nearest fellow than this image does.`]);
+    notes.push([`Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
   }
   return make("div", { className: "reading" },
     heat.controls,
     make("h3", {}, "What the model says"),
     make("table", { className: "plain" },
-      make("caption", {}, "Shares as the model gives them, before calibration"), make("tbody", {}, rows)),
-    make("p", {}, "Lead of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits; 0 would be a tie`),
+      make("caption", {}, "Probabilities before calibration"), make("tbody", {}, rows)),
+    make("p", {}, "Margin of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)));
 }
 
@@ -161,10 +161,10 @@ function heatView(record, images) {
     caption.replaceChildren(...text);
   }
   function own() {
-    const text = [make("span", { className: "for" }, "Orange"), " speaks for ", named(record.verdict.predicted), ", ",
+    const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.predicted), ", ",
       make("span", { className: "against" }, "blue"), " against it."];
     if (chosen.sum_explains === "margin") {
-      text.push(" Averaged over the image it gives the lead over the runner-up, but for a constant.");
+      text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
     }
     draw(chosen.map, stretched.checked ? null : chosen.scale, text);
   }
@@ -219,8 +219,8 @@ function twinsView(record, images, heat) {
   });
   const some = record.twins.some((twin) => twin.map);
   return section("Twins: the training images it resembles most",
-    ["For the model these images of the class ", named(predicted), " are the closest. The number is the similarity; more is closer.",
-      some ? " Point at one, or tab to it, to see above which parts the two have in common." : ""],
+    ["The nearest training images of the class ", named(predicted), ". The number is the similarity: higher is closer.",
+      some ? " Point at one, or tab to it, to see in the image above what the two have in common." : ""],
     tiles(list));
 }
 
@@ -230,7 +230,7 @@ function neighboursView(record, images) {
   const against = neighbours.filter((one) => one.label !== verdict.predicted).length;
   const judged = against
     ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(verdict.predicted), ": a reason to doubt."]
-    : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), ", too."];
+    : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), "."];
   return section("Neighbours, whatever their class", judged,
     tiles(neighbours.map((one) => tile(one, images, verdict.predicted, number(one.similarity)))));
 }
@@ -325,7 +325,7 @@ function sumView(name, prototypes, record, images) {
 
 function influenceView(record, images) {
   if (!record.influence.length) return null;
-  return section("Training images it rests on",
-    "Without these images in training, the last layer would be less inclined to this prediction (a minus: more). The numbers are estimates and only their order matters.",
+  return section("The training images behind it",
+    "Without one of these in training, this prediction would be weaker (with a minus: stronger). The numbers are estimates; only their order counts.",
     tiles(record.influence.map((one) => tile(one, images, record.verdict.predicted, signed(one.influence)))));
 }
