@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, sync_playwright
 
 from stages.report.records import LARGE, SMALL
-from twincam.figures.explanation import gallery_page, picture_of, pictures_named
+from twincam.pages.explanation import gallery_page, picture_of, pictures_named
 
 PAGE = Path("reports/index.html")
 COUNTS = (300, 1000, 2000)

@@ -4,13 +4,13 @@ from stages.report.answers import questions
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
 from stages.report.records import choice_sentence, pictures_of, read_run, records_of
 from twincam.figures.drawing import save_figure
-from twincam.figures.explanation import gallery_json
-from twincam.figures.pages import render
 from twincam.files.atomic import atomic_folder, write_text
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.metrics import read_metrics
 from twincam.files.tables import EVALUATED_SPLITS, headline_split, read_table
+from twincam.pages.explanation import gallery_json
+from twincam.pages.rendering import render
 
 DETAILS = (
     "split",

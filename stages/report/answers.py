@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from twincam.figures.pages import percent
+from twincam.pages.rendering import percent
 
 Figures = Mapping[str, Any]
 

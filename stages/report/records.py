@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.gradcam import margins
-from twincam.figures.explanation import (
+from twincam.files.arrays import read_array, read_finite
+from twincam.files.shards import Shards, read_shards
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
+from twincam.pages.explanation import (
     SCHEMA,
     Explanation,
     Prototypes,
@@ -24,9 +27,6 @@ from twincam.figures.explanation import (
     twin_of,
     verdict_of,
 )
-from twincam.files.arrays import read_array, read_finite
-from twincam.files.shards import Shards, read_shards
-from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
 
 MOST = 2000
 """Images in the gallery, at most."""

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.browser.records import images, record
-from twincam.figures.explanation import explanation_page, gallery_page
+from twincam.pages.explanation import explanation_page, gallery_page
 
 Open = Callable[..., Page]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from twincam.figures.explanation import SCHEMA, Explanation, heat_of, map_rows, picture_of
+from twincam.pages.explanation import SCHEMA, Explanation, heat_of, map_rows, picture_of
 
 HOSTILE = "real/<img src=x onerror=alert(1)>.png"
 LONG = "real/" + "n" * 240 + ".png"

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.records import HOSTILE, images, record
 from tests.browser.test_accessible import serious
-from twincam.figures.explanation import Explanation, safe_json
-from twincam.figures.pages import render
+from twincam.pages.explanation import Explanation, safe_json
+from twincam.pages.rendering import render
 from twincam.sharing.branch import TEMPLATES, Side
 
 BASE = "</script><b>main"

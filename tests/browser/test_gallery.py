@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.records import CLASS, HOSTILE, LONG, NAMES, TURNED, images, record
-from twincam.figures.explanation import gallery_page
+from twincam.pages.explanation import gallery_page
 
 
 @pytest.fixture

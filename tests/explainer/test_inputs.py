@@ -14,7 +14,7 @@ import twincam
 from tests.conftest import ROOT, run_in, user_error
 from twincam.cli import main
 from twincam.explainer.explanation import Explanation
-from twincam.figures.explanation import SCHEMA
+from twincam.pages.explanation import SCHEMA
 
 
 @pytest.fixture(scope="module")

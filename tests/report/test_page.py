@@ -9,9 +9,9 @@ import pytest
 from jinja2 import Environment, FileSystemLoader
 
 from stages.report.page import PAGE, panels_of
-from twincam.figures.pages import percent
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_table
+from twincam.pages.rendering import percent
 from twincam.statistics.estimates import share
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from stages.report.records import choice_sentence, choose_shown
-from twincam.figures.explanation import pictures_named
 from twincam.files.arrays import read_array
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
+from twincam.pages.explanation import pictures_named
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from twincam.explainer.text import headline_of
-from twincam.figures.explanation import Explanation as Record
-from twincam.figures.explanation import explanation_page, pictures_named
+from twincam.pages.explanation import Explanation as Record
+from twincam.pages.explanation import explanation_page, pictures_named
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from twincam.explainer.explaining import Named, explain_each, explain_single
 from twincam.explainer.explanation import Explanation
 from twincam.explainer.text import COLUMNS, headline_of, lines_of, row_of
-from twincam.figures.explanation import SCHEMA
 from twincam.files.atomic import write_bytes, write_text
 from twincam.files.errors import UserError
 from twincam.files.folders import is_sidecar, walk
 from twincam.files.overwriting import resolve_output
+from twincam.pages.explanation import SCHEMA
 
 INDEX = Path(__file__).with_name("index.html")
 
@@ -110,7 +110,7 @@ def files_at(path: Path) -> list[Named]:
 
 def index_page(explained: Sequence[Explanation]) -> str:
     """Return the page that lists the pages of pictures."""
-    from twincam.figures.pages import render
+    from twincam.pages.rendering import render
 
     rows = [
         {

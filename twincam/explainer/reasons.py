@@ -27,7 +27,8 @@ from twincam.explanations.influence import (
 from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import SPACES, shared_map
-from twincam.figures.explanation import (
+from twincam.models.embedded import Embedded, at
+from twincam.pages.explanation import (
     SCHEMA,
     Counterfactual,
     Explanation,
@@ -45,7 +46,6 @@ from twincam.figures.explanation import (
     prototypes_of,
     twin_of,
 )
-from twincam.models.embedded import Embedded, at
 from twincam.statistics.probabilities import softmax
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from twincam.deliveries import WAYS
 from twincam.explainer.novelty import UNLIKE, is_unlike
-from twincam.figures.explanation import Explanation, Prototypes, Verdict
 from twincam.files.predictions import join_names
+from twincam.pages.explanation import Explanation, Prototypes, Verdict
 
 COLUMNS = (
     *("name", "predicted", "unsure", "confidence", "set", "flips", "novelty", "disagree"),

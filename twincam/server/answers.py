@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from twincam.figures.explanation import Explanation
+from twincam.pages.explanation import Explanation
 
 
 class Explained(NamedTuple):

@@ -14,14 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from twincam.figures import pages
 from twincam.files.errors import UserError
+from twincam.pages import rendering
 from twincam.server.answers import DEFAULT, Limits, Model, RefusedError
 from twincam.server.guards import guarded
 from twincam.server.project import LONGEST_NOTE, Project, keep_review, review_of
 from twincam.server.uploads import read_body, require_picture
 
-SHARED, OWN = Path(pages.__file__).with_name("web"), Path(__file__).with_name("web")
+SHARED, OWN = Path(rendering.__file__).with_name("web"), Path(__file__).with_name("web")
 KINDS = {
     ".js": "text/javascript",
     ".css": "text/css",

@@ -11,12 +11,12 @@ import pandas as pd
 import vl_convert
 
 from twincam.figures.cases import CaseFiles, Explained, read_explained
-from twincam.figures.explanation import Explanation, safe_json
-from twincam.figures.pages import render
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
 from twincam.files.overwriting import resolve_output
 from twincam.files.tables import read_split, read_table
+from twincam.pages.explanation import Explanation, safe_json
+from twincam.pages.rendering import render
 from twincam.sharing.comparison import (
     changes,
     headlines,

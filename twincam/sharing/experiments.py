@@ -14,8 +14,8 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 from scipy.stats import t
 
-from twincam.figures.pages import markdown_text
 from twincam.files.errors import UserError
+from twincam.pages.rendering import markdown_text
 from twincam.sharing.comparison import leaves
 from twincam.sharing.revision import run_command
 from twincam.sharing.storage import listed, outputs_of

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from twincam.figures.pages import markdown_text
 from twincam.files.errors import UserError
 from twincam.files.tables import read_table
+from twincam.pages.rendering import markdown_text
 from twincam.sharing.branch import content_hashes
 from twincam.sharing.comparison import Paired, join, paired
 from twincam.sharing.experiments import markdown

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from twincam.figures.cases import Explained
-from twincam.figures.explanation import (
+from twincam.pages.explanation import (
     SCHEMA,
     Explanation,
     counterfactual_of,

@@ -1,6 +1,6 @@
 "use strict";
 /* The detail view of one explanation. All text from data goes in as text, never as HTML.
-   Record: twincam/figures/explanation.py. */
+   Record: twincam/pages/explanation.py. */
 
 /** Return a new element; `properties` are its own, `data` and `aria` its attributes. */
 function make(tag, properties = {}, ...children) {
@@ -90,7 +90,9 @@ function readingView(record, heat) {
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
   if (verdict.traces === "found") notes.push(["Its finest detail is unlike that of the photographs seen in training."]);
   if (verdict.novelty) {
-    notes.push([`Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
+    notes.push([verdict.novelty.quantile >= 1
+      ? "Unlike anything seen in training: every training image is nearer to another one than this image is to any."
+      : `Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
   }
   return make("div", { className: "reading" },
     heat.controls,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.browser.records import CLASS, HOSTILE, images, record
-from twincam.figures import explanation
-from twincam.figures.explanation import (
+from twincam.pages import explanation
+from twincam.pages.explanation import (
     counterfactual_of,
     disagreement,
     explanation_page,

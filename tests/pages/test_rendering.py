@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from twincam.figures.pages import markdown_text, picture_uri, render
+from twincam.pages.rendering import markdown_text, picture_uri, render
 from twincam.sharing.experiments import markdown
 
 

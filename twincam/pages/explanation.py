@@ -330,7 +330,7 @@ def prototypes_of(
 
 def picture_of(image: np.ndarray | Image.Image, side: int) -> str:
     """Return a picture as a ``data:`` URI of WebP, at most ``side`` pixels wide and high."""
-    from twincam.figures.pages import picture_uri
+    from twincam.pages.rendering import picture_uri
 
     shown = Image.fromarray(image) if isinstance(image, np.ndarray) else image.convert("RGB")
     shown.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -368,7 +368,7 @@ def explanation_page(
         images: ``data:`` URIs by key (`picture_of`); a key that is missing shows no picture.
         title: of the page, as text.
     """
-    from twincam.figures.pages import render
+    from twincam.pages.rendering import render
 
     return render(PAGE, {"title": title, "records": safe_json(records), "images": images})
 
@@ -395,7 +395,7 @@ def gallery_page(
         choice: a sentence that says which images these are.
         title: of the page, as text.
     """
-    from twincam.figures.pages import render
+    from twincam.pages.rendering import render
 
     gallery = gallery_json(records, choice)
     return render(GALLERY_PAGE, {"title": title, "gallery": gallery, "images": images})

@@ -52,7 +52,7 @@ def web(name: str) -> Markup:
 
 
 def render(template: Path, context: Mapping[str, Any]) -> str:
-    """Return ``template`` rendered with ``context``; HTML templates may extend ``pages.html``.
+    """Return ``template`` rendered with ``context``; HTML templates may extend ``page.html``.
 
     Raises:
         jinja2.UndefinedError: the template uses a name that ``context`` lacks.
