@@ -16,7 +16,10 @@ from tests.fitted import network
 from twincam.models.classifier import save_classifier
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-SHARING = PROJECT["optional-dependencies"]["sharing"]
+EXTRAS = {
+    room: PROJECT["optional-dependencies"][extra]
+    for room, extra in (("sharing", "sharing"), ("server", "app"))
+}
 OPTIONAL = {"pillow_heif", "open_clip", "ray"}
 """Imported where they are installed; a line says what to install where they are needed."""
 INDIRECT = {"onnxscript"}
@@ -102,17 +105,19 @@ def brought(declared: Iterable[str]) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("sharing", [False, True])
-def test_dependencies_are_what_is_imported(sharing: bool) -> None:
+@pytest.mark.parametrize("room", ["", *EXTRAS])
+def test_dependencies_are_what_is_imported(room: str) -> None:
+    """The rooms of `EXTRAS` need an extra of their own, the others the package's requirements."""
     files = [
         file
         for file in (ROOT / "twincam").rglob("*.py")
-        if ("sharing" in file.parts) == sharing and file.name != "cli.py"
+        if (room in file.parts if room else not EXTRAS.keys() & file.parts)
+        and file.name != "cli.py"
     ]
     projects = packages_distributions()
     used = [{canonicalize_name(p) for p in projects[name]} for name in third_party(files)]
     core = PROJECT["dependencies"]
-    declared = {canonicalize_name(name) for name in (SHARING if sharing else core)}
-    available = brought([*core, *SHARING] if sharing else core)
-    assert [names for names in used if not names & available] == []
-    assert declared - set[str]().union(*used) == (set() if sharing else INDIRECT)
+    extra = EXTRAS[room] if room else []
+    declared = {canonicalize_name(name) for name in extra or core}
+    assert [names for names in used if not names & brought([*core, *extra])] == []
+    assert declared - set[str]().union(*used) == (set() if room else INDIRECT)

@@ -120,7 +120,13 @@ def test_the_librarys_rooms_import_in_one_direction() -> None:
 
 def test_what_only_draws_or_shows_trains_nothing_anew() -> None:
     for stage in ("train", "crossval", "leave_one_source_out", "protopnet"):
-        shown = {"twincam/figures", "twincam/pages", "twincam/app", "twincam/cli.py", "twincam/sharing"}
+        shown = {
+            "twincam/figures",
+            "twincam/pages",
+            "twincam/app",
+            "twincam/cli.py",
+            "twincam/sharing",
+        }
         assert not shown & set(STAGES[stage]["deps"]), stage
 
 

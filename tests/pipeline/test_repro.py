@@ -19,7 +19,9 @@ def test_nothing_runs_again(project: Path) -> None:
 
 def test_a_protopnet_parameter_reruns_what_follows_protopnet_alone(project: Path) -> None:
     change_params(project, {"protopnet": {"cluster": 0.7}})
-    assert ran(run_in(project, "dvc", "repro").stdout) == ["protopnet", "prototypes", "report"]
+    assert ran(run_in(project, "dvc", "repro").stdout) == [
+        *("protopnet", "prototypes", "explainer", "report")
+    ]
     changed = run_in(project, "dvc", "params", "diff").stdout
     assert "protopnet.cluster" in changed
     assert "0.7" in changed
