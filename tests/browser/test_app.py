@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_accessible import serious
 from tests.server.fake import picture
 from tests.server.served import served
@@ -71,7 +72,7 @@ def start(browser: Browser) -> Iterator[Start]:
         contexts.append(context)
         context.add_init_script(CAMERA)
         page = context.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", hear)
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("dialog", lambda shown: troubles.append(f"alert: {shown.message}"))
@@ -249,7 +250,7 @@ def test_marks_are_written_to_the_project(start: Start, tmp_path: Path) -> None:
         page.get_by_label("Note").fill("a render")
         page.get_by_label("Note").press("Tab")
         rows = [["real/1.png", "mislabelled", "a render", "fake"]]
-        for _ in range(50):
+        for _ in range(PATIENCE // 100):
             if read_reviews(tmp_path).values.tolist() == rows:
                 break
             page.wait_for_timeout(100)
