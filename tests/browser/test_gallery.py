@@ -165,6 +165,7 @@ def test_marks_survive_a_reload_and_download_as_a_table(page: Page, tmp_path: Pa
     page.get_by_role("button", name="Not fit to use", exact=True).click()
     page.get_by_role("button", name="Not fit to use", exact=True).click()
     page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_be_hidden()
     page.reload()
     page.get_by_text("More filters").click()
     page.get_by_label("Marked by you").select_option("only these")

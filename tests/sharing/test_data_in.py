@@ -132,6 +132,5 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
         "data/synthetic",
         "data/prepared/parts",
         "models/protopnet.safetensors",
-        "data/prototypes",
     ):
         assert not (colleague / unneeded).exists()

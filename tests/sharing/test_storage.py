@@ -53,7 +53,7 @@ def test_from_push_to_a_working_clone(project: Path, storage: Storage, tmp_path:
     use(project, storage)
     pushed = sharing(project, "push")
     assert "; 0 were there" in pushed
-    assert "run cache: 18 entries" in pushed
+    assert "run cache: 19 entries" in pushed
     assert "pushed 0 files" in sharing(project, "push")
     git = run_in(project, "git", "status", "--short").stdout
     assert git == ""
