@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from dvc.repo import Repo
 from ruamel.yaml import YAML
+from torch import nn
 
 from tests.conftest import ROOT
 from tests.devices import second_device
