@@ -53,13 +53,13 @@ def main(argv: list[str]) -> None:
     )
     details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}
     figures = {name: getattr(args, f"{name}_figures") for name in FIGURES}
-    predictions = read_table(args.predictions)
     wrong = read_table(args.misclassified)["id"]
-    correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     found = details["evaluate"]
     run = read_run(args, details)
+    predictions = run.predictions
+    correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
     records = records_of(run)
-    choice = choice_sentence(run.predictions, run.shown)
+    choice = choice_sentence(predictions, run.shown)
     headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> None:
                 for kind, ids in details["prototypes"]["decisions"].items()
             },
             "sheets": [
-                drawn / "sheets" / f"{n:03d}.png" for n in read_table(args.prototypes)["prototype"]
+                drawn / "sheets" / f"{n:03d}.png" for n in run.prototypes.table["prototype"]
             ],
         },
     )

@@ -122,7 +122,7 @@ def choose_shown(predictions: pd.DataFrame, most: int = MOST) -> np.ndarray:
     """Return the positions of the images in the gallery, in their order.
 
     All of them up to ``most``. Of more, the wrong ones, then the unsure ones, then the others; each
-    of these in the order of ids, which are hashes of the content, so that a part is a sample.
+    of these in the order of ids, which are hashes of paths, so that a part is a sample.
 
     Args:
         predictions: ``id, label, predicted, unsure``.

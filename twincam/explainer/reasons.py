@@ -64,7 +64,8 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
     verdict = verdict_of(pack, delivered)
     heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
     predicted = verdict["predicted"]
-    twins, neighbours = twins_of(pack, query), neighbours_of(pack, query)
+    similar = similarities(pack, query)
+    neighbours = neighbours_of(pack, similar)
     return {
         "schema": SCHEMA,
         "name": name,
@@ -76,10 +77,10 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
         "scope": pack.settings.scope,
         "margin": figure(margins(query.logits)[0]),
         "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
-        "twins": twins,
+        "twins": twins_of(pack, query, similar),
         "neighbours": neighbours,
         "disagree": disagreement(neighbours, predicted),
-        "counterfactual": counterfactual_in(pack, query),
+        "counterfactual": counterfactual_in(pack, query, similar),
         "prototypes": prototypes_in(pack, match_prototypes(networks, inputs[:1])),
         "influence": influences_in(pack, query),
     }
@@ -140,11 +141,17 @@ def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict
             }
 
 
-def twins_of(pack: Pack, query: Embedded) -> list[Twin]:
-    """Return the nearest training images of the predicted class, each with the heat both share."""
+def twins_of(pack: Pack, query: Embedded, similar: np.ndarray) -> list[Twin]:
+    """Return the nearest training images of the predicted class, each with the heat both share.
+
+    Args:
+        pack: of the run.
+        query: the picture.
+        similar: its `similarities`.
+    """
     space, count = pack.settings.space, pack.settings.shown
     own = pack.training.labels == query.logits[0].argmax()
-    places, values = nearest(similarities(pack, query), count, own[None])
+    places, values = nearest(similar, count, own[None])
     found = places[places >= 0]
     queries = at(query, np.zeros(len(found), int))
     others = at(pack.training.embedded, found)
@@ -153,17 +160,20 @@ def twins_of(pack: Pack, query: Embedded) -> list[Twin]:
     return [twin_of(row, heat) for row, heat in zip(rows, shared, strict=True)]
 
 
-def neighbours_of(pack: Pack, query: Embedded) -> list[Neighbour]:
-    """Return the nearest training images of any class."""
-    places, values = nearest(similarities(pack, query), pack.settings.shown)
+def neighbours_of(pack: Pack, similar: np.ndarray) -> list[Neighbour]:
+    """Return the nearest training images of any class, by the `similarities` of a picture."""
+    places, values = nearest(similar, pack.settings.shown)
     return [neighbour_of(row) for row in rows_of(pack, places, values)]
 
 
-def counterfactual_in(pack: Pack, query: Embedded) -> Counterfactual | None:
-    """Return the nearest training image predicted otherwise, with the fewest cells to swap."""
+def counterfactual_in(pack: Pack, query: Embedded, similar: np.ndarray) -> Counterfactual | None:
+    """Return the nearest training image predicted otherwise, with the fewest cells to swap.
+
+    Arguments as in `twins_of`.
+    """
     training = pack.training
     other = training.embedded.logits.argmax(axis=1) != query.logits[0].argmax()
-    places, values = nearest(similarities(pack, query), 1, other[None])
+    places, values = nearest(similar, 1, other[None])
     for row in rows_of(pack, places, values):
         scores = np.einsum("kc,nchw->nkhw", pack.head.weight, query.maps)
         swap = minimal_swap(scores, training.scores[places[0]], pack.head.bias)
