@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.peers.networks import network_of
 from twincam.determinism import generator, make_torch_deterministic
-from twincam.models.network import Network, pool
+from twincam.models.network import Network, maps_of, pool
 from twincam.training.activations import Inputs, augmented_inputs
 from twincam.training.fitting import LabelledInputs, Recipe, fit
 from twincam.training.params import ClassifierParams, Training
@@ -112,7 +112,7 @@ def _plain_epoch(
     for indices in np.split(order, range(training.batch_size, len(order), training.batch_size)):
         pixels = inputs(epoch, indices)
         network.module.train()
-        logits = network.head(pool(network.blocks(pixels)))
+        logits = network.head(pool(maps_of(network)(pixels)))
         loss = nn.functional.cross_entropy(
             logits, labels[indices], label_smoothing=training.label_smoothing
         )

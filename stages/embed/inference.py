@@ -6,6 +6,7 @@ import numpy as np
 
 from twincam.engine.mapping import map_in_order
 from twincam.explanations.gradcam import margin_maps
+from twincam.models.embedded import maps_at
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.runtimes import Source, opened
 
@@ -34,5 +35,5 @@ def _embed_rows(source: Source, explained: np.ndarray, rows: np.ndarray) -> Embe
     network, images = opened(source)
     weight = network.head.weight.detach().cpu().numpy()
     found, chosen = embed_batch(network, images[rows]), explained[rows]
-    cams = margin_maps(found.maps[chosen], weight, found.logits[chosen])
+    cams = margin_maps(maps_at(found.maps, chosen), weight, found.logits[chosen])
     return found.logits, found.features, cams

@@ -10,13 +10,14 @@ from torch import nn
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 from twincam.models.forward import embed_batch, run_blocks
-from twincam.models.network import Network
+from twincam.models.network import Network, with_head
 from twincam.training import activations, fitting
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
     LabelledInputs,
     Recipe,
+    cross_entropy_and_accuracy,
     divergence_warning,
     fit,
     learning_rate,
@@ -71,6 +72,22 @@ def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
         pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
         same = all(torch.equal(a, b) for a, b in pairs)
         assert same == (number < 3)
+
+
+@pytest.mark.parametrize("cut", [0, 3])
+def test_a_head_over_several_levels_learns_what_is_then_inferred(cut: int) -> None:
+    settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
+    made = with_head(network(), None, 3)
+    assert made.levels == (2, 3, 4)
+    data = LabelledInputs(augmented_inputs(made, IMAGES, ROWS, cut, settings, 0), LABELS)
+    history, _ = fit(made, data, data, Recipe(settings, 0))
+    assert history[-1].train_loss < history[0].train_loss
+    made.module.eval()
+    loss, accuracy = cross_entropy_and_accuracy(
+        torch.from_numpy(embed_batch(made, IMAGES).logits), LABELS
+    )
+    assert history[-1].val_loss == pytest.approx(loss, rel=1e-4)
+    assert history[-1].val_accuracy == accuracy
 
 
 def test_same_seed_same_bits(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 from twincam.models.architectures import HALF
 from twincam.models.forward import logits_of
-from twincam.models.network import create
+from twincam.models.network import create, with_head
 from twincam.training.fitting import LabelledImages, Recipe
 from twincam.training.probing import STRENGTHS, UNCHECKED, choose_strength, fit_probe, pooled_views
 from twincam.training.refits import Refit, held_out_logits, refit_function
@@ -75,6 +75,15 @@ def test_a_class_of_one_group_needs_no_choice() -> None:
     found, labels = features(2)
     assert choose_strength(found, labels, np.where(labels == 0, 0, np.arange(60))) == UNCHECKED
     assert choose_strength(found, labels, np.zeros(60)) == UNCHECKED
+
+
+def test_a_probe_reads_several_levels() -> None:
+    made = with_head(network(), None, 2)
+    made.module.eval()
+    views = pooled_views(made, IMAGES, np.arange(12), PROBE, 0)
+    assert views.shape == (2, 12, 256 + 512)
+    fit_probe(made, views, LABELS.numpy(), np.arange(12))
+    assert (logits_of(made, IMAGES).argmax(axis=1) == LABELS.numpy()).all()
 
 
 def test_a_refit_fits_the_head_and_nothing_else(tmp_path: Path) -> None:

@@ -118,7 +118,12 @@ def test_activations_are_gone_once_the_refits_are_done(
     nowhere = tmp_path / "none"
     files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
     model = Model(
-        arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None
+        arch="resnet18",
+        weights="none",
+        weights_file="",
+        normalisation="half",
+        last_block=None,
+        levels=1,
     )
     run = Run(engine="local", threads=1, runtime="torch")
     params = ClassifierParams(seed=0, run=run, model=model, train=QUICK)

@@ -20,7 +20,7 @@ from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
 from twincam.models.forward import batches
-from twincam.models.network import Network, device_of, pool
+from twincam.models.network import Levels, Network, device_of, pool
 from twincam.models.weights import not_finite
 from twincam.training.activations import Inputs
 from twincam.training.params import Training
@@ -101,7 +101,7 @@ def fit(
         UserError: a loss or a weight became NaN or infinite, or ``checkpoint`` is not readable.
     """
     training = recipe.training
-    tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
+    tail = nn.ModuleList([_trained_maps(network, training.unfreeze_from), network.head])
     progress = _Progress(tail, _optimizer(tail, training))
     if checkpoint and checkpoint.is_file():
         _resume(progress, checkpoint, device_of(network))
@@ -121,6 +121,11 @@ def fit(
     if select_on_val:
         tail.load_state_dict(progress.best_state)
     return progress.history, progress.best
+
+
+def _trained_maps(network: Network, cut: int) -> Levels:
+    """Return the blocks of ``network`` from ``cut`` on, with their levels; the input may be one."""
+    return Levels(network.blocks[cut:], [level - cut for level in network.levels])
 
 
 def divergence_warning(
