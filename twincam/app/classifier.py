@@ -10,18 +10,17 @@ from twincam.app.model import ImageModel, require_model_file
 from twincam.images.params import Prepare
 from twincam.models.classifier import read_classifier, read_preprocessing
 from twincam.models.levels import overlaps
-from twincam.models.network import Network, maps_of, normalise, pool
+from twincam.models.network import Network, normalise, pool
 
 
 class Classifier(ImageModel):
     """A trained classifier in evaluation mode, with its classes and its preprocessing."""
 
     def __init__(self, network: Network, preprocessing: Prepare) -> None:
-        """Wrap ``network``, which is in evaluation mode."""
+        """Wrap ``network``, which is in evaluation mode and not compiled."""
         super().__init__(network.classes, preprocessing)
         self.network = network.module
         self._parts = network
-        self._maps = maps_of(network)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities ``[N,K]`` and the margin's signed Grad-CAM maps ``[N,h,w]``.
@@ -36,7 +35,7 @@ class Classifier(ImageModel):
             UserError: anything else, for which the figures would be meaningless.
         """
         self.require_prepared(images)
-        maps = self._maps(normalise(self._parts, images))
+        maps = self._parts.infer(normalise(self._parts, images))
         logits = self._parts.head(pool(maps))
         best = logits.topk(2, dim=1).indices
         weight = self._parts.head.weight
