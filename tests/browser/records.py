@@ -35,7 +35,9 @@ def record(n: int) -> Explanation:
         "source": f"source {n % 3}",
         "verdict": {
             "statement": "unsure (it changes)" if unsure else f"looks like {predicted}",
+            "remark": "",
             "predicted": predicted,
+            "as_is": predicted,
             "unsure": unsure,
             "confidence": confidence,
             "probabilities": {predicted: confidence, "other": 1 - confidence},

@@ -20,7 +20,9 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
                 "predicted": "real",
                 "confidence": 0.75,
                 "margin": 1.1,
+                "as_is": "fake",
                 "statement": "no trace of the generators seen in training",
+                "remark": "As it is, the image is classified as fake.",
             }
         ),
         "scope": "Generators seen in training: a, b. " + "Others were not measured. " * 9,

@@ -31,6 +31,8 @@ WEB = Path(explanation.__file__).with_name("web")
 NEAR = {"neighbour": "t1", "label": "b", "predicted": "a", "similarity": 0.123456}
 PREDICTED = {
     "predicted": "real",
+    "as_is": "fake",
+    "remark": "As it is, …",
     "p_fake": 0.25,
     "p_real": 0.75,
     "calibrated": 0.87654321,

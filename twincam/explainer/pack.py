@@ -22,7 +22,7 @@ from twincam.files.errors import UserError
 from twincam.images.harmonising import Square
 from twincam.models.embedded import Embedded
 
-FORMAT = "twincam-explainer-1"
+FORMAT = "twincam-explainer-2"
 
 CLASSIFIER = "classifier.safetensors"
 """The trained classifier, beside the folder where the pipeline wrote both."""
