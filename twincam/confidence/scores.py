@@ -38,6 +38,8 @@ def scores_of(delivered: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """
     names = [f"logit_{name}" for name in classes]
     own = untouched(delivered)
+    if own.empty:
+        return own
     logits = delivered[names].to_numpy(float)
-    means = mean_logits(logits.reshape(len(own), len(logits) // max(len(own), 1), len(classes)))
+    means = mean_logits(logits.reshape(len(own), -1, len(classes)))
     return own.assign(**dict(zip(names, means.T, strict=True)))
