@@ -48,6 +48,14 @@ def test_any_number_of_neighbours(tiles: int) -> None:
     assert panel.width >= 120 * tiles
 
 
+def test_a_remark_is_written() -> None:
+    told = case(1, np.ones((7, 7)))
+    silent = case(1, np.ones((7, 7)), row=pd.Series({**told.row, "remark": ""}))
+    header = (0, 0, 500, 72)
+    seen = [np.asarray(draw_panel(one).crop(header)) for one in (told, silent)]
+    assert (seen[0] != seen[1]).any()
+
+
 def test_evidence_for_is_orange_against_is_blue_and_none_is_grey() -> None:
     image = np.full((64, 64, 3), 128, np.uint8)
     heat = np.zeros((4, 4))

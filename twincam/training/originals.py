@@ -51,4 +51,4 @@ def delivered_logits(network: Network, originals: Originals, rows: np.ndarray) -
     found = [np.zeros((0, len(network.classes)), np.float32)]
     while chunk := list(islice(squares, AT_ONCE)):
         found.append(logits_of(network, np.concatenate(chunk)))
-    return np.concatenate(found).reshape(len(rows), len(DELIVERIES), -1)
+    return np.concatenate(found).reshape(len(rows), len(DELIVERIES), len(network.classes))
