@@ -34,10 +34,8 @@ def fit_least_margin(
     rank = int(np.floor((len(found) + 1) * share + 1e-9))
     if not rank:
         fewest = int(np.ceil(1 / share - 1 - 1e-9))
-        return (
-            None,
-            f"{len(found)} out-of-fold scores, {fewest} are needed for a share of {share:g}",
-        )
+        n = len(found)
+        return None, f"{n} out-of-fold scores, {fewest} are needed for a share of {share:g}"
     return float(found[rank - 1]), ""
 
 
