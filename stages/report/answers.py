@@ -89,6 +89,8 @@ def accuracy(found: Figures) -> str:
 def certainty(found: Figures) -> str:
     """Return how often the model is unsure, and how often it is right where it is sure."""
     unsure = found["unsure"]
+    if "n_sure" not in unsure:
+        return _skipped(unsure)
     doubted = unsure["n"] - unsure["n_sure"]
     said = f"It says “unsure” for {doubted} of {unsure['n']} images."
     if not unsure["n_sure"]:

@@ -132,11 +132,16 @@ def _refit_function(context: _Context) -> Callable[[int], Results]:
     make_torch_deterministic(params.seed, context.stage, threads=params.run.threads)
     classes = class_names(split)
     network = initial_network(params.model, context.files.weights_file, classes)
-    if params.train.method == "linear_probe":
+    frozen = params.train.method == "linear_probe"
+    if frozen:
         network = compiled(network, params.run)
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
     data = LabelledImages(read_shards(context.files.images), labels, split["group"].to_numpy())
-    evaluate, recipe = context.evaluation(data.images), Recipe(params.train, params.seed)
+    evaluation, recipe = context.evaluation(data.images), Recipe(params.train, params.seed)
+
+    def evaluate(network: Network, part: Refit) -> Results:
+        return evaluation(network if frozen else compiled(network, params.run), part)
+
     return refit_function(network, data, context.plan, evaluate, recipe, context.folder)
 
 
