@@ -1,4 +1,4 @@
-"""The published study's network and settings, beside the default ones: ResNet-18 with ImageNet weights.
+"""The study's network and settings beside the default ones: ResNet-18 with ImageNet weights.
 
 Used as ``python -m benchmarks.study path/to/data``, a folder with `cats-ddpm` and
 ``weights/resnet18.safetensors``. Each row is a run of the pipeline with another seed. The published
