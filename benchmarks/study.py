@@ -50,7 +50,7 @@ def main() -> None:
             for seed in args.seeds:
                 changes: dict[str, Any] = {**settings(preset), **DATA, **RESNET, "seed": seed}
                 changes |= {"prototypes.on_collapse": "warn", "run.threads": args.threads}
-                changes |= {"crossval.folds": args.folds, "audit.permutations": 2}
+                changes |= {"crossval.folds": args.folds, "audit.permutations": 20}
                 experiment(folder, changes, "evaluate", "prototypes")
                 print(f"| {' | '.join([preset, str(seed), *cells_of(folder)])} |", flush=True)
 

@@ -15,12 +15,12 @@ from twincam.training import activations, fitting
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
-    LabelledInputs,
     Recipe,
     divergence_warning,
     fit,
     learning_rate,
 )
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
 
 ROWS = np.arange(12)
@@ -31,7 +31,7 @@ def run(
 ) -> tuple[Network, list[Epoch], int]:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0)
-    data = LabelledInputs(inputs, LABELS)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     recipe = Recipe(settings, 0)
     history, kept = fit(
         made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
@@ -142,7 +142,7 @@ def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
 def test_without_validation_the_weights_themselves_are_checked() -> None:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0)
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
     assert "diverged in epoch" in message
 
@@ -154,7 +154,7 @@ def test_the_first_batch_without_a_loss_ends_it() -> None:
         batches.append(len(indices))
         return torch.full((len(indices), 128, 8, 8), torch.nan)
 
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=network(), train=train, val=None, recipe=Recipe(SETTINGS, 0))
     assert "the training loss is nan" in message
     assert len(batches) == 1
