@@ -115,7 +115,7 @@ def test_activations_are_gone_once_the_refits_are_done(
 
     monkeypatch.setattr(activations, "_temporary_map", remembered)
     write_array(tmp_path / "images" / "0.npy", IMAGES)
-    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
+    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     nowhere = tmp_path / "none"
     files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
     model = Model(
