@@ -6,7 +6,7 @@ import numpy as np
 
 from twincam.engine.mapping import map_in_order
 from twincam.explanations.gradcam import margin_maps
-from twincam.models.forward import BATCH, batches, embed_batch
+from twincam.models.forward import BATCH, batches, embed_batch, joined
 from twincam.models.runtimes import Source, opened
 
 Embeddings = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -26,7 +26,7 @@ def embed(source: Source, explained: np.ndarray) -> Embeddings:
     """
     parts = list(batches(len(explained), BATCH))
     found = map_in_order(partial(_embed_rows, source, explained), parts, source.run, "embed")
-    logits, features, cams = map(np.concatenate, zip(*found, strict=True))
+    logits, features, cams = joined(found, [len(explained)] * 2 + [int(explained.sum())])
     return logits, features, cams
 
 

@@ -1,6 +1,6 @@
 """Forward passes in evaluation mode, a batch at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -42,11 +42,12 @@ def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Em
         rows: ``[N]``, N at least 1.
         maps: whether the feature maps are kept.
     """
-    found = []
-    for part in batches(len(rows), BATCH):
-        one = embed_batch(network, images[rows[part]])
-        found.append(one if maps else one._replace(maps=one.maps[:0].copy()))
-    return Embedded(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
+    found = (embed_batch(network, images[rows[part]]) for part in batches(len(rows), BATCH))
+    count = len(rows)
+    if maps:
+        return Embedded(*joined(found, [count] * 3))
+    without = (one._replace(maps=one.maps[:0]) for one in found)
+    return Embedded(*joined(without, [0, count, count]))
 
 
 def logits_of(network: Network, images: Rows) -> np.ndarray:
@@ -56,9 +57,36 @@ def logits_of(network: Network, images: Rows) -> np.ndarray:
         network: in evaluation mode.
         images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
     """
-    empty = np.zeros((0, len(network.classes)), np.float32)
+    if not len(images):
+        return np.zeros((0, len(network.classes)), np.float32)
     parts = batches(len(images), BATCH)
-    return np.concatenate([empty, *(embed_batch(network, images[part]).logits for part in parts)])
+    found = ((embed_batch(network, images[part]).logits,) for part in parts)
+    return joined(found, [len(images)])[0]
+
+
+def joined(parts: Iterable[Sequence[np.ndarray]], counts: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Return arrays whose rows come in parts, each part put in its place at once.
+
+    Kept in a list until the last one comes, small parts lie between the large temporary arrays of
+    the forward passes that make them, and the allocator cannot give these back: two megabytes a
+    batch.
+
+    Args:
+        parts: at least one; of each array its next rows.
+        counts: how many rows each array has in the end.
+    """
+    whole: list[np.ndarray] = []
+    done = [0] * len(counts)
+    for part in parts:
+        if not whole:
+            whole = [
+                np.empty((count, *rows.shape[1:]), rows.dtype)
+                for count, rows in zip(counts, part, strict=True)
+            ]
+        for number, rows in enumerate(part):
+            whole[number][done[number] : done[number] + len(rows)] = rows
+            done[number] += len(rows)
+    return tuple(whole)
 
 
 def batches(count: int, size: int) -> Iterator[np.ndarray]:

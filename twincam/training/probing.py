@@ -3,6 +3,7 @@
 Alain and Bengio: Understanding Intermediate Layers Using Linear Classifier Probes, 2016.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from twincam.files.shards import Rows
-from twincam.models.forward import BATCH, batches, embed_batch
+from twincam.models.forward import BATCH, batches, embed_batch, joined
 from twincam.models.network import Network
 from twincam.training.activations import augmented
 from twincam.training.balancing import sampling_weights
@@ -44,13 +45,16 @@ def pooled_views(
         views: how many views, V, of each image, the first without augmentation.
         seed: of the augmentations.
     """
-    found = []
-    for number in range(views.views):
-        parts = list(batches(len(rows), BATCH))
-        for part in tqdm(parts, f"view {number + 1}/{views.views}", disable=None):
-            squares = augmented(images, rows, views.augmentations, (seed, number), part)
-            found.append(embed_batch(network, squares).features)
-    return np.concatenate(found).reshape(views.views, len(rows), -1)
+
+    def found() -> Iterator[tuple[np.ndarray]]:
+        for number in range(views.views):
+            parts = list(batches(len(rows), BATCH))
+            for part in tqdm(parts, f"view {number + 1}/{views.views}", disable=None):
+                squares = augmented(images, rows, views.augmentations, (seed, number), part)
+                yield (embed_batch(network, squares).features,)
+
+    (features,) = joined(found(), [views.views * len(rows)])
+    return features.reshape(views.views, len(rows), -1)
 
 
 def fit_probe(
