@@ -44,7 +44,7 @@ def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) 
     assert (expected["as_is"] != expected["predicted"]).any()
 
     for n, row in enumerate(expected.to_dict("records")):
-        found = verdict_of(pack, Embedded(np.zeros((0, 1, 1, 1)), features, logits[n]))
+        found = verdict_of(pack, Embedded((), features, logits[n]))
         assert (found["predicted"], found["unsure"]) == (row["predicted"], row["unsure"])
         assert found["statement"] == words[n]
         assert (found["as_is"], found["remark"]) == (

@@ -30,6 +30,7 @@ from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import SPACES, shared_map
 from twincam.models.embedded import Embedded, at
+from twincam.models.levels import class_scores
 from twincam.pages.explanation import (
     SCHEMA,
     Counterfactual,
@@ -176,7 +177,7 @@ def counterfactual_in(pack: Pack, query: Embedded, similar: np.ndarray) -> Count
     other = training.embedded.logits.argmax(axis=1) != query.logits[0].argmax()
     places, values = nearest(similar, 1, other[None])
     for row in rows_of(pack, places, values):
-        scores = np.einsum("kc,nchw->nkhw", pack.head.weight, query.maps)
+        scores = class_scores(query.maps, pack.head.weight)
         swap = minimal_swap(scores, training.scores[places[0]], pack.head.bias)
         reached = pack.settings.classes[swap.reached[0]]
         return {**counterfactual_of(row, swap.cells[0]), "to": reached}
