@@ -297,8 +297,9 @@ def test_small_splits_are_skipped_by_name_and_nothing_fails(
 
 def test_without_cross_validation_the_rest_remains(tmp_path: Path) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 40}, {})
-    table = tmp_path / "out_of_fold.csv"
-    table.write_text(table.read_text().splitlines()[0] + "\n")
+    for name in ("out_of_fold.csv", "traces.csv"):
+        table = tmp_path / name
+        table.write_text(table.read_text().splitlines()[0] + "\n")
     metrics, own, _ = run(tmp_path)
     calibration = metrics["val"]["calibration"]
     assert "0 training images have out-of-fold scores" in calibration["skipped"]
