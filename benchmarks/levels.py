@@ -53,10 +53,8 @@ def rendered(
 
     The frozen blocks run once for all of them.
     """
-    split, images = (
-        read_split(folder / "data/split.csv"),
-        read_shards(folder / "data/prepared/images"),
-    )
+    split = read_split(folder / "data/split.csv")
+    images = read_shards(folder / "data/prepared/images")
     classes = class_names(split)
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
     train, val = (np.flatnonzero(split["split"] == name) for name in ("train", "val"))
@@ -86,10 +84,8 @@ def rendered(
 
 def out_of_fold(folder: Path, params: Params) -> np.ndarray:
     """Return, bool ``[N]``, whether each image is recognised by a network not trained on it."""
-    split, images = (
-        read_split(folder / "data/split.csv"),
-        read_shards(folder / "data/prepared/images"),
-    )
+    split = read_split(folder / "data/split.csv")
+    images = read_shards(folder / "data/prepared/images")
     classes = class_names(split)
     labels = torch.tensor(split["label"].map(classes.index).to_numpy())
     data = LabelledImages(images, labels, split["group"].to_numpy())
@@ -138,9 +134,8 @@ def main() -> None:
     print("| levels, seed | accuracy | pointing game | pixel precision | error of the sum |")
     print("|---|---|---|---|---|")
     for seed in args.seeds:
-        for count, found in zip(
-            args.levels, rendered(ROOT, params, args.levels, seed), strict=True
-        ):
+        rows = rendered(ROOT, params, args.levels, seed)
+        for count, found in zip(args.levels, rows, strict=True):
             print_row(f"{count}, {seed}", found)
 
 
