@@ -7,11 +7,10 @@ recipe is that of `params.yaml`; only the seed and `model.levels` change.
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.runs import ROOT, clone, run
 from stages.crossval.folds import divide, refits
@@ -29,7 +28,8 @@ from twincam.models.network import Network
 from twincam.models.weights import initial_network
 from twincam.statistics.estimates import mean, share
 from twincam.training.activations import augmented_inputs
-from twincam.training.fitting import LabelledImages, LabelledInputs, Recipe, fit
+from twincam.training.fitting import Recipe, fit
+from twincam.training.labelled import LabelledInputs, labelled_images, labelled_inputs
 from twincam.training.refits import held_out_logits, refit_function
 
 
@@ -40,7 +40,7 @@ def with_levels(params: Params, levels: int, seed: int) -> Params:
     return params.model_copy(update={"model": model, "seed": seed, "run": threads})
 
 
-def started(params: Params, stage: str, classes: tuple[str, ...]) -> Network:
+def started(params: Params, stage: str, classes: Sequence[str]) -> Network:
     """Return the network that ``stage`` would start to train."""
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
     return initial_network(params.model, Path(), classes)
@@ -56,17 +56,17 @@ def rendered(
     split = read_split(folder / "data/split.csv")
     images = read_shards(folder / "data/prepared/images")
     classes = class_names(split)
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
+    data = labelled_images(images, split, classes)
     train, val = (np.flatnonzero(split["split"] == name) for name in ("train", "val"))
     masks = read_masks(folder / "data/prepared/masks", val, images.shape[1])
     masked = masks.any(axis=(1, 2))
-    inputs = None
+    inputs: LabelledInputs | None = None
     for count in levels:
         own = with_levels(params, count, seed)
         network, cut = started(own, "train", classes), own.train.unfreeze_from
         if inputs is None:
             frozen = augmented_inputs(network, images, train, cut, own.train, seed)
-            inputs = LabelledInputs(frozen, labels[train])
+            inputs = labelled_inputs(frozen, data, train)
         fit(network, inputs, None, Recipe(own.train, seed))
         network.module.eval()
         found = embed(network, images, val, maps=True)
@@ -75,7 +75,7 @@ def rendered(
         predicted, rival = margin_classes(found.logits)
         total = maps.mean(axis=(1, 2)) + bias[predicted] - bias[rival]
         yield {
-            "right": predicted == labels[val].numpy(),
+            "right": predicted == data.labels[val].numpy(),
             "hits": np.diag(pointing_hits(maps[masked], targets(masks[masked]))),
             "precision": pixel_precision(maps[masked], masks[masked]),
             "error": np.abs(total - margins(found.logits)),
@@ -87,8 +87,7 @@ def out_of_fold(folder: Path, params: Params) -> np.ndarray:
     split = read_split(folder / "data/split.csv")
     images = read_shards(folder / "data/prepared/images")
     classes = class_names(split)
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    data = LabelledImages(images, labels, split["group"].to_numpy())
+    data = labelled_images(images, split, classes)
     divided = divide(split, Crossval(folds=5, repeats=1), params.seed)
     plan, network = list(refits(divided)), started(params, "crossval", classes)
     with tempfile.TemporaryDirectory() as scratch:
@@ -96,7 +95,7 @@ def out_of_fold(folder: Path, params: Params) -> np.ndarray:
         evaluate = held_out_logits(images)
         results = refit_function(network, data, plan, evaluate, recipe, Path(scratch))
         found = [results(number)["logits"].argmax(axis=1) for number in range(len(plan))]
-    truth = [labels[part.held_out].numpy() for part in plan]
+    truth = [data.labels[part.held_out].numpy() for part in plan]
     return np.asarray(np.concatenate(found) == np.concatenate(truth))
 
 

@@ -142,7 +142,7 @@ def print_novelty(sources: Mapping[str, Sequence[Path]]) -> None:
             at(embed_deliveries(networks, inputs_of(one, pack.settings), pack), slice(0, 1))
             for one in squares
         ]
-        groups[name] = joined(found)
+        groups[name] = joined(found, len(found))
     for space in SPACES_COMPARED:
         compare, known = SPACES[space].similarity, pack.training.embedded
         others = ~np.eye(len(known.logits), dtype=bool)

@@ -10,7 +10,8 @@ from twincam.explanations.heatmaps import heat_maps
 from twincam.models.forward import embed_batch
 from twincam.models.network import Network
 from twincam.training.activations import augmented_inputs
-from twincam.training.fitting import Epoch, LabelledInputs, Recipe, fit
+from twincam.training.fitting import Epoch, Recipe, fit
+from twincam.training.labelled import LabelledInputs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -27,7 +28,8 @@ def on_gpu() -> Network:
 def trained(net: Network, cut: int) -> list[Epoch]:
     settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
     rows = np.arange(len(IMAGES))
-    data = LabelledInputs(augmented_inputs(net, IMAGES, rows, cut, settings, 0), LABELS)
+    inputs = augmented_inputs(net, IMAGES, rows, cut, settings, 0)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     return fit(net, data, data, Recipe(settings, 0))[0]
 
 

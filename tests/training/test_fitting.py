@@ -15,13 +15,13 @@ from twincam.training import activations, fitting
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
-    LabelledInputs,
     Recipe,
     cross_entropy_and_accuracy,
     divergence_warning,
     fit,
     learning_rate,
 )
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
 
 ROWS = np.arange(12)
@@ -32,7 +32,7 @@ def run(
 ) -> tuple[Network, list[Epoch], int]:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0)
-    data = LabelledInputs(inputs, LABELS)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     recipe = Recipe(settings, 0)
     history, kept = fit(
         made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
@@ -79,7 +79,8 @@ def test_a_head_over_several_levels_learns_what_is_then_inferred(cut: int) -> No
     settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
     made = with_head(network(), None, 3)
     assert made.levels == (2, 3, 4)
-    data = LabelledInputs(augmented_inputs(made, IMAGES, ROWS, cut, settings, 0), LABELS)
+    inputs = augmented_inputs(made, IMAGES, ROWS, cut, settings, 0)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     history, _ = fit(made, data, data, Recipe(settings, 0))
     assert history[-1].train_loss < history[0].train_loss
     made.module.eval()
@@ -159,7 +160,7 @@ def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
 def test_without_validation_the_weights_themselves_are_checked() -> None:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0)
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
     assert "diverged in epoch" in message
 
@@ -171,7 +172,7 @@ def test_the_first_batch_without_a_loss_ends_it() -> None:
         batches.append(len(indices))
         return torch.full((len(indices), 128, 8, 8), torch.nan)
 
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=network(), train=train, val=None, recipe=Recipe(SETTINGS, 0))
     assert "the training loss is nan" in message
     assert len(batches) == 1

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
-from twincam.models.embedded import Embedded, joined
+from twincam.models.embedded import Embedded, join_rows, joined
 from twincam.models.network import Network, device_of, normalise, pool
 
 BATCH = 32
@@ -45,11 +45,8 @@ def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Em
         rows: ``[N]``, N at least 1.
         maps: whether the feature maps are kept.
     """
-    found = []
-    for part in batches(len(rows), BATCH):
-        one = embed_batch(network, images[rows[part]])
-        found.append(one if maps else one._replace(maps=()))
-    return joined(found)
+    found = (embed_batch(network, images[rows[part]]) for part in batches(len(rows), BATCH))
+    return joined((one if maps else one._replace(maps=()) for one in found), len(rows))
 
 
 def logits_of(network: Network, images: Rows) -> np.ndarray:
@@ -59,9 +56,11 @@ def logits_of(network: Network, images: Rows) -> np.ndarray:
         network: in evaluation mode.
         images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
     """
-    empty = np.zeros((0, len(network.classes)), np.float32)
+    if not len(images):
+        return np.zeros((0, len(network.classes)), np.float32)
     parts = batches(len(images), BATCH)
-    return np.concatenate([empty, *(embed_batch(network, images[part]).logits for part in parts)])
+    found = ((embed_batch(network, images[part]).logits,) for part in parts)
+    return join_rows(found, len(images))[0]
 
 
 def batches(count: int, size: int) -> Iterator[np.ndarray]:

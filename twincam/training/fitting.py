@@ -18,30 +18,12 @@ from tqdm import tqdm
 from twincam.determinism import derived_seed, generator
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
-from twincam.files.shards import Rows
 from twincam.models.forward import batches
 from twincam.models.network import Levels, Network, device_of, pool
 from twincam.models.weights import not_finite
-from twincam.training.activations import Inputs
+from twincam.training.balancing import epoch_order
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
-
-
-class LabelledImages(NamedTuple):
-    """Images, bytes ``[N,H,W,3]``, their class indices, int64 ``[N]``, and groups ``[N]``.
-
-    Images of a group are copies or belong together.
-    """
-
-    images: Rows
-    labels: Tensor
-    groups: np.ndarray
-
-
-class LabelledInputs(NamedTuple):
-    """Inputs of the first trained block, and the labels of their images, int64 ``[N]``."""
-
-    inputs: Inputs
-    labels: Tensor
 
 
 class Recipe(NamedTuple):
@@ -255,7 +237,7 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """Take an optimiser step on each batch; return mean loss and accuracy."""
     training = recipe.training
-    order = generator(recipe.seed, "order", number).permutation(len(train.labels))
+    order = epoch_order(train.weights, generator(recipe.seed, "order", number))
     tail.train()
     losses, hits = 0.0, 0
     for indices in _without_single(order, training.batch_size):
