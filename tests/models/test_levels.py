@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import interpolate
 
 from twincam.models.embedded import Maps
 from twincam.models.levels import cell_sums, cells, class_scores
@@ -31,10 +33,10 @@ def test_means_over_cells_are_those_of_the_features(grids: list[tuple[int, int]]
     assert cells(maps).mean(axis=1) == pytest.approx(features, abs=1e-6)
 
 
-def test_on_the_finest_grid_a_coarse_cell_is_repeated() -> None:
-    fine, coarse = np.zeros((1, 1, 4, 4)), np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
-    expected = coarse[0, 0].repeat(2, axis=0).repeat(2, axis=1)
-    assert cell_sums((fine, coarse), np.ones((1, 2)))[0] == pytest.approx(expected)
+def test_on_the_finest_grid_a_coarse_map_is_interpolated_as_torch_does() -> None:
+    fine, coarse = np.zeros((2, 1, 12, 8)), RNG.normal(size=(2, 1, 3, 4))
+    expected = interpolate(torch.from_numpy(coarse), (12, 8), mode="bilinear")[:, 0].numpy()
+    assert cell_sums((fine, coarse), np.ones((2, 2))) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_single_level_is_its_weighted_sum_bit_for_bit() -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from twincam.app.model import ImageModel, require_model_file
 from twincam.images.params import Prepare
 from twincam.models.classifier import read_classifier, read_preprocessing
-from twincam.models.levels import overlaps
 from twincam.models.network import Network, normalise, pool
 
 
@@ -52,11 +51,9 @@ def _added(levels: Sequence[Tensor]) -> Tensor:
     """Return the sum of maps ``[N,h,w]`` on the grid of the first, as `cell_sums` does."""
     total = levels[0]
     for level in levels[1:]:
-        rows, columns = (
-            torch.from_numpy(overlaps(*sides)).to(level)
-            for sides in zip(total.shape[1:], level.shape[1:], strict=True)
-        )
-        total = total + rows @ level @ columns.T
+        fine = interpolate(level[:, None], total.shape[1:], mode="bilinear")[:, 0]
+        apart = level.mean(dim=(1, 2)) - fine.mean(dim=(1, 2))
+        total = total + fine + apart[:, None, None]
     return total
 
 

@@ -1,12 +1,11 @@
 """The cells of several levels on one grid, with every mean kept.
 
 The head reads the mean-pooled maps of one or several blocks, its levels, so whatever is linear in
-the features is a sum over the cells of all levels. On a finer grid each cell is repeated, on a
-coarser one the cells inside one are averaged; where the numbers of cells do not divide, both go by
+the features is a sum over the cells of all levels. On a finer grid maps are interpolated between
+the cells' centres, which keeps their mean; on a coarser one the cells inside one are averaged, by
 the shares of their areas. A single level stays as it is, bit for bit.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -25,8 +24,8 @@ def cell_sums(maps: Maps, weights: np.ndarray) -> np.ndarray:
     """
     parts = by_level(weights, maps)
     pairs = zip(maps, parts, strict=True)
-    sums = [np.einsum("nchw,nc->nhw", level, part) for level, part in pairs]
-    return added(sums, sums[0].shape[-2:])
+    finest, *others = (np.einsum("nchw,nc->nhw", level, part) for level, part in pairs)
+    return sum((refined(one, finest.shape[-2:]) for one in others), start=finest)
 
 
 def class_scores(maps: Maps, weight: np.ndarray) -> np.ndarray:
@@ -39,14 +38,14 @@ def class_scores(maps: Maps, weight: np.ndarray) -> np.ndarray:
         weight: of the head, ``[K,C]``.
     """
     pairs = zip(maps, by_level(weight, maps), strict=True)
-    scores = [np.einsum("kc,nchw->nkhw", part, level) for level, part in pairs]
-    return added(scores, scores[-1].shape[-2:])
+    *others, coarsest = (np.einsum("kc,nchw->nkhw", part, level) for level, part in pairs)
+    return sum((coarsened(one, coarsest.shape[-2:]) for one in others), start=coarsest)
 
 
 def cells(maps: Maps) -> np.ndarray:
     """Return the features of each cell of the coarsest grid, ``[N,h*w,C]``."""
     grid = maps[-1].shape[-2:]
-    channels = np.concatenate([regridded(level, grid) for level in maps], axis=1)
+    channels = np.concatenate([coarsened(level, grid) for level in maps], axis=1)
     return channels.reshape(*channels.shape[:2], -1).transpose(0, 2, 1)
 
 
@@ -56,18 +55,31 @@ def by_level(weights: np.ndarray, maps: Maps) -> list[np.ndarray]:
     return np.split(weights, ends, axis=-1)
 
 
-def added(levels: Sequence[np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
-    """Return the sum of maps ``[…,h,w]`` of any sizes on ``grid``."""
-    first, *others = (regridded(level, grid) for level in levels)
-    return np.asarray(sum(others, start=first))
+def refined(maps: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
+    """Return maps ``[…,h,w]`` on a finer ``grid``, bilinear between centres, with the same means.
+
+    Where the numbers of cells divide, interpolation keeps a mean; where not, it is put right.
+    """
+    rows, columns = (interpolation(*pair) for pair in zip(grid, maps.shape[-2:], strict=True))
+    fine = rows @ maps @ columns.T
+    apart = maps.mean(axis=(-2, -1)) - fine.mean(axis=(-2, -1))
+    return np.asarray(fine + apart[..., None, None])
 
 
-def regridded(maps: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
-    """Return maps ``[…,h,w]`` on ``grid``, with the same means."""
+def coarsened(maps: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
+    """Return maps ``[…,h,w]`` on a coarser ``grid``, averaged by area."""
     if maps.shape[-2:] == grid:
         return maps
     rows, columns = (overlaps(*pair) for pair in zip(grid, maps.shape[-2:], strict=True))
     return np.asarray(rows @ maps @ columns.T)
+
+
+@lru_cache
+def interpolation(cells: int, others: int) -> np.ndarray:
+    """Return, ``[cells,others]``, the weights of linear interpolation between cells' centres."""
+    places, centres = ((np.arange(count) + 0.5) / count for count in (cells, others))
+    weights = [np.interp(places, centres, one) for one in np.eye(others)]
+    return np.stack(weights, axis=1).astype(np.float32)
 
 
 @lru_cache
