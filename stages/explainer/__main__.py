@@ -12,6 +12,7 @@ from stages.explainer.training import cells_of, influences_of, thumbnails
 from twincam.confidence.verdicts import ConfidenceModel
 from twincam.explainer.novelty import distances
 from twincam.explainer.pack import Head, Pack, PrototypePart, Settings, Training, write_pack
+from twincam.explanations.maps import full_colour
 from twincam.explanations.prototypes.contributions import last_layer
 from twincam.explanations.prototypes.network import PrototypeGraph
 from twincam.explanations.prototypes.network_file import read_prototype_net
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> None:
         space=space_of(explained["space"]),
         shown=explained["shown"],
         influence=explained.get("influence", {}).get("chosen", ""),
-        heat_scale=heat_scale(read_array(args.embeddings / "cams.npy")),
+        heat_scale=full_colour(read_array(args.embeddings / "cams.npy")),
     )
 
     train = np.flatnonzero(split["split"] == "train")
@@ -87,11 +88,6 @@ def space_of(chosen: str) -> str:
         return chosen
     warn("explainer", f"twins are packed in {DEFAULT}: CLIP's network is not packed")
     return DEFAULT
-
-
-def heat_scale(cams: np.ndarray) -> float:
-    """Return the evidence, in maps ``[Q,h,w]``, that one image in ten exceeds."""
-    return max(float(np.quantile(np.abs(cams).max(axis=(1, 2)), 0.9)), 1e-12)
 
 
 def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:

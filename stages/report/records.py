@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.gradcam import margins
+from twincam.explanations.maps import full_colour
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.shards import Shards, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
@@ -151,13 +152,8 @@ def choice_sentence(predictions: pd.DataFrame, shown: np.ndarray) -> str:
 def records_of(run: Run) -> list[Explanation]:
     """Return the records of the images shown."""
     classes = class_names(run.split)
-    scales = {name: _scale(maps) for name, maps in run.heat.items()}
+    scales = {name: full_colour(maps) for name, maps in run.heat.items()}
     return [_record(run, n, classes, scales) for n in run.shown]
-
-
-def _scale(maps: np.ndarray) -> float:
-    """Return the evidence drawn in full colour, exceeded by one image in ten, as in the panels."""
-    return max(float(np.quantile(np.abs(maps).max(axis=(1, 2)), 0.9)), 1e-12)
 
 
 def _record(run: Run, n: int, classes: Sequence[str], scales: Mapping[str, float]) -> Explanation:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.gradcam import margins
+from twincam.explanations.maps import full_colour
 from twincam.figures.panels import Case, Tile
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.errors import UserError
@@ -59,8 +60,8 @@ class Explained:
 
     @property
     def heat_scale(self) -> float:
-        """The evidence drawn at full intensity, exceeded by one image in ten."""
-        return max(float(np.quantile(np.abs(self.heat).max(axis=(1, 2)), 0.9)), 1e-12)
+        """The evidence drawn at full intensity."""
+        return full_colour(self.heat)
 
 
 def read_explained(run: CaseFiles) -> Explained:
