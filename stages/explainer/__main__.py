@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
     )
 
     train = np.flatnonzero(split["split"] == "train")
-    ids = split["id"].to_numpy()[train].tolist()
+    ids, paths = (split[name].to_numpy()[train].tolist() for name in ("id", "path"))
     labels = split["label"].map(class_names(split).index).to_numpy()[train]
     features = np.array(read_finite(args.embeddings / "features.npy")[train])
     logits = np.array(read_finite(args.embeddings / "logits.npy")[train])
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
         graph=onnx_graph(read_classifier(args.model).blocks, torch.zeros(1, 3, side, side)),
         head=Head(*head),
         settings=settings,
-        training=Training(ids, labels, embedded, scores, distances(embedded)),
+        training=Training(ids, paths, labels, embedded, scores, distances(embedded)),
         prototypes=prototype_part(args.protopnet, read_table(args.prototypes), side),
         influences=influences_of(settings.influence, features, labels, len(network.classes)),
         thumbnails=thumbnails(ids, images, train),
@@ -99,7 +99,7 @@ def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:
         side: of the images in pixels.
     """
     net = read_prototype_net(path).net
-    columns = ["id", "centre_y", "centre_x", "receptive_field"]
+    columns = ["id", "path", "centre_y", "centre_x", "receptive_field"]
     rows = table.sort_values("prototype")[columns].to_dict("records")
     sources = [{str(name): value for name, value in row.items()} for row in rows]
     graph = onnx_graph(PrototypeGraph(net), torch.zeros(1, 3, side, side))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.report.records import choice_sentence, choose_shown
+from stages.report.choice import choice_sentence, choose_shown
 from twincam.files.arrays import read_array
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
 from twincam.pages.explanation import pictures_named

@@ -38,6 +38,7 @@ from twincam.pages.explanation import (
     Twin,
     Verdict,
     counterfactual_of,
+    deliveries_of,
     disagreement,
     figure,
     heat_of,
@@ -63,7 +64,7 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
     query = at(delivered, slice(0, 1))
     verdict = verdict_of(pack, delivered)
     heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
-    predicted = verdict["predicted"]
+    predicted, classes = verdict["predicted"], pack.settings.classes
     similar = similarities(pack, query)
     neighbours = neighbours_of(pack, similar)
     return {
@@ -76,6 +77,8 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
         "verdict": verdict,
         "scope": pack.settings.scope,
         "margin": figure(margins(query.logits)[0]),
+        "deliveries": deliveries_of(tuple(WAYS), delivered.logits[1:], classes, predicted),
+        "forensics": None,
         "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
         "twins": twins_of(pack, query, similar),
         "neighbours": neighbours,
@@ -123,7 +126,7 @@ def similarities(pack: Pack, query: Embedded) -> np.ndarray:
 
 
 def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield a row ``neighbour, label, predicted, similarity`` of each training image found.
+    """Yield a row ``neighbour, path, label, predicted, similarity`` of each training image found.
 
     Args:
         pack: of the run.
@@ -135,6 +138,7 @@ def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict
         if place >= 0:
             yield {
                 "neighbour": training.ids[place],
+                "path": training.paths[place],
                 "label": classes[training.labels[place]],
                 "predicted": classes[training.embedded.logits[place].argmax()],
                 "similarity": value,

@@ -11,7 +11,6 @@ from twincam.explanations.gradcam import margins
 from twincam.explanations.maps import full_colour
 from twincam.figures.panels import Case, Tile
 from twincam.files.arrays import read_array, read_finite
-from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics
 from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
@@ -80,7 +79,7 @@ def read_explained(run: CaseFiles) -> Explained:
         rows=rows,
         images=images,
         heat=read_array(run.heatmaps / f"{method}.npy"),
-        shared=_of_first_twins(read_array(run.shared)),
+        shared=read_array(run.shared)[:, 0],
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
         scope=read_metrics(run.evaluated)["scope"],
@@ -88,19 +87,9 @@ def read_explained(run: CaseFiles) -> Explained:
     )
 
 
-def _of_first_twins(shared: np.ndarray) -> np.ndarray:
-    """Return the maps ``[Q,h,w]`` of ``[Q,k,h,w]``; older runs have those of first twins alone."""
-    return shared if shared.ndim == 3 else shared[:, 0]
-
-
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """Return the rows of ``split`` with their margin and the columns of the predictions."""
     table = read_table(run.predictions).set_index("id")
-    if "statement" not in table:
-        raise UserError(
-            f"{run.predictions}: expected a column 'statement', found an older version's table; "
-            "run `dvc repro evaluate` there"
-        )
     shown = table.loc[split["id"], [n for n in table if n not in split]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
     return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
