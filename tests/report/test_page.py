@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from jinja2 import Environment, FileSystemLoader
+from PIL import Image
 
 from stages.report.page import PAGE, panels_of
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_table
-from twincam.pages.rendering import percent
+from twincam.pages.rendering import percent, render
 from twincam.statistics.estimates import share
 
 
@@ -74,6 +75,18 @@ def test_an_accuracy_not_above_the_majority_class_is_noted(
     text = module.not_above(spelled(found), "val").strip()
     assert bool(text) == noted
     assert not noted or percent(majority / of) in text
+
+
+def test_the_part_on_the_data_lists_what_people_marked(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "leaks.png")
+    review = {"path": "<a>.png", "mark": "unfit", "note": "no cat", "label": "", "done": "left out"}
+    split = {"classes": {}, "images": {"bad": 0, "dropped": 0}, "reviewed": [review]}
+    context = {"split": split, "scored": {}, "figures": {"audit": tmp_path}}
+    text = render(PAGE.parent / "sections/data.html", context)
+    row = "<td>&lt;a&gt;.png</td><td>unfit</td><td>no cat</td><td>left out</td>"
+    assert row in text[text.index("<details>") : text.index("</details>")]
+    del split["reviewed"]
+    assert "<details>" not in render(PAGE.parent / "sections/data.html", context)
 
 
 def test_percent() -> None:

@@ -93,6 +93,13 @@ function readingView(record, heat) {
       ? "Unlike anything seen in training: every training image is nearer to another one than this image is to any."
       : `Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
   }
+  const against = otherwise(record.neighbours, verdict.predicted);
+  const wrong = record.label !== null && record.label !== verdict.predicted;
+  if (record.neighbours.length && (against || wrong)) {
+    const near = `${record.neighbours.length} training images nearest to it`;
+    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} another label than `, named(verdict.predicted), "."]
+      : [`All ${near} are labelled `, named(verdict.predicted), "."]);
+  }
   return make("div", { className: "reading" },
     heat.controls,
     make("h3", {}, "What the model says"),
@@ -190,6 +197,8 @@ function heatView(record, images) {
     if (chosen.sum_explains === "margin") {
       text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
     }
+    const strongest = Math.max(...chosen.map.flat().map(Math.abs));
+    if (!stretched.checked && strongest < chosen.scale / 2) text.push(" The colours are faint because other images have more evidence.");
     draw(chosen.map, stretched.checked ? null : chosen.scale, text);
   }
   function share(map, text) {
@@ -213,6 +222,8 @@ function pictureOf(key, images, alt) {
   const uri = images[key];
   return uri ? make("img", { src: uri, alt, decoding: "async" }) : make("span", { className: "missing", role: "img", aria: { label: alt } });
 }
+
+const otherwise = (neighbours, predicted) => neighbours.filter((one) => one.label !== predicted).length;
 
 /** The path of a training image below the folder of the data; a long one is cut after some lines. */
 const pathOf = (path) => make("span", { className: "path", title: path }, named(path));
@@ -253,7 +264,7 @@ function twinsView(record, images, heat) {
 function neighboursView(record, images) {
   const { neighbours, verdict } = record;
   if (!neighbours.length) return null;
-  const against = neighbours.filter((one) => one.label !== verdict.predicted).length;
+  const against = otherwise(neighbours, verdict.predicted);
   const judged = against
     ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(verdict.predicted), ": a reason to doubt."]
     : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), "."];

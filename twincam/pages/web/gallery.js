@@ -354,7 +354,8 @@ function showGallery(element, data, images) {
   });
 
   element.replaceChildren(
-    make("p", {}, data.choice, " Open one to see why it was classified that way. Keys: / searches, arrows move, Enter opens, Escape closes."),
+    make("p", {}, data.choice, " Open one to see why it was classified that way.",
+      make("span", { className: "keys" }, " Keys: / searches, arrows move, Enter opens, Escape closes.")),
     controls, make("p", { className: "status" }, status, clear), reviewed, list, more, dialog);
   draw();
   if (!clear.hidden) element.scrollIntoView();
