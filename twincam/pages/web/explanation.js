@@ -88,10 +88,8 @@ function readingView(record, heat) {
     notes.push(["At the chosen error rate, the only class that remains is ", named(verdict.set[0]), "."]);
   }
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
-  if (verdict.novelty) {
-    notes.push([verdict.novelty.quantile >= 1
-      ? "Unlike anything seen in training: every training image is nearer to another one than this image is to any."
-      : `Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
+  if (verdict.novelty?.quantile >= 1) {
+    notes.push(["Unlike anything seen in training: every training image is nearer to another one than this image is to any."]);
   }
   const against = otherwise(record.neighbours, verdict.predicted);
   const wrong = record.label !== null && record.label !== verdict.predicted;
@@ -107,6 +105,8 @@ function readingView(record, heat) {
       make("caption", {}, "Probabilities before calibration"), make("tbody", {}, rows)),
     make("p", {}, "Margin of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)),
+    verdict.novelty?.quantile < 1
+      ? make("p", {}, `${percent(verdict.novelty.quantile)} of the training images are nearer to another one than this image is to any.`) : null,
     tracesView(record),
     deliveriesView(record));
 }
