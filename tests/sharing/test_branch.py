@@ -80,6 +80,9 @@ def test_page_holds_both_explanations_of_every_image_and_asks_for_nothing(
         assert {f"before {before['image']}", f"after {after['image']}"} <= pictures
         assert before["verdict"] != after["verdict"]
         assert before["heat"] and after["heat"]
+        for one in (before, after):
+            assert all(twin["map"] for twin in one["twins"])
+            assert one["prototypes"]["rows"]
     markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert not re.findall(r"""<(?:img|script|link)[^>]*(?:src|href)=["']([^"']*)["']""", markup)
     assert run_in(branch, "git", "status", "--short").stdout == ""
