@@ -87,6 +87,21 @@ def test_the_part_on_the_data_lists_what_people_marked() -> None:
     assert "<details>" not in render(PAGE.parent / "sections/data.html", context)
 
 
+@pytest.mark.parametrize("approximate", [False, True])
+def test_an_approximate_search_says_what_it_finds(approximate: bool) -> None:
+    environment = Environment(loader=FileSystemLoader(PAGE.parent), autoescape=True)
+    environment.filters["percent"] = percent
+    macros = '{% from "sections/figures.html" import share, figure %}'
+    template = environment.from_string(macros + '{% include "sections/twins.html" %}')
+    measured = {name: share(np.arange(4) < 3) for name in ("agreement", "margin_mae")}
+    if approximate:
+        measured["neighbour_recall"] = share(np.arange(10) < 9)
+    found = {**spelled(measured), "n": 4, "margin_mae_chance": 1.0, "attributes": {}}
+    explain = {"space": "features_cosine", "twins": {"features_cosine": found}}
+    text = " ".join(template.render(explain=explain).split())
+    assert ("features cosine: the search is approximate and finds 90.0 %" in text) == approximate
+
+
 def test_percent() -> None:
     assert percent(0.93333) == "93.3 %"
     assert percent(None) == "–"
