@@ -211,7 +211,7 @@ function judgementOf(record) {
 function cardOf(record, images, mark, open) {
   const words = judgementOf(record);
   const text = [make("span", { className: "name" }, named(record.name.split("/").at(-1))),
-    make("span", {}, named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
+    make("span", {}, "says ", named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
     make("span", { className: "judgement" }, words.join(", ") || "sure", mark?.mark ? ` · ${MARKS[mark.mark]}` : "")];
   const picture = images[record.image] ? make("img", { src: images[record.image], alt: "", decoding: "async" }) : make("span", { className: "missing" });
   return make("li", {}, make("button", { type: "button", className: `thumb ${words.join(" ")}`, data: { key: record.image }, title: record.name, onclick: open }, picture, text));
