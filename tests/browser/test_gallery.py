@@ -225,6 +225,16 @@ def test_marks_that_the_run_has_honoured_stay_in_the_table(open_page: Open, tmp_
     ]
 
 
+def test_a_note_is_kept_when_a_key_closes_the_image(page: Page) -> None:
+    page.locator(".thumb[data-key=v0]").click()
+    page.get_by_role("button", name="Duplicate", exact=True).click()
+    page.get_by_label("Note").press_sequentially("of v1")
+    page.keyboard.press("Escape")
+    expect(detail(page)).to_be_hidden()
+    page.locator(".thumb[data-key=v0]").click()
+    expect(page.get_by_label("Note")).to_have_value("of v1")
+
+
 def test_a_search_that_finds_no_image_finds_those_compared_with_it(page: Page) -> None:
     page.get_by_label("Search").fill("real/t2.png")
     expect(page.get_by_role("status")).to_have_text(
