@@ -22,7 +22,7 @@ from twincam.explanations.twins.neighbours import (
 from twincam.explanations.twins.spaces import SPACES, shared_map, spaces_that_compare
 from twincam.files.messages import warn
 from twincam.files.metrics import Estimate
-from twincam.models.embedded import Embedded, at
+from twincam.models.embedded import Embedded, at, maps_at
 from twincam.statistics.estimates import mean
 
 DEFAULT = "features_cosine"
@@ -144,8 +144,8 @@ def among_references(run: Run, space: str) -> Compare:
 
 def references_in(run: Run, space: str, places: Positions) -> Embedded:
     """Return the training images at ``places`` among them as ``space`` compares them."""
-    found = images_in(run, run.train[places], space)
-    return found._replace(maps=run.maps[places]) if SPACES[space].compares == "maps" else found
+    maps = maps_at(run.maps, places) if SPACES[space].compares == "maps" else ()
+    return images_in(run, run.train[places], space)._replace(maps=maps)
 
 
 def images_in(run: Run, rows: Positions, space: str) -> Embedded:

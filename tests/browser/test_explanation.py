@@ -39,7 +39,7 @@ def test_training_images_are_named_by_their_paths(page: Page) -> None:
 def test_deliveries_and_traces(page: Page) -> None:
     page.get_by_text("Saved, scaled or cropped: 1 of 2 changes the prediction").click()
     rows = page.locator(".deliveries tbody tr")
-    expect(rows.nth(0)).to_have_text("JPEG 75real+1.25")
+    expect(rows.nth(0)).to_have_text(f"JPEG 75{CLASS}+1.25")
     expect(rows.nth(1)).to_have_class("flipped")
     expect(page.get_by_text("Traces of a generator in its finest detail").first).to_contain_text(
         "a score of 0.625, where 0.500 is the limit"
@@ -51,6 +51,11 @@ def test_names_are_text(page: Page) -> None:
     label = page.locator(".facts li").first
     expect(label).to_have_text(f"Labelled {CLASS}: the prediction is wrong")
     assert page.locator("main b").count() == 0
+
+
+def test_a_remark_names_the_class_that_the_heat_is_for(page: Page) -> None:
+    expect(page.locator(".verdict .why")).to_have_text([f"As it is, it is {CLASS}."])
+    expect(page.locator(".heated figcaption").first).to_contain_text(f"evidence for {CLASS}")
 
 
 def test_heat_has_a_strength_a_method_and_a_range(page: Page) -> None:

@@ -45,7 +45,7 @@ def _as_csv(table: pd.DataFrame, quoting: Literal[0, 1]) -> str:
 TEXT_COLUMNS = (
     *("id", "path", "label", "predicted", "class", "split", "group", "source", "family"),
     *("sha256", "phash", "format", "kind", "neighbour", "set", "flips", "verdict", "statement"),
-    "left_out",
+    *("left_out", "as_is", "remark"),
 )
 """The columns that hold names or text."""
 

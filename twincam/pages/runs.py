@@ -175,7 +175,7 @@ def records_of(run: Run, places: np.ndarray) -> list[Explanation]:
 
 def _record(run: Run, n: int, shown: _Shown) -> Explanation:
     row: dict[Hashable, Any] = run.predictions.iloc[n].to_dict()
-    name, predicted = row["id"], row["predicted"]
+    name, as_is = row["id"], row["as_is"]
 
     def near(kind: str) -> Near:
         return shown.near.get((name, kind), [])
@@ -192,7 +192,7 @@ def _record(run: Run, n: int, shown: _Shown) -> Explanation:
         "verdict": verdict_of(row, shown.classes),
         "scope": "",
         "margin": figure(run.margins[n]),
-        "deliveries": _deliveries(shown, name, predicted),
+        "deliveries": _deliveries(shown, name, as_is),
         "forensics": run.forensics.get(name),
         "heat": [
             one
@@ -201,7 +201,7 @@ def _record(run: Run, n: int, shown: _Shown) -> Explanation:
         ],
         "twins": [twin_of(one, run.shared[n, k]) for k, one in enumerate(near("twins"))],
         "neighbours": neighbours,
-        "disagree": disagreement(neighbours, predicted),
+        "disagree": disagreement(neighbours, as_is),
         "counterfactual": counterfactual_of(
             counterfactual[0], run.swapped[n], bool(run.flips[n] == 1)
         )
@@ -212,12 +212,12 @@ def _record(run: Run, n: int, shown: _Shown) -> Explanation:
     }
 
 
-def _deliveries(shown: _Shown, name: str, predicted: str) -> list[Delivery]:
+def _deliveries(shown: _Shown, name: str, as_is: str) -> list[Delivery]:
     if name not in shown.deliveries:
         return []
     rows = shown.deliveries[name]
     logits = rows[[f"logit_{label}" for label in shown.classes]].to_numpy()
-    return deliveries_of(rows["delivery"].tolist(), logits, shown.classes, predicted)
+    return deliveries_of(rows["delivery"].tolist(), logits, shown.classes, as_is)
 
 
 def _prototypes(run: Run, n: int, classes: Sequence[str]) -> Prototypes | None:

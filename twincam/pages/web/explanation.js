@@ -71,6 +71,7 @@ function verdictView(record) {
   if (record.source) facts.push(make("li", {}, "Source: ", named(record.source)));
   return make("header", { className: verdict.unsure ? "verdict unsure" : "verdict" },
     make("p", { className: "statement" }, capitalised(verdict.statement)),
+    verdict.remark ? make("p", { className: "why" }, verdict.remark) : null,
     make("ul", { className: "facts" }, facts));
 }
 
@@ -91,19 +92,19 @@ function readingView(record, heat) {
   if (verdict.novelty?.quantile >= 1) {
     notes.push(["Unlike anything seen in training: every training image is nearer to another one than this image is to any."]);
   }
-  const against = otherwise(record.neighbours, verdict.predicted);
+  const against = otherwise(record.neighbours, verdict.as_is);
   const wrong = record.label !== null && record.label !== verdict.predicted;
   if (record.neighbours.length && (against || wrong)) {
     const near = `${record.neighbours.length} training images nearest to it`;
-    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} another label than `, named(verdict.predicted), "."]
-      : [`All ${near} are labelled `, named(verdict.predicted), "."]);
+    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} another label than `, named(verdict.as_is), "."]
+      : [`All ${near} are labelled `, named(verdict.as_is), "."]);
   }
   return make("div", { className: "reading" },
     heat.controls,
     make("h3", {}, "What the model says"),
     make("table", { className: "plain" },
-      make("caption", {}, "Probabilities before calibration"), make("tbody", {}, rows)),
-    make("p", {}, "Margin of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits (0 is a tie)`),
+      make("caption", {}, "Probabilities by the mean over deliveries, before calibration"), make("tbody", {}, rows)),
+    make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the image as it is (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)),
     verdict.novelty?.quantile < 1
       ? make("p", {}, `${percent(verdict.novelty.quantile)} of the training images are nearer to another one than this image is to any.`) : null,
@@ -121,14 +122,14 @@ function tracesView({ forensics, verdict }) {
 /** What saving, scaling and cropping do to the prediction, folded. */
 function deliveriesView({ deliveries, verdict }) {
   if (!deliveries.length) return null;
-  const changed = deliveries.filter((one) => one.predicted !== verdict.predicted).length;
-  const rows = deliveries.map((one) => make("tr", { className: one.predicted === verdict.predicted ? "" : "flipped" },
+  const changed = deliveries.filter((one) => one.predicted !== verdict.as_is).length;
+  const rows = deliveries.map((one) => make("tr", { className: one.predicted === verdict.as_is ? "" : "flipped" },
     make("th", { scope: "row" }, one.name), make("td", {}, named(one.predicted)), make("td", { className: "number" }, signed(one.margin))));
   return make("details", { className: "deliveries" },
     make("summary", {}, `Saved, scaled or cropped: ${changed || "none"} of ${deliveries.length} ${changed > 1 ? "change" : "changes"} the prediction`),
     make("table", { className: "plain" },
       make("thead", {}, make("tr", {}, ["after", "predicted"].map((text) => make("th", { scope: "col" }, text)),
-        make("th", { scope: "col", className: "number" }, "margin of ", named(verdict.predicted)))),
+        make("th", { scope: "col", className: "number" }, "margin of ", named(verdict.as_is)))),
       make("tbody", {}, rows)));
 }
 
@@ -192,7 +193,7 @@ function heatView(record, images) {
     caption.replaceChildren(...text);
   }
   function own() {
-    const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.predicted), ", ",
+    const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.as_is), ", ",
       make("span", { className: "against" }, "blue"), " against it."];
     if (chosen.sum_explains === "margin") {
       text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
@@ -242,7 +243,7 @@ const tiles = (list) => make("ul", { className: "tiles" }, list);
 
 function twinsView(record, images, heat) {
   if (!record.twins.length) return null;
-  const { predicted } = record.verdict;
+  const predicted = record.verdict.as_is;
   let pinned = null;
   const list = record.twins.map((twin) => {
     const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
@@ -262,14 +263,14 @@ function twinsView(record, images, heat) {
 }
 
 function neighboursView(record, images) {
-  const { neighbours, verdict } = record;
+  const { neighbours, verdict: { as_is: predicted } } = record;
   if (!neighbours.length) return null;
-  const against = otherwise(neighbours, verdict.predicted);
+  const against = otherwise(neighbours, predicted);
   const judged = against
-    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(verdict.predicted), ": a reason to doubt."]
-    : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), "."];
+    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(predicted), ": a reason to doubt."]
+    : [`All ${neighbours.length} nearest are labelled `, named(predicted), "."];
   return section("Neighbours, whatever their class", judged,
-    tiles(neighbours.map((one) => tile(one, images, verdict.predicted, number(one.similarity)))));
+    tiles(neighbours.map((one) => tile(one, images, predicted, number(one.similarity)))));
 }
 
 /* What would change the prediction */
@@ -364,5 +365,5 @@ function influenceView(record, images) {
   if (!record.influence.length) return null;
   return section("The training images behind it",
     "Without one of these in training, this prediction would be weaker (with a minus: stronger). The numbers are estimates; only their order counts.",
-    tiles(record.influence.map((one) => tile(one, images, record.verdict.predicted, signed(one.influence)))));
+    tiles(record.influence.map((one) => tile(one, images, record.verdict.as_is, signed(one.influence)))));
 }
