@@ -61,13 +61,13 @@ def test_verdict_and_confidence(answers: Answers) -> None:
 def test_deliveries(answers: Answers) -> None:
     sent = read_deliveries(answers.run / "data/deliveries.csv").set_index(["id", "delivery"])
     for one, name in zip(answers.explained, answers.predictions["id"], strict=True):
-        found, predicted = one.record["deliveries"], one.record["verdict"]["predicted"]
+        found, as_is = one.record["deliveries"], one.record["verdict"]["as_is"]
         assert [delivery["name"] for delivery in found] == list(WAYS)
         for delivery in found:
             logits = sent.loc[(name, delivery["name"]), ["logit_fake", "logit_real"]]
-            margin = (logits["logit_fake"] - logits["logit_real"]) * (1, -1)[predicted == "real"]
+            margin = (logits["logit_fake"] - logits["logit_real"]) * (1, -1)[as_is == "real"]
             np.testing.assert_allclose(delivery["margin"], margin, atol=CLOSE)
-            assert (delivery["predicted"] == predicted) == (margin > 0)
+            assert (delivery["predicted"] == as_is) == (margin > 0)
 
 
 def test_heat_map(answers: Answers) -> None:
