@@ -17,8 +17,8 @@ from typing import Any
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, sync_playwright
 
-from stages.report.records import LARGE, SMALL
 from twincam.pages.explanation import gallery_page, picture_of, pictures_named
+from twincam.pages.runs import LARGE, SMALL
 
 PAGE = Path("reports/index.html")
 COUNTS = (300, 1000, 2000)

@@ -117,7 +117,5 @@ def sentences(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str
                 f"(95th percentile {100 * one['chance_high']:.1f} %)."
             )
         if not significant:
-            sentences.append(
-                f"No model of {place} classifies significantly better than chance at this n."
-            )
+            sentences.append(f"No model of {place} is significantly better than chance.")
     return sentences

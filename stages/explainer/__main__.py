@@ -12,6 +12,7 @@ from stages.explainer.training import cells_of, influences_of, thumbnails
 from twincam.confidence.verdicts import ConfidenceModel
 from twincam.explainer.novelty import distances
 from twincam.explainer.pack import Head, Pack, PrototypePart, Settings, Training, write_pack
+from twincam.explanations.maps import full_colour
 from twincam.explanations.prototypes.contributions import last_layer
 from twincam.explanations.prototypes.network import PrototypeGraph
 from twincam.explanations.prototypes.network_file import read_prototype_net
@@ -57,11 +58,11 @@ def main(argv: list[str]) -> None:
         space=space_of(explained["space"]),
         shown=explained["shown"],
         influence=explained.get("influence", {}).get("chosen", ""),
-        heat_scale=heat_scale(read_array(args.embeddings / "cams.npy")),
+        heat_scale=full_colour(read_array(args.embeddings / "cams.npy")),
     )
 
     train = np.flatnonzero(split["split"] == "train")
-    ids = split["id"].to_numpy()[train].tolist()
+    ids, paths = (split[name].to_numpy()[train].tolist() for name in ("id", "path"))
     labels = split["label"].map(class_names(split).index).to_numpy()[train]
     features = np.array(read_finite(args.embeddings / "features.npy")[train])
     logits = np.array(read_finite(args.embeddings / "logits.npy")[train])
@@ -74,7 +75,7 @@ def main(argv: list[str]) -> None:
         graph=onnx_graph(maps_of(read_classifier(args.model)), torch.zeros(1, 3, side, side)),
         head=Head(*head),
         settings=settings,
-        training=Training(ids, labels, embedded, scores, distances(embedded)),
+        training=Training(ids, paths, labels, embedded, scores, distances(embedded)),
         prototypes=prototype_part(args.protopnet, read_table(args.prototypes), side),
         influences=influences_of(settings.influence, features, labels, len(network.classes)),
         thumbnails=thumbnails(ids, images, train),
@@ -90,11 +91,6 @@ def space_of(chosen: str) -> str:
     return DEFAULT
 
 
-def heat_scale(cams: np.ndarray) -> float:
-    """Return the evidence, in maps ``[Q,h,w]``, that one image in ten exceeds."""
-    return max(float(np.quantile(np.abs(cams).max(axis=(1, 2)), 0.9)), 1e-12)
-
-
 def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:
     """Return the prototype network at ``path`` for images of ``side`` pixels.
 
@@ -104,7 +100,7 @@ def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:
         side: of the images in pixels.
     """
     net = read_prototype_net(path).net
-    columns = ["id", "centre_y", "centre_x", "receptive_field"]
+    columns = ["id", "path", "centre_y", "centre_x", "receptive_field"]
     rows = table.sort_values("prototype")[columns].to_dict("records")
     sources = [{str(name): value for name, value in row.items()} for row in rows]
     graph = onnx_graph(PrototypeGraph(net), torch.zeros(1, 3, side, side))

@@ -1,8 +1,8 @@
 """Write all results to one page that needs no network connection."""
 
 from stages.report.answers import questions
+from stages.report.choice import choice_sentence, choose_shown
 from stages.report.page import PAGE, fitting_figure, panels_of, prototype_fitting_figure
-from stages.report.records import choice_sentence, pictures_of, read_run, records_of
 from twincam.figures.drawing import save_figure
 from twincam.files.atomic import atomic_folder, write_text
 from twincam.files.command_line import parse_flags
@@ -11,6 +11,7 @@ from twincam.files.metrics import read_metrics
 from twincam.files.tables import EVALUATED_SPLITS, headline_split, read_table
 from twincam.pages.explanation import gallery_json
 from twincam.pages.rendering import render
+from twincam.pages.runs import RunFiles, pictures_of, read_run, records_of
 
 DETAILS = (
     "split",
@@ -46,20 +47,19 @@ def main(argv: list[str]) -> None:
         __doc__,
         *(f"{name.replace('_', '-')}-json" for name in DETAILS),
         *(f"{name}-figures" for name in FIGURES),
-        *("history", "protopnet-history", "predictions", "misclassified", "prototypes"),
-        *("split", "images", "embeddings", "heatmaps", "swapped", "flips", "shared"),
-        *("twins", "measurements"),
+        *("history", "protopnet-history", "misclassified", *RunFiles._fields),
         *("page", "figures"),
     )
     details = {name: read_metrics(getattr(args, f"{name}_json")) for name in DETAILS}
     figures = {name: getattr(args, f"{name}_figures") for name in FIGURES}
     wrong = read_table(args.misclassified)["id"]
     found = details["evaluate"]
-    run = read_run(args, details)
+    run = read_run(RunFiles(*(getattr(args, name) for name in RunFiles._fields)), details)
     predictions = run.predictions
     correct = predictions.loc[~predictions["id"].isin(wrong), "id"]
-    records = records_of(run)
-    choice = choice_sentence(predictions, run.shown)
+    shown = choose_shown(predictions)
+    records = records_of(run, shown)
+    choice = choice_sentence(predictions, shown)
     headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
     with atomic_folder(args.figures) as folder:
@@ -74,7 +74,9 @@ def main(argv: list[str]) -> None:
             "scored": {name: found[name] for name in EVALUATED_SPLITS if name in found},
             "headline": headline,
             "questions": questions(details, predictions, headline),
-            "gallery": gallery_json(records, choice, found["scope"]),
+            "gallery": gallery_json(
+                records, choice, found["scope"], details["split"].get("reviewed", [])
+            ),
             "images": pictures_of(run, records),
             "classes": list(details["split"]["classes"]),
             "wrong_count": len(wrong),

@@ -201,9 +201,19 @@ def data(split: Figures) -> str:
     """Return how many images there are of which class."""
     trained = ", ".join(f"{n.get('train', 0)} {label}" for label, n in split["classes"].items())
     images = split["images"]
+    bad, copies = images["bad"], images["dropped"]
+    used = f"{bad} files could not be used" if bad else "Every file could be used"
+    left = f"{copies} were left out as copies" if copies else "none is a copy"
+    said = f"Training images: {trained}. {used}; {left} of an image in an earlier split."
+    return f"{said} {reviewed(split['reviewed'])}" if split.get("reviewed") else said
+
+
+def reviewed(reviews: Sequence[Mapping[str, str]]) -> str:
+    """Return how many images people marked, and what was done."""
+    changed = sum(review["label"] != "" for review in reviews)
     return (
-        f"Training images: {trained}. {images['bad']} files could not be used; {images['dropped']} "
-        "images were left out because an earlier split holds a copy."
+        f"People marked {len(reviews)} of the images: {changed} got another label, "
+        f"{len(reviews) - changed} were left out."
     )
 
 

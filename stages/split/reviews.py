@@ -22,8 +22,8 @@ def apply_reviews(
         classes: the class of every file, usable or not, by its path.
 
     Returns:
-        The images with a bool column ``left_out``; and path, mark, note and what was done for each
-        review, sorted by path.
+        The images with a bool column ``left_out``; and path, mark, note, label and what was done
+        for each review, sorted by path.
 
     Raises:
         UserError: a review names no file or a wrong label, or two name one file.
@@ -32,7 +32,13 @@ def apply_reviews(
     _check(reviews, classes)
     right = dict(zip(reviews["path"], reviews["label"], strict=True))
     done = [
-        {"path": path, "mark": mark, "note": note, "done": _done(classes[path], label)}
+        {
+            "path": path,
+            "mark": mark,
+            "note": note,
+            "label": label,
+            "done": _done(classes[path], label),
+        }
         for path, mark, note, label in reviews.itertuples(index=False)
     ]
     paths = images["path"]

@@ -31,18 +31,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a file; the test fails on a page's error or request."""
+    """Return a function that opens a file or a server's page.
+
+    The test fails on an error, a cookie, or a request of a file for anything but itself, of a
+    server's page to another server. An answer that is an error is none of these.
+    """
     contexts, troubles = [], list[str]()
 
-    def ask(request: Request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            troubles.append(f"request: {request.url}")
-
     def hear(said: ConsoleMessage) -> None:
-        if said.type == "error":
+        if said.type == "error" and "Failed to load resource" not in said.text:
             troubles.append(f"console: {said.text}")
 
-    def open_file(file: Path, address: str = "", width: int = 1280, dark: bool = False) -> Page:
+    def open_at(
+        place: Path | str, address: str = "", width: int = 1280, dark: bool = False
+    ) -> Page:
+        url = place.as_uri() if isinstance(place, Path) else place
+
+        def ask(request: Request) -> None:
+            if not request.url.startswith((url, "data:", "blob:")):
+                troubles.append(f"request: {request.url}")
+
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
@@ -53,11 +61,12 @@ def open_page(browser: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
         page.on("dialog", lambda shown: troubles.append(f"alert: {shown.message}"))
         page.on("request", ask)
-        page.goto(file.as_uri() + address)
+        page.goto(url + address)
         return page
 
-    yield open_file
+    yield open_at
     for context in contexts:
+        troubles.extend(f"cookie: {one}" for one in context.cookies())
         context.close()
     assert not troubles
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from twincam.pages.explanation import SCHEMA, Explanation, heat_of, map_rows, picture_of
+from twincam.pages.explanation import SCHEMA, Explanation, Neighbour, heat_of, map_rows, picture_of
 
 HOSTILE = "real/<img src=x onerror=alert(1)>.png"
 LONG = "real/" + "n" * 240 + ".png"
 TURNED = "real/\u202egnp.txt"
 CLASS = "</script><b>fake"
+TRAINING = "fake/<img src=x onerror=alert(2)>.png"
 NAMES = [HOSTILE, LONG, TURNED, *(f"real/cat-{n:03d}.png" for n in range(57))]
 
 
@@ -25,7 +26,14 @@ def record(n: int) -> Explanation:
     as_is = label if n == 0 else predicted
     confidence = 0.99 - 0.008 * n
     heat = np.linspace(-1, 2, 49).reshape(7, 7) * (n + 1)
-    near = {"image": "t1", "label": predicted, "predicted": predicted}
+    near: Neighbour = {
+        "image": "t1",
+        "path": TRAINING,
+        "label": predicted,
+        "predicted": predicted,
+        "similarity": 0.9,
+    }
+    another: Neighbour = {**near, "image": "t2", "path": "real/t2.png", "similarity": 0.8}
     rows = [prototype(p, predicted, 3.0 if p == n % 2 else 1.0) for p in range(2)]
     return {
         "schema": SCHEMA,
@@ -49,18 +57,23 @@ def record(n: int) -> Explanation:
         },
         "scope": "Generators seen in training: <none>.",
         "margin": 1.5,
+        "deliveries": [
+            {"name": "JPEG 75", "predicted": as_is, "margin": 1.25},
+            {"name": "JPEG 40", "predicted": "other" if unsure else as_is, "margin": -0.5},
+        ],
+        "forensics": {"score": 0.625, "threshold": 0.5, "found": True},
         "heat": heat_of("gradcam", heat, 60.0, "margin") + heat_of("layercam", -heat),
         "twins": [
-            {**near, "similarity": 0.9, "map": map_rows(heat)},  # type: ignore[typeddict-item]
-            {**near, "image": "t2", "similarity": -0.8, "map": None},  # type: ignore[typeddict-item]
+            {**near, "map": map_rows(heat)},
+            {**another, "similarity": -0.8, "map": None},
         ],
-        "neighbours": [
-            {**near, "similarity": 0.9},  # type: ignore[typeddict-item]
-            {"image": "t2", "label": other, "predicted": label, "similarity": 0.8},
-        ],
+        "neighbours": [near, {**another, "label": other, "predicted": label}],
         "disagree": 0.5 if n % 2 else 0.0,
         "counterfactual": {
-            **near,  # type: ignore[typeddict-item]
+            "image": "t1",
+            "path": TRAINING,
+            "label": predicted,
+            "predicted": predicted,
             "to": other,
             "cells": [[0, 0], [6, 6]],
             "rows": 7,
@@ -74,7 +87,7 @@ def record(n: int) -> Explanation:
             "size": 32,
             "rows": rows,
         },
-        "influence": [{"image": "t1", "label": predicted, "influence": 0.25}],
+        "influence": [{"image": "t1", "path": TRAINING, "label": predicted, "influence": 0.25}],
     }
 
 
@@ -88,6 +101,7 @@ def prototype(number: int, owner: str, points: float) -> Any:
         "points": points,
         "place": [30, 4],
         "source": "t1",
+        "source_path": TRAINING,
         "source_place": [8, 8],
         "patch": 16,
     }

@@ -3,14 +3,14 @@
 import base64
 import csv
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, Open
 from tests.browser.test_accessible import serious
 from tests.server.fake import picture
 from tests.server.served import served
@@ -20,8 +20,6 @@ from twincam.server.project import Known, Project
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 KNOWN = picture(50)
 NONE = Project({}, None)
-
-Start = Callable[..., Page]
 
 DROP = """(target, files) => {
   const transfer = new DataTransfer();
@@ -53,43 +51,8 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def start(browser: Browser) -> Iterator[Start]:
-    """Return a function that opens the app; the test fails on an error or a strange request."""
-    contexts, troubles = [], list[str]()
-
-    def open_app(url: str, width: int = 1280, dark: bool = False) -> Page:
-        def ask(request: Request) -> None:
-            if not request.url.startswith((url, "data:", "blob:")):
-                troubles.append(f"request: {request.url}")
-
-        def hear(said: Any) -> None:
-            if said.type == "error" and "Failed to load resource" not in said.text:
-                troubles.append(f"console: {said.text}")
-
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-        )
-        contexts.append(context)
-        context.add_init_script(CAMERA)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", hear)
-        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("dialog", lambda shown: troubles.append(f"alert: {shown.message}"))
-        page.on("request", ask)
-        page.goto(url)
-        return page
-
-    yield open_app
-    for context in contexts:
-        assert context.cookies() == []
-        context.close()
-    assert not troubles
-
-
-@pytest.fixture
-def page(start: Start, url: str) -> Page:
-    return start(url)
+def page(open_page: Open, url: str) -> Page:
+    return open_page(url)
 
 
 def choose(page: Page, *files: tuple[str, bytes]) -> None:
@@ -128,6 +91,7 @@ def test_a_picture_is_dropped_or_pasted(page: Page) -> None:
 
 
 def test_a_picture_is_taken_with_the_camera(page: Page) -> None:
+    page.evaluate(CAMERA)
     page.get_by_role("button", name="Use the camera").click()
     page.get_by_role("button", name="Take the picture").click()
     expect(shown(page).locator(".statement")).to_have_text("64 by 48")
@@ -233,12 +197,12 @@ def test_marks_download_as_a_table(page: Page, tmp_path: Path) -> None:
     assert read_reviews(tmp_path).values.tolist() == [["cat.png", "unfit", "no cat", ""]]
 
 
-def test_marks_are_written_to_the_project(start: Start, tmp_path: Path) -> None:
+def test_marks_are_written_to_the_project(open_page: Open, tmp_path: Path) -> None:
     known = Known("real/1.png", "real", "val", "real")
     other = Known("fake/1.png", "fake", "train", "fake")
     digest = hashlib.sha256(KNOWN).hexdigest()
     with served(Project({digest: known, "x": other}, tmp_path)) as address:
-        page = start(address)
+        page = open_page(address)
         choose(page, ("stranger.png", picture()))
         expect(shown(page)).to_have_count(1)
         assert page.locator(".review").count() == 0
@@ -295,8 +259,8 @@ def test_a_page_of_another_origin_gets_nothing(browser: Browser, url: str) -> No
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_no_serious_violation(start: Start, url: str, dark: bool) -> None:
-    page = start(url, dark=dark)
+def test_no_serious_violation(open_page: Open, url: str, dark: bool) -> None:
+    page = open_page(url, dark=dark)
     assert serious(page) == []
     choose(page, ("cat.png", picture()), ("text.png", b"x"))
     expect(page.locator("#failures li")).to_have_count(1)
@@ -305,8 +269,8 @@ def test_no_serious_violation(start: Start, url: str, dark: bool) -> None:
     assert serious(page) == []
 
 
-def test_it_fits_a_phone(start: Start, url: str) -> None:
-    page = start(url, width=390)
+def test_it_fits_a_phone(open_page: Open, url: str) -> None:
+    page = open_page(url, width=390)
     choose(page, *((f"{'n' * 80}{n}.png", picture(60 + n)) for n in range(2)))
     expect(cards(page)).to_have_count(2)
     for tick in page.get_by_role("checkbox", name="Compare").all():

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.records import CLASS, NAMES
+from tests.browser.records import CLASS, NAMES, TRAINING
 
 
 @pytest.fixture
@@ -24,6 +24,26 @@ def test_a_part_that_a_record_lacks_is_left_out(page: Page) -> None:
     assert full.locator("section").count() == 5
     assert bare.locator("section").count() == 0
     expect(bare.locator(".verdict")).not_to_contain_text("Labelled")
+
+
+def test_training_images_are_named_by_their_paths(page: Page) -> None:
+    shown = page.locator(".explanation").first
+    assert shown.locator(".tile .path").all_text_contents() == [
+        *(TRAINING, "real/t2.png") * 2,
+        TRAINING,
+    ]
+    assert shown.locator("figcaption .path").text_content() == TRAINING
+    assert shown.locator(".sum .path").first.text_content() == TRAINING
+
+
+def test_deliveries_and_traces(page: Page) -> None:
+    page.get_by_text("Saved, scaled or cropped: 1 of 2 changes the prediction").click()
+    rows = page.locator(".deliveries tbody tr")
+    expect(rows.nth(0)).to_have_text(f"JPEG 75{CLASS}+1.25")
+    expect(rows.nth(1)).to_have_class("flipped")
+    expect(page.get_by_text("Traces of a generator in its finest detail").first).to_contain_text(
+        "a score of 0.625, where 0.500 is the limit"
+    )
 
 
 def test_names_are_text(page: Page) -> None:

@@ -8,7 +8,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.records import CLASS, HOSTILE, LONG, NAMES, TURNED, images, record
-from twincam.pages.explanation import gallery_page
+from twincam.files.reviews import read_reviews
+from twincam.pages.explanation import GALLERY_PAGE, gallery_json, gallery_page
+from twincam.pages.rendering import render
 
 
 @pytest.fixture
@@ -65,6 +67,7 @@ def test_wrong_ones_come_first_and_more_on_demand(page: Page) -> None:
         ({"prototype": "1"}, 30),
         ({"find": "CAT-00"}, 10),
         ({"find": "source 2"}, 20),
+        ({"find": "T2.png"}, 60),
         ({"from": "90"}, 12),
         ({"from": "90", "to": "95"}, 7),
         ({"show": "wrong", "source": "source 1"}, 2),
@@ -165,10 +168,15 @@ def test_names_are_text_and_set_apart(open_page: Open, gallery: Path, name: str)
 
 def test_marks_survive_a_reload_and_download_as_a_table(page: Page, tmp_path: Path) -> None:
     page.locator(".thumb[data-key=v0]").click()
+    expect(page.get_by_label("Right label")).to_be_hidden()
     page.get_by_role("button", name="Wrong label", exact=True).click()
     page.get_by_label("Note").fill('a "note", with\na comma')
+    page.get_by_label("Right label").select_option("other")
     page.get_by_role("button", name="Next image").click()
+    page.get_by_role("button", name="Wrong label", exact=True).click()
+    page.get_by_label("Right label").select_option("other")
     page.get_by_role("button", name="Duplicate", exact=True).click()
+    expect(page.get_by_label("Right label")).to_be_hidden()
     page.get_by_role("button", name="Next image").click()
     page.get_by_role("button", name="Not fit to use", exact=True).click()
     page.get_by_role("button", name="Not fit to use", exact=True).click()
@@ -185,10 +193,55 @@ def test_marks_survive_a_reload_and_download_as_a_table(page: Page, tmp_path: Pa
     with (tmp_path / "reviews.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["path", "mark", "note"],
-        [HOSTILE, "mislabelled", 'a "note", with a comma'],
-        [NAMES[10], "duplicate", ""],
+        ["path", "mark", "note", "label"],
+        [HOSTILE, "mislabelled", 'a "note", with a comma', "other"],
+        [NAMES[10], "duplicate", "", ""],
     ]
+
+
+def test_marks_that_the_run_has_honoured_stay_in_the_table(open_page: Open, tmp_path: Path) -> None:
+    file = tmp_path / "index.html"
+    reviews = [
+        {"path": NAMES[1], "mark": "mislabelled", "note": "", "label": "other", "done": "label …"},
+        {"path": "real/gone.png", "mark": "unfit", "note": "a dog", "label": "", "done": "left …"},
+    ]
+    gallery = gallery_json([record(n) for n in range(3)], "3 images.", "", reviews)
+    context = {"title": "A run", "gallery": gallery, "images": images(3)}
+    file.write_text(render(GALLERY_PAGE, context))
+    page = open_page(file, "#image=v1")
+    expect(page.get_by_label("Right label")).to_have_value("other")
+    page.get_by_role("button", name="Wrong label", exact=True).click()
+    page.keyboard.press("Escape")
+    page.locator(".thumb[data-key=v0]").click()
+    page.get_by_role("button", name="Duplicate", exact=True).click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".reviews")).to_contain_text("includes the 2 that this run was made with")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download reviews.csv (2 marked)").click()
+    waiting.value.save_as(tmp_path / "reviews.csv")
+    assert read_reviews(tmp_path).values.tolist() == [
+        ["real/gone.png", "unfit", "a dog", ""],
+        [HOSTILE, "duplicate", "", ""],
+    ]
+
+
+def test_a_note_is_kept_when_a_key_closes_the_image(page: Page) -> None:
+    page.locator(".thumb[data-key=v0]").click()
+    page.get_by_role("button", name="Duplicate", exact=True).click()
+    page.get_by_label("Note").press_sequentially("of v1")
+    page.keyboard.press("Escape")
+    expect(detail(page)).to_be_hidden()
+    page.locator(".thumb[data-key=v0]").click()
+    expect(page.get_by_label("Note")).to_have_value("of v1")
+
+
+def test_a_search_that_finds_no_image_finds_those_compared_with_it(page: Page) -> None:
+    page.get_by_label("Search").fill("real/t2.png")
+    expect(page.get_by_role("status")).to_have_text(
+        "60 of 60 images, compared with a training image of that name"
+    )
+    page.get_by_label("Search").fill("real/cat-010")
+    expect(page.get_by_role("status")).to_have_text("1 of 60 images")
 
 
 def test_without_labels_nothing_is_right_or_wrong(open_page: Open, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from twincam.deliveries import WAYS
 from twincam.explainer.explaining import Named, explain_each
 from twincam.explainer.explanation import Explanation
+from twincam.files.deliveries import read_deliveries
 from twincam.files.predictions import split_names
 from twincam.files.tables import read_table
 
@@ -56,6 +58,18 @@ def test_verdict_and_confidence(answers: Answers) -> None:
             np.testing.assert_allclose(p, row[f"p_{label}"], atol=CLOSE)
 
 
+def test_deliveries(answers: Answers) -> None:
+    sent = read_deliveries(answers.run / "data/deliveries.csv").set_index(["id", "delivery"])
+    for one, name in zip(answers.explained, answers.predictions["id"], strict=True):
+        found, as_is = one.record["deliveries"], one.record["verdict"]["as_is"]
+        assert [delivery["name"] for delivery in found] == list(WAYS)
+        for delivery in found:
+            logits = sent.loc[(name, delivery["name"]), ["logit_fake", "logit_real"]]
+            margin = (logits["logit_fake"] - logits["logit_real"]) * (1, -1)[as_is == "real"]
+            np.testing.assert_allclose(delivery["margin"], margin, atol=CLOSE)
+            assert (delivery["predicted"] == as_is) == (margin > 0)
+
+
 def test_heat_map(answers: Answers) -> None:
     cams = np.load(answers.run / "data/embeddings/cams.npy")
     for one, cam in zip(answers.explained, cams, strict=True):
@@ -75,6 +89,7 @@ def test_training_images(answers: Answers, kind: str, name: str) -> None:
         np.testing.assert_allclose([row[value] for row in found], similar, rtol=1e-3, atol=CLOSE)
         if np.diff(np.sort(similar)).min(initial=1) > CLOSE:
             assert [row["image"] for row in found] == expected["neighbour"].tolist()
+            assert [row["path"] for row in found] == expected["path"].tolist()
         assert [row["label"] for row in found] == expected["label"].tolist()
 
 

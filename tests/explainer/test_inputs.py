@@ -179,6 +179,7 @@ def test_one_picture_is_told_in_words(
     assert run_command(photo, "--explainer", pack, "--json", "-") == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["name"] == photo.name
+    assert f"{record['twins'][0]['path']} (" in said
 
 
 def test_nothing_else_is_replaced(photo: Path, pack: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import user_error
 from twincam.figures.cases import CaseFiles, case_of, read_explained
 from twincam.figures.panels import draw_panel
 from twincam.files.arrays import write_array
@@ -65,8 +64,3 @@ def test_a_case_contains_the_results_of_its_image(run: CaseFiles) -> None:
 
 def test_one_image_in_ten_exceeds_the_scale(run: CaseFiles) -> None:
     assert read_explained(run).heat_scale == pytest.approx(np.quantile([3, 1], 0.9))
-
-
-def test_a_table_without_words_is_rejected(run: CaseFiles) -> None:
-    write_table(run.predictions, pd.DataFrame({"id": ["v0", "v1"]}))
-    assert "dvc repro evaluate" in user_error(read_explained, run=run)

@@ -12,6 +12,7 @@ from tests.browser.records import CLASS, HOSTILE, images, record
 from twincam.pages import explanation
 from twincam.pages.explanation import (
     counterfactual_of,
+    deliveries_of,
     disagreement,
     explanation_page,
     figure,
@@ -28,7 +29,13 @@ from twincam.pages.explanation import (
 )
 
 WEB = Path(explanation.__file__).with_name("web")
-NEAR = {"neighbour": "t1", "label": "b", "predicted": "a", "similarity": 0.123456}
+NEAR = {
+    "neighbour": "t1",
+    "path": "b/1.png",
+    "label": "b",
+    "predicted": "a",
+    "similarity": 0.123456,
+}
 PREDICTED = {
     "predicted": "real",
     "as_is": "fake",
@@ -86,7 +93,13 @@ def test_a_map_of_one_cell_or_of_nothing_is_left_out() -> None:
 
 def test_neighbours_and_the_cells_to_swap() -> None:
     near = neighbour_of(NEAR)
-    assert near == {"image": "t1", "label": "b", "predicted": "a", "similarity": 0.1235}
+    assert near == {
+        "image": "t1",
+        "path": "b/1.png",
+        "label": "b",
+        "predicted": "a",
+        "similarity": 0.1235,
+    }
     assert disagreement([near, near | {"label": "a"}], "a") == 0.5
     assert disagreement([], "a") is None
     cells = np.zeros((2, 3), bool)
@@ -98,7 +111,9 @@ def test_neighbours_and_the_cells_to_swap() -> None:
 
 def test_points_and_bias_add_up_to_the_logits() -> None:
     table = pd.DataFrame({"prototype": [0, 4, 5], "class": list("aab"), "weight": [2.0, 1.0, 3.0]})
-    table = table.assign(id="t", centre_y=9, centre_x=8, receptive_field=20, stride=16)
+    table = table.assign(
+        id="t", path="a/t.png", centre_y=9, centre_x=8, receptive_field=20, stride=16
+    )
     similarity, cells = np.array([0.5, 0.25, 1.0], np.float32), np.array([[0, 1], [2, 2], [1, 0]])
     found = prototypes_of(table.to_dict("records"), {"a": -0.25, "b": 0.5}, similarity, cells, 64)
     assert found["predicted"] == "b"
@@ -106,6 +121,15 @@ def test_points_and_bias_add_up_to_the_logits() -> None:
     assert [row["points"] for row in found["rows"]] == [1.0, 0.25, 3.0]
     assert found["rows"][0]["place"] == [8, 24]
     assert found["rows"][1]["prototype"] == 4
+    assert (found["rows"][1]["source"], found["rows"][1]["source_path"]) == ("t", "a/t.png")
+
+
+def test_a_delivery_that_changes_the_prediction_has_a_negative_margin() -> None:
+    logits = np.array([[1.0, 3.0, 0.5], [2.0, 1.5, 2.25]])
+    assert deliveries_of(["JPEG 95", "crop"], logits, ["a", "b", "c"], "b") == [
+        {"name": "JPEG 95", "predicted": "b", "margin": 2.0},
+        {"name": "crop", "predicted": "c", "margin": -0.75},
+    ]
 
 
 def test_every_picture_is_named() -> None:

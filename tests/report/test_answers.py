@@ -6,6 +6,7 @@ from stages.report.answers import (
     accuracy,
     certainty,
     counterfactuals,
+    data,
     deliveries,
     heat,
     shortcuts,
@@ -54,3 +55,14 @@ def test_the_worst_delivery_is_named() -> None:
     found = with_interval("flip_rate", 0.2, 0.1, 0.3)
     each = {"as is": {"accuracy": 1.0}, "JPEG 40": {"flip_rate": 0.1}, "crop": {"flip_rate": 0.15}}
     assert "most often “crop”: 15.0 %" in deliveries({**found, "deliveries": each})
+
+
+def test_what_people_marked() -> None:
+    split = {"classes": {"a": {"train": 3}}, "images": {"bad": 0, "dropped": 0}}
+    assert data(split) == (
+        "Training images: 3 a. Every file could be used; none is a copy of an image in an earlier "
+        "split."
+    )
+    reviews = [{"label": "a"}, {"label": ""}, {"label": ""}]
+    said = "People marked 3 of the images: 1 got another label, 2 were left out."
+    assert data({**split, "reviewed": reviews}).endswith(said)

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from stages.report.page import PAGE, panels_of
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_table
-from twincam.pages.rendering import percent
+from twincam.pages.rendering import percent, render
 from twincam.statistics.estimates import share
 
 
@@ -74,6 +74,32 @@ def test_an_accuracy_not_above_the_majority_class_is_noted(
     text = module.not_above(spelled(found), "val").strip()
     assert bool(text) == noted
     assert not noted or percent(majority / of) in text
+
+
+def test_the_part_on_the_data_lists_what_people_marked() -> None:
+    review = {"path": "<a>.png", "mark": "unfit", "note": "no cat", "label": "", "done": "left out"}
+    split = {"classes": {}, "images": {"bad": 0, "dropped": 0}, "reviewed": [review]}
+    context = {"split": split, "scored": {}}
+    text = render(PAGE.parent / "sections/data.html", context)
+    row = "<td>&lt;a&gt;.png</td><td>unfit</td><td>no cat</td><td>left out</td>"
+    assert row in text[text.index("<details>") : text.index("</details>")]
+    del split["reviewed"]
+    assert "<details>" not in render(PAGE.parent / "sections/data.html", context)
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_an_approximate_search_says_what_it_finds(approximate: bool) -> None:
+    environment = Environment(loader=FileSystemLoader(PAGE.parent), autoescape=True)
+    environment.filters["percent"] = percent
+    macros = '{% from "sections/figures.html" import share, figure %}'
+    template = environment.from_string(macros + '{% include "sections/twins.html" %}')
+    measured = {name: share(np.arange(4) < 3) for name in ("agreement", "margin_mae")}
+    if approximate:
+        measured["neighbour_recall"] = share(np.arange(10) < 9)
+    found = {**spelled(measured), "n": 4, "margin_mae_chance": 1.0, "attributes": {}}
+    explain = {"space": "features_cosine", "twins": {"features_cosine": found}}
+    text = " ".join(template.render(explain=explain).split())
+    assert ("features cosine: the search is approximate and finds 90.0 %" in text) == approximate
 
 
 def test_percent() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.report.records import choice_sentence, choose_shown
+from stages.report.choice import choice_sentence, choose_shown
+from twincam.deliveries import WAYS
 from twincam.files.arrays import read_array
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
 from twincam.pages.explanation import pictures_named
@@ -50,6 +51,11 @@ def test_records_are_those_of_the_pipeline(records: list[Any], finished: Path) -
         for kind, part in (("twins", "twins"), ("neighbourhood", "neighbours")):
             expected = own.loc[own["kind"] == kind, "neighbour"].tolist()
             assert [twin["image"] for twin in one[part]] == expected
+            expected = own.loc[own["kind"] == kind, "path"].tolist()
+            assert [twin["path"] for twin in one[part]] == expected
+        flipped = [sent["name"] for sent in one["deliveries"] if sent["margin"] < 0]
+        assert flipped == one["verdict"]["flips"]
+        assert len(one["deliveries"]) == len(WAYS)
         for twin in one["twins"]:
             if twin["map"]:
                 assert np.sum(twin["map"]) == pytest.approx(twin["similarity"], abs=5e-3)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import change_params, commit, run_in
+from tests.conftest import change_params, commit, run_in, user_error
 from twincam.files.metrics import read_metrics
+from twincam.sharing.branch import FILES, require_files
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,9 @@ def test_page_holds_both_explanations_of_every_image_and_asks_for_nothing(
         assert {f"before {before['image']}", f"after {after['image']}"} <= pictures
         assert before["verdict"] != after["verdict"]
         assert before["heat"] and after["heat"]
+        for one in (before, after):
+            assert all(twin["map"] for twin in one["twins"])
+            assert one["prototypes"]["rows"]
     markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert not re.findall(r"""<(?:img|script|link)[^>]*(?:src|href)=["']([^"']*)["']""", markup)
     assert run_in(branch, "git", "status", "--short").stdout == ""
@@ -145,3 +149,12 @@ def test_outputs_in_no_cache_and_on_no_remote_are_asked_for(project: Path) -> No
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert "dvc remote add" in line
+
+
+def test_results_of_an_older_version_are_refused(tmp_path: Path) -> None:
+    for path in list(FILES.values())[:-1]:
+        (tmp_path / path).mkdir(parents=True)
+    message = user_error(require_files, folder=tmp_path, name="v1")
+    assert message.startswith("v1: expected data/prototypes, which this version")
+    (tmp_path / "data/prototypes").mkdir()
+    require_files(tmp_path, "v1")

@@ -57,6 +57,7 @@ class Training(NamedTuple):
 
     Attributes:
         ids: of the images.
+        paths: of their files, relative to ``data.root``.
         labels: class indices ``[T]``.
         embedded: their features and logits; their maps only where the space of the twins compares
             maps.
@@ -65,6 +66,7 @@ class Training(NamedTuple):
     """
 
     ids: Sequence[str]
+    paths: Sequence[str]
     labels: np.ndarray
     embedded: Embedded
     scores: np.ndarray
@@ -88,7 +90,7 @@ class Influences(NamedTuple):
 class PrototypePart(NamedTuple):
     """The prototype network: its graph, last layer, stride in pixels, and the prototypes' sources.
 
-    ``sources`` are P rows ``id, centre_y, centre_x, receptive_field``.
+    ``sources`` are P rows ``id, path, centre_y, centre_x, receptive_field``.
     """
 
     graph: bytes
@@ -126,6 +128,7 @@ def write_pack(folder: Path, pack: Pack, classifier: str) -> None:
         "preprocessing": pack.settings.preprocessing._asdict(),
         "confidence": pack.settings.confidence._asdict(),
         "training": list(pack.training.ids),
+        "paths": list(pack.training.paths),
         "thumbnails": [len(picture) for picture in pictures],
         "stride": pack.prototypes.stride,
         "prototypes": list(pack.prototypes.sources),
@@ -199,6 +202,7 @@ def read_pack(folder: Path) -> Pack:
         settings=Settings(**settings),
         training=Training(
             ids=about["training"],
+            paths=about["paths"],
             labels=arrays["labels"],
             embedded=Embedded(_maps(arrays), arrays["features"], arrays["logits"]),
             scores=arrays["scores"],

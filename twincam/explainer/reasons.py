@@ -41,6 +41,7 @@ from twincam.pages.explanation import (
     Twin,
     Verdict,
     counterfactual_of,
+    deliveries_of,
     disagreement,
     figure,
     heat_of,
@@ -78,6 +79,10 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
         "verdict": verdict,
         "scope": pack.settings.scope,
         "margin": figure(margins(query.logits)[0]),
+        "deliveries": deliveries_of(
+            tuple(WAYS), delivered.logits[1:], pack.settings.classes, verdict["as_is"]
+        ),
+        "forensics": None,
         "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
         "twins": twins_of(pack, query, similar),
         "neighbours": neighbours,
@@ -125,7 +130,7 @@ def similarities(pack: Pack, query: Embedded) -> np.ndarray:
 
 
 def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Yield a row ``neighbour, label, predicted, similarity`` of each training image found.
+    """Yield a row ``neighbour, path, label, predicted, similarity`` of each training image found.
 
     Args:
         pack: of the run.
@@ -137,6 +142,7 @@ def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict
         if place >= 0:
             yield {
                 "neighbour": training.ids[place],
+                "path": training.paths[place],
                 "label": classes[training.labels[place]],
                 "predicted": classes[training.embedded.logits[place].argmax()],
                 "similarity": value,

@@ -50,21 +50,21 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
         yield "familiar", f"{nearer} of the training images are nearer to their nearest than this"
     for heat in record["heat"]:
         yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"
-    twins = ", ".join(f"{one['image']} ({one['similarity']:.3f})" for one in record["twins"])
+    twins = ", ".join(f"{one['path']} ({one['similarity']:.3f})" for one in record["twins"])
     yield "twins", twins or "none"
     others = [one for one in record["neighbours"] if one["label"] != verdict["as_is"]]
-    named = "".join(f", {one['image']} ({one['label']})" for one in others)
+    named = "".join(f", {one['path']} ({one['label']})" for one in others)
     yield "neighbours", f"{len(others)} of {len(record['neighbours'])} have another label{named}"
     if other := record["counterfactual"]:
         count = f"{len(other['cells'])} of {other['rows'] * other['columns']} cells"
-        case = f"{other['image']} ({other['label']})"
+        case = f"{other['path']} ({other['label']})"
         yield "what if", f"with {count} of {case} it would be {other['to']}; exact in feature space"
     if record["prototypes"]:
         yield "prototypes", _points(record["prototypes"])
     if record["influence"]:
         yield (
             "rests on",
-            ", ".join(f"{one['image']} ({one['label']})" for one in record["influence"]),
+            ", ".join(f"{one['path']} ({one['label']})" for one in record["influence"]),
         )
 
 
@@ -82,8 +82,8 @@ def row_of(record: Explanation) -> dict[str, object]:
         join_names(verdict["flips"]),
         "" if novelty is None else novelty["quantile"],
         "" if record["disagree"] is None else record["disagree"],
-        record["twins"][0]["image"] if record["twins"] else "",
-        other["image"] if other else "",
+        record["twins"][0]["path"] if record["twins"] else "",
+        other["path"] if other else "",
         len(other["cells"]) if other else "",
         verdict["statement"],
     )

@@ -9,6 +9,11 @@ def shows_place(maps: np.ndarray) -> bool:
     return maps.shape[-2:] != (1, 1)
 
 
+def full_colour(maps: np.ndarray) -> float:
+    """Return the evidence of maps ``[Q,h,w]`` drawn in full colour: one map in ten exceeds it."""
+    return max(float(np.quantile(np.abs(maps).max(axis=(1, 2)), 0.9)), 1e-12)
+
+
 def resize_map(heat: np.ndarray, size: int) -> np.ndarray:
     """Scale a map ``[h,w]`` to ``[size,size]``, bilinear between the cells' centres; float32."""
     image = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))

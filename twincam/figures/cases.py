@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from twincam.explanations.gradcam import margins
+from twincam.explanations.maps import full_colour
 from twincam.figures.panels import Case, Tile
 from twincam.files.arrays import read_array, read_finite
-from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics
 from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
@@ -59,8 +59,8 @@ class Explained:
 
     @property
     def heat_scale(self) -> float:
-        """The evidence drawn at full intensity, exceeded by one image in ten."""
-        return max(float(np.quantile(np.abs(self.heat).max(axis=(1, 2)), 0.9)), 1e-12)
+        """The evidence drawn at full intensity."""
+        return full_colour(self.heat)
 
 
 def read_explained(run: CaseFiles) -> Explained:
@@ -79,7 +79,7 @@ def read_explained(run: CaseFiles) -> Explained:
         rows=rows,
         images=images,
         heat=read_array(run.heatmaps / f"{method}.npy"),
-        shared=_of_first_twins(read_array(run.shared)),
+        shared=read_array(run.shared)[:, 0],
         swapped=read_array(run.swapped),
         masks=read_masks(run.masks, rows, images.shape[1]),
         scope=read_metrics(run.evaluated)["scope"],
@@ -87,19 +87,9 @@ def read_explained(run: CaseFiles) -> Explained:
     )
 
 
-def _of_first_twins(shared: np.ndarray) -> np.ndarray:
-    """Return the maps ``[Q,h,w]`` of ``[Q,k,h,w]``; older runs have those of first twins alone."""
-    return shared if shared.ndim == 3 else shared[:, 0]
-
-
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """Return the rows of ``split`` with the columns of the predictions, and the margin as is."""
     table = read_table(run.predictions).set_index("id")
-    if "statement" not in table:
-        raise UserError(
-            f"{run.predictions}: expected a column 'statement', found an older version's table; "
-            "run `dvc repro evaluate` there"
-        )
     shown = table.loc[split["id"], [n for n in table if n not in split]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
     if "as_is" not in shown:  # the predictions of older runs are of the images as they are

@@ -17,7 +17,7 @@ from PIL import Image
 from twincam.explanations.maps import shows_place
 from twincam.files.predictions import split_names
 
-SCHEMA = "twincam-explanation-1"
+SCHEMA = "twincam-explanation-2"
 PAGE = Path(__file__).with_name("explanation.html")
 GALLERY_PAGE = Path(__file__).with_name("gallery_page.html")
 
@@ -65,6 +65,25 @@ class Verdict(TypedDict):
     novelty: Novelty | None
 
 
+class Delivery(TypedDict):
+    """What is predicted of the image after re-saving, scaling or cropping it.
+
+    ``margin`` is that of the class predicted without, over the best other: negative if it changes.
+    """
+
+    name: str
+    predicted: str
+    margin: float
+
+
+class Forensics(TypedDict):
+    """The ``score`` of generator-like traces, ``found`` above ``threshold`` (None: infinite)."""
+
+    score: float
+    threshold: float | None
+    found: bool
+
+
 class Heat(TypedDict):
     """A signed heat map ``[h,w]``, positive for the class predicted for the image as it is.
 
@@ -79,9 +98,10 @@ class Heat(TypedDict):
 
 
 class Neighbour(TypedDict):
-    """A training image and its similarity."""
+    """A training image, its path relative to ``data.root``, and its similarity."""
 
     image: str
+    path: str
     label: str
     predicted: str
     similarity: float
@@ -101,6 +121,7 @@ class Counterfactual(TypedDict):
     """
 
     image: str
+    path: str
     label: str
     predicted: str
     to: str
@@ -114,7 +135,7 @@ class PrototypeRow(TypedDict):
     """A prototype's match: ``points`` is ``similarity`` times ``weight``.
 
     ``place`` is the pixel ``(y, x)`` of the match, ``source_place`` that of the prototype in its
-    training image ``source``; ``patch`` is the side of both squares in pixels.
+    training image ``source``, at ``source_path``; ``patch`` is the side of both squares in pixels.
     """
 
     prototype: int
@@ -123,6 +144,7 @@ class PrototypeRow(TypedDict):
     weight: float
     place: list[int]
     source: str
+    source_path: str
     source_place: list[int]
     patch: int
 
@@ -152,6 +174,7 @@ class Influence(TypedDict):
     """A training image and its estimated influence on the prediction, positive for it."""
 
     image: str
+    path: str
     label: str
     influence: float
 
@@ -161,7 +184,8 @@ class Explanation(TypedDict):
 
     ``label``, ``split`` and ``source`` are None or empty where not known; ``image`` is the key of
     its picture; ``margin`` is the largest logit of the image as it is minus the second largest;
-    ``disagree`` is the share of ``neighbours`` whose label is not the class of the former.
+    ``deliveries`` and ``forensics`` are empty and None if not measured; ``disagree`` is the share
+    of ``neighbours`` whose label is not the class of the former.
     """
 
     schema: str
@@ -173,6 +197,8 @@ class Explanation(TypedDict):
     verdict: Verdict
     scope: str
     margin: float
+    deliveries: list[Delivery]
+    forensics: Forensics | None
     heat: list[Heat]
     twins: list[Twin]
     neighbours: list[Neighbour]
@@ -226,6 +252,25 @@ def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None)
     }
 
 
+def deliveries_of(
+    names: Sequence[str], logits: np.ndarray, classes: Sequence[str], predicted: str
+) -> list[Delivery]:
+    """Return what is predicted of D deliveries of an image.
+
+    Args:
+        names: of the deliveries.
+        logits: ``[D,K]``.
+        classes: the K labels.
+        predicted: the class predicted for the image as it is.
+    """
+    own = classes.index(predicted)
+    margin = logits[:, own] - np.delete(logits, own, axis=1).max(axis=1)
+    return [
+        {"name": name, "predicted": classes[best], "margin": figure(one)}
+        for name, best, one in zip(names, logits.argmax(axis=1), margin, strict=True)
+    ]
+
+
 def heat_of(
     method: str, heat: np.ndarray, scale: float | None = None, sum_explains: str | None = None
 ) -> list[Heat]:
@@ -243,9 +288,10 @@ def heat_of(
 
 
 def neighbour_of(row: Row) -> Neighbour:
-    """Return a training image of a row ``neighbour, label, predicted, similarity``."""
+    """Return a training image of a row ``neighbour, path, label, predicted, similarity``."""
     return {
         "image": row["neighbour"],
+        "path": row["path"],
         "label": row["label"],
         "predicted": row["predicted"],
         "similarity": figure(row["similarity"]),
@@ -262,9 +308,10 @@ def twin_of(row: Row, shared: np.ndarray | None) -> Twin:
 
 
 def influence_of(row: Row) -> Influence:
-    """Return the influence of a row ``neighbour, label, similarity``."""
+    """Return the influence of a row ``neighbour, path, label, similarity``."""
     return {
         "image": row["neighbour"],
+        "path": row["path"],
         "label": row["label"],
         "influence": figure(row["similarity"]),
     }
@@ -283,6 +330,7 @@ def counterfactual_of(
     """Return the counterfactual of a row as in `neighbour_of` and its ``cells``, bool ``[h,w]``."""
     return {
         "image": row["neighbour"],
+        "path": row["path"],
         "label": row["label"],
         "predicted": row["predicted"],
         "to": row["predicted"],
@@ -321,6 +369,7 @@ def prototypes_of(
             "points": figure(points[p]),
             "place": [int(cell) * one["stride"] + one["stride"] // 2 for cell in cells[p]],
             "source": one["id"],
+            "source_path": one["path"],
             "source_place": [one["centre_y"], one["centre_x"]],
             "patch": one["receptive_field"],
         }
@@ -380,15 +429,23 @@ def explanation_page(
     return render(PAGE, {"title": title, "records": safe_json(records), "images": images})
 
 
-def gallery_json(records: Sequence[Explanation], choice: str, scope: str = "") -> str:
+def gallery_json(
+    records: Sequence[Explanation],
+    choice: str,
+    scope: str = "",
+    reviews: Sequence[Mapping[str, str]] = (),
+) -> str:
     """Return the data of a gallery, safe inside a ``<script>`` element.
 
     Args:
         records: what it shows.
         choice: a sentence that says which images these are.
         scope: of all records, unless they have their own.
+        reviews: ``path, mark, note, label`` of the marks that the run has honoured.
     """
-    return safe_json({"records": records, "choice": choice, "scope": scope})
+    return safe_json(
+        {"records": records, "choice": choice, "scope": scope, "reviews": list(reviews)}
+    )
 
 
 def gallery_page(

@@ -18,7 +18,7 @@ from twincam.files.errors import UserError
 from twincam.pages import rendering
 from twincam.server.answers import DEFAULT, Limits, Model, RefusedError
 from twincam.server.guards import guarded
-from twincam.server.project import LONGEST_NOTE, Project, keep_review, review_of
+from twincam.server.project import Project, keep_review, review_of
 from twincam.server.uploads import read_body, require_picture
 
 SHARED, OWN = Path(rendering.__file__).with_name("web"), Path(__file__).with_name("web")
@@ -108,7 +108,6 @@ def create_app(
         "classes": list(model.classes),
         "labels": sorted({known.label for known in project.images.values()}),
         "reviews": project.info is not None,
-        "longest_note": LONGEST_NOTE,
     }
     routes = [
         Route("/explain", explain, methods=["POST"]),

@@ -3,20 +3,21 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import vl_convert
 
-from twincam.figures.cases import CaseFiles, Explained, read_explained
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
+from twincam.files.metrics import read_metrics
 from twincam.files.overwriting import resolve_output
 from twincam.files.tables import read_split, read_table
 from twincam.pages.explanation import Explanation, safe_json
 from twincam.pages.rendering import render
+from twincam.pages.runs import RunFiles, pictures_of, read_run, records_of
 from twincam.sharing.comparison import (
     changes,
     headlines,
@@ -25,20 +26,24 @@ from twincam.sharing.comparison import (
     paired,
     rows_to_show,
 )
-from twincam.sharing.records import pictures_of, record_of
 from twincam.sharing.revision import check_out, commit_of, dvc, revision, stale_stages
 
-NEEDED = (
-    "data/split.csv",
-    "data/prepared/images",
-    "data/prepared/masks",
-    "data/embeddings",
-    "data/heatmaps",
-    "data/swapped.npy",
-    "data/shared.npy",
-    "reports/predictions.csv",
-    "reports/twins.csv",
-)
+FILES = {
+    "split": "data/split.csv",
+    "images": "data/prepared/images",
+    "embeddings": "data/embeddings",
+    "predictions": "reports/predictions.csv",
+    "deliveries": "data/deliveries.csv",
+    "traces": "data/forensics.csv",
+    "heatmaps": "data/heatmaps",
+    "twins": "reports/twins.csv",
+    "shared": "data/shared.npy",
+    "swapped": "data/swapped.npy",
+    "flips": "data/flips.npy",
+    "prototypes": "reports/prototypes.csv",
+    "measurements": "data/prototypes",
+}
+"""Of a run, by their names in `RunFiles`."""
 TEMPLATES = Path(__file__).parent
 PAGE, MARKDOWN = "index.html", "diff.md"
 SEAL = "<!-- SHA-256 of this page and diff.md: "
@@ -68,7 +73,8 @@ def compare(root: Path, base: str, target: Path) -> str:
     with revision(root, commit) as other:
         for folder, name in ((root, "the working tree"), (other, base)):
             require_fresh(folder, name)
-            check_out(root, folder, name, NEEDED)
+            check_out(root, folder, name, tuple(FILES.values()))
+            require_files(folder, name)
         before, after = (read_predictions(folder) for folder in (other, root))
         joined = join(before, after)
         common = neighbours_in_common(read_neighbours(other), read_neighbours(root))
@@ -87,9 +93,7 @@ def compare(root: Path, base: str, target: Path) -> str:
             "only_after": len(after) - len(joined),
             "neighbours_in_common": float(common.mean()),
         }
-        runs = explained(other), explained(root)
-        sides = list(side_by_side(rows, *runs, common))
-        images = pictures_of_both(sides, *runs)
+        sides, images = side_by_side(rows, other, root, common)
     page = render(
         TEMPLATES / "branch.html",
         {
@@ -144,6 +148,15 @@ def require_fresh(folder: Path, name: str) -> None:
         )
 
 
+def require_files(folder: Path, name: str) -> None:
+    """Raise UserError if a run in ``folder`` lacks one of `FILES`."""
+    if missing := [path for path in FILES.values() if not (folder / path).exists()]:
+        raise UserError(
+            f"{name}: expected {missing[0]}, which this version of TwinCAM writes, but its results "
+            "are of an older one; merge this version there, run `make repro` and commit"
+        )
+
+
 def content_hashes(folder: Path) -> pd.Series:
     """Return the hash of each image's content by its ``id``, which depends only on its path."""
     return read_split(folder / "data" / "split.csv").set_index("id")["sha256"]
@@ -162,45 +175,41 @@ def read_neighbours(folder: Path) -> pd.DataFrame:
     return table.assign(image=table["id"].map(known), neighbour=table["neighbour"].map(known))
 
 
-def explained(folder: Path) -> Explained:
-    """Read the explanations of every evaluated image of a run."""
-    data, reports = folder / "data", folder / "reports"
-    return read_explained(
-        CaseFiles(
-            split=data / "split.csv",
-            images=data / "prepared" / "images",
-            masks=data / "prepared" / "masks",
-            embeddings=data / "embeddings",
-            predictions=reports / "predictions.csv",
-            evaluated=reports / "details" / "evaluate.json",
-            explained=reports / "details" / "explain.json",
-            heatmaps=data / "heatmaps",
-            swapped=data / "swapped.npy",
-            shared=data / "shared.npy",
-            twins=reports / "twins.csv",
-        )
-    )
-
-
 def side_by_side(
-    rows: list[Any], before: Explained, after: Explained, common: pd.Series
-) -> Iterator[Side]:
-    """Yield both runs' records for each of ``rows``, which have a ``path`` and a ``sha256``."""
-    for row in rows:
-        records = [
-            record_of(run, int((run.queries["path"] == row.path).argmax()))
-            for run in (before, after)
-        ]
-        yield Side(row, common[row.sha256], *records)
+    rows: Sequence[Any], before: Path, after: Path, common: pd.Series
+) -> tuple[list[Side], dict[str, str]]:
+    """Return the records of ``rows`` in two runs, and the pictures that these show.
+
+    Args:
+        rows: with a ``path`` and a ``sha256``.
+        before: the folder of a run.
+        after: likewise.
+        common: the share of neighbours in common, by content.
+
+    Returns:
+        A side for each row; the pictures by ``before`` or ``after`` and the id.
+    """
+    paths = [row.path for row in rows]
+    first, shown = records_in(before, paths)
+    second, now = records_in(after, paths)
+    sides = [
+        Side(row, common[row.sha256], *records)
+        for row, *records in zip(rows, first, second, strict=True)
+    ]
+    images = {f"before {key}": uri for key, uri in shown.items()}
+    return sides, images | {f"after {key}": uri for key, uri in now.items()}
 
 
-def pictures_of_both(sides: Sequence[Side], before: Explained, after: Explained) -> dict[str, str]:
-    """Return the pictures that ``sides`` show, by ``before`` or ``after`` and the id."""
-    shown = {
-        "before": pictures_of(before, [side.before for side in sides]),
-        "after": pictures_of(after, [side.after for side in sides]),
-    }
-    return {f"{run} {key}": uri for run, found in shown.items() for key, uri in found.items()}
+def records_in(folder: Path, paths: Sequence[str]) -> tuple[list[Explanation], dict[str, str]]:
+    """Return the records of the evaluated images ``paths`` of a run, and their pictures by id."""
+    names = ("evaluate", "explain", "forensics", "prototypes")
+    details = {name: read_metrics(folder / "reports/details" / f"{name}.json") for name in names}
+    run = read_run(RunFiles(**{name: folder / path for name, path in FILES.items()}), details)
+    places = pd.Index(run.predictions["path"]).get_indexer(paths)
+    records = records_of(run, places)
+    for record in records:
+        record["scope"] = details["evaluate"]["scope"]
+    return records, pictures_of(run, records)
 
 
 def plots(root: Path, commit: str, base: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ function readPictures() {
 /**
  * Show `record` in `element`.
  * @param {Element} element emptied first
- * @param {object} record a record of the schema twincam-explanation-1
+ * @param {object} record a record of the schema twincam-explanation-2
  * @param {Object<string, string>} images URLs of pictures by key
  */
 function showExplanation(element, record, images) {
@@ -89,11 +89,15 @@ function readingView(record, heat) {
     notes.push(["At the chosen error rate, the only class that remains is ", named(verdict.set[0]), "."]);
   }
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
-  if (verdict.traces === "found") notes.push(["Its finest detail is unlike that of the photographs seen in training."]);
-  if (verdict.novelty) {
-    notes.push([verdict.novelty.quantile >= 1
-      ? "Unlike anything seen in training: every training image is nearer to another one than this image is to any."
-      : `Distance to the nearest training image: farther than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`]);
+  if (verdict.novelty?.quantile >= 1) {
+    notes.push(["Unlike anything seen in training: every training image is nearer to another one than this image is to any."]);
+  }
+  const against = otherwise(record.neighbours, verdict.as_is);
+  const wrong = record.label !== null && record.label !== verdict.predicted;
+  if (record.neighbours.length && (against || wrong)) {
+    const near = `${record.neighbours.length} training images nearest to it`;
+    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} another label than `, named(verdict.as_is), "."]
+      : [`All ${near} are labelled `, named(verdict.as_is), "."]);
   }
   return make("div", { className: "reading" },
     heat.controls,
@@ -101,7 +105,32 @@ function readingView(record, heat) {
     make("table", { className: "plain" },
       make("caption", {}, "Probabilities by the mean over deliveries, before calibration"), make("tbody", {}, rows)),
     make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the image as it is (0 is a tie)`),
-    notes.map((note) => make("p", { className: "why" }, ...note)));
+    notes.map((note) => make("p", { className: "why" }, ...note)),
+    verdict.novelty?.quantile < 1
+      ? make("p", {}, `${percent(verdict.novelty.quantile)} of the training images are nearer to another one than this image is to any.`) : null,
+    tracesView(record),
+    deliveriesView(record));
+}
+
+function tracesView({ forensics, verdict }) {
+  if (!forensics) return null;
+  const above = forensics.threshold === null ? "" : `, where ${number(forensics.threshold)} is the limit`;
+  return make("p", verdict.traces === "found" ? { className: "why" } : {},
+    `${forensics.found ? "Traces" : "No traces"} of a generator in its finest detail: a score of ${number(forensics.score)}${above}.`);
+}
+
+/** What saving, scaling and cropping do to the prediction, folded. */
+function deliveriesView({ deliveries, verdict }) {
+  if (!deliveries.length) return null;
+  const changed = deliveries.filter((one) => one.predicted !== verdict.as_is).length;
+  const rows = deliveries.map((one) => make("tr", { className: one.predicted === verdict.as_is ? "" : "flipped" },
+    make("th", { scope: "row" }, one.name), make("td", {}, named(one.predicted)), make("td", { className: "number" }, signed(one.margin))));
+  return make("details", { className: "deliveries" },
+    make("summary", {}, `Saved, scaled or cropped: ${changed || "none"} of ${deliveries.length} ${changed > 1 ? "change" : "changes"} the prediction`),
+    make("table", { className: "plain" },
+      make("thead", {}, make("tr", {}, ["after", "predicted"].map((text) => make("th", { scope: "col" }, text)),
+        make("th", { scope: "col", className: "number" }, "margin of ", named(verdict.as_is)))),
+      make("tbody", {}, rows)));
 }
 
 /* Heat */
@@ -169,6 +198,8 @@ function heatView(record, images) {
     if (chosen.sum_explains === "margin") {
       text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
     }
+    const strongest = Math.max(...chosen.map.flat().map(Math.abs));
+    if (!stretched.checked && strongest < chosen.scale / 2) text.push(" The colours are faint because other images have more evidence.");
     draw(chosen.map, stretched.checked ? null : chosen.scale, text);
   }
   function share(map, text) {
@@ -193,12 +224,16 @@ function pictureOf(key, images, alt) {
   return uri ? make("img", { src: uri, alt, decoding: "async" }) : make("span", { className: "missing", role: "img", aria: { label: alt } });
 }
 
+const otherwise = (neighbours, predicted) => neighbours.filter((one) => one.label !== predicted).length;
+
+/** The path of a training image below the folder of the data; a long one is cut after some lines. */
+const pathOf = (path) => make("span", { className: "path", title: path }, named(path));
+
 function tile(one, images, predicted, caption, more = {}) {
   const agrees = one.label === predicted;
-  const about = `Training image labelled ${one.label}`;
   const wrong = one.predicted !== undefined && one.predicted !== one.label;
-  const content = [pictureOf(one.image, images, about),
-    make("span", { className: "label" }, named(one.label)), make("span", { className: "value" }, caption),
+  const content = [pictureOf(one.image, images, "Training image"),
+    make("span", { className: "label" }, named(one.label)), make("span", { className: "value" }, caption), pathOf(one.path),
     wrong ? make("span", { className: "also" }, "predicted ", named(one.predicted)) : null];
   const kind = agrees ? "tile agrees" : "tile disagrees";
   return make("li", { className: kind }, more.act ? make("button", { type: "button", ...more.act }, ...content) : content);
@@ -230,7 +265,7 @@ function twinsView(record, images, heat) {
 function neighboursView(record, images) {
   const { neighbours, verdict: { as_is: predicted } } = record;
   if (!neighbours.length) return null;
-  const against = neighbours.filter((one) => one.label !== predicted).length;
+  const against = otherwise(neighbours, predicted);
   const judged = against
     ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(predicted), ": a reason to doubt."]
     : [`All ${neighbours.length} nearest are labelled `, named(predicted), "."];
@@ -269,7 +304,7 @@ function counterfactualView(record, images) {
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
       make("figure", {}, pictureOf(other.image, images, `The nearest training image predicted ${other.to}`),
         make("figcaption", {}, "The nearest training image predicted ", named(other.to), other.label === other.to ? "" : ", though labelled ",
-          other.label === other.to ? "" : named(other.label)))));
+          other.label === other.to ? "" : named(other.label), pathOf(other.path)))));
 }
 
 /* Prototypes */
@@ -308,7 +343,7 @@ function sumView(name, prototypes, record, images) {
   const line = (row) => make("tr", {},
     make("td", {}, cutOut(record.image, images, row.place, row.patch, prototypes.size, "Part of this image")),
     make("td", {}, cutOut(row.source, images, row.source_place, row.patch, prototypes.size, `Prototype ${row.prototype}`)),
-    make("td", {}, `Prototype ${row.prototype}`, make("br"), make("small", {}, `${row.similarity.toFixed(2)} × ${row.weight.toFixed(2)}`)),
+    make("td", {}, `Prototype ${row.prototype}`, make("br"), make("small", {}, `${row.similarity.toFixed(2)} × ${row.weight.toFixed(2)}`), pathOf(row.source_path)),
     make("td", { className: "bar-cell" }, make("meter", { className: "points", value: Math.max(0, row.points / most), aria: { label: "points" } })),
     make("td", { className: "number" }, signed(row.points)));
   const total = (text, value) => make("tr", {}, make("th", { scope: "row", colSpan: 3 }, ...[text].flat()),

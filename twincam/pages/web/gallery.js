@@ -7,6 +7,8 @@ const START = {
   show: "all", find: "", class: "", predicted: "", source: "", split: "", prototype: "", flips: "",
   disagree: "", marked: "", from: "", to: "", sort: "errors", image: "",
 };
+const NO_MARK = { mark: "", note: "", label: "" };
+const LONGEST_NOTE = 300; /* as in twincam/server/project.py */
 const MARKS = { mislabelled: "Wrong label", duplicate: "Duplicate", unfit: "Not fit to use" };
 
 const labelled = (record) => record.label !== null;
@@ -52,14 +54,25 @@ const LISTS = {
 };
 const WORDS = { yes: "anything", some: "some disagree", most: "most disagree", none: "all agree" };
 
+const ownText = ({ name, source }) => `${name}\n${source}`.toLowerCase();
+const pathsText = ({ twins, neighbours, influence, counterfactual }) =>
+  [...twins, ...neighbours, ...influence, ...(counterfactual ? [counterfactual] : [])].map(({ path }) => path).join("\n").toLowerCase();
+
+/** Return which records contain `find`: in their name or source or, if none does, in the paths of their training images. */
+function searched(records, find) {
+  const by = (text) => (record) => text(record).includes(find);
+  const own = records.some(by(ownText));
+  return { fits: by(own ? ownText : pathsText), words: own ? "" : ", compared with a training image of that name" };
+}
+
 /** Return the records that `state` asks for, in its order. */
 function chosen(records, state, marks) {
   const find = state.find.toLowerCase();
   const low = Number(state.from || 0) / 100, high = Number(state.to || 100) / 100;
   const tests = [SHOWN[state.show]?.[1] ?? SHOWN.all[1]];
-  if (find) tests.push((record) => `${record.name}\n${record.source}`.toLowerCase().includes(find));
+  if (find) tests.push(searched(records, find).fits);
   if (state.from || state.to) tests.push((record) => confidenceOf(record) >= low && confidenceOf(record) <= high);
-  if (state.marked) tests.push((record) => marks.has(record.name));
+  if (state.marked) tests.push((record) => marks.get(record.name)?.mark);
   for (const [name, [, values, more]] of Object.entries(LISTS)) {
     const wanted = state[name];
     if (wanted) tests.push(more?.[wanted] ?? ((record) => values(record).includes(wanted)));
@@ -80,22 +93,71 @@ function addressOf(state) {
   return `#${new URLSearchParams(set.length ? set : { show: START.show })}`;
 }
 
-/* Marks, kept in this browser: by path, the mark and a note */
+/* Marks: by path, the mark, a note and the right label */
 
-function readMarks() {
+/**
+ * Return all marks, those that the run has honoured included, and a function that keeps one in this browser.
+ * @param {object[]} honoured rows path, mark, note, label
+ */
+function readMarks(honoured) {
   const place = `twincam-reviews:${location.pathname}`;
-  let marks = new Map();
-  try { marks = new Map(JSON.parse(localStorage.getItem(place) ?? "[]")); } catch { /* kept in this tab only */ }
-  const keep = () => { try { localStorage.setItem(place, JSON.stringify([...marks])); } catch { /* likewise */ } };
+  const marks = new Map(honoured.map(({ path, mark, note, label }) => [path, { mark, note, label }]));
+  const earlier = new Set(marks.keys());
+  let changed = new Map();
+  try { changed = new Map(JSON.parse(localStorage.getItem(place) ?? "[]")); } catch { /* kept in this tab only */ }
+  for (const [path, one] of changed) marks.set(path, { ...NO_MARK, ...one });
+  function keep(path, one) {
+    for (const map of [marks, changed]) {
+      if (one.mark || one.note || earlier.has(path)) map.set(path, one);
+      else map.delete(path);
+    }
+    try { localStorage.setItem(place, JSON.stringify([...changed])); } catch { /* likewise */ }
+  }
   return { marks, keep };
 }
 
 const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** Return the marks as CSV with the columns path, mark, note. */
+/** Return the marks as CSV with the columns path, mark, note, label. */
 function reviewsCsv(marks) {
-  const rows = [...marks].filter(([, one]) => one.mark).map(([path, one]) => [path, one.mark, one.note]);
-  return [["path", "mark", "note"], ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
+  const rows = [...marks].filter(([, one]) => one.mark).map(([path, { mark, note, label }]) => [path, mark, note, label]);
+  return [["path", "mark", "note", "label"], ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
+}
+
+/** Return the class in whose folder a file lies: a review may have changed its label. */
+const folderOf = (path, classes, label) => path.split("/").slice(0, 2).find((part) => classes.includes(part)) ?? label;
+
+/**
+ * Return a form that says what is wrong with an image.
+ * @param {{mark: string, note: string, label: string}} review changed in place
+ * @param {string[]} labels that the image may have instead of its own
+ * @param {function} changed called after each change
+ * @param {...(Node | string)} more below the form
+ */
+function reviewForm(review, labels, changed, ...more) {
+  const label = make("select", { aria: { label: "Right label" }, onchange: () => change({ label: label.value }) },
+    make("option", { value: "" }, "unknown: leave it out"), labels.map((name) => make("option", { value: name }, name)));
+  const right = make("label", {}, "It is ", label);
+  const buttons = Object.entries(MARKS).map(([name, title]) => make("button", {
+    type: "button", data: { mark: name }, onclick: () => change({ mark: review.mark === name ? "" : name }),
+  }, title));
+  function draw() {
+    for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mark === review.mark);
+    right.hidden = review.mark !== "mislabelled" || !labels.length;
+    label.value = review.label;
+  }
+  function change(changes) {
+    Object.assign(review, changes);
+    if (review.mark !== "mislabelled") review.label = "";
+    draw();
+    changed();
+  }
+  draw();
+  return make("fieldset", { className: "review" }, make("legend", {}, "Is something wrong with this picture itself?"),
+    make("span", { className: "chips" }, buttons), right,
+    make("label", {}, "Note ", make("input", {
+      type: "text", maxLength: LONGEST_NOTE, value: review.note, onchange: ({ target }) => change({ note: target.value }),
+    })), ...more);
 }
 
 function download(name, text) {
@@ -126,7 +188,7 @@ function controlsOf(records, change, act) {
     make("div", { className: "chips", role: "group", aria: { label: "Show" } }, shown.map(([name, [title, test]]) =>
       make("button", { type: "button", data: { show: name }, onclick: () => act({ show: name }) }, `${title} `,
         make("span", { className: "count" }, records.filter(test).length)))),
-    make("label", { className: "find" }, "Search", make("input", { type: "search", placeholder: "name or source", data: { filter: "find" }, oninput: change })),
+    make("label", { className: "find" }, "Search", make("input", { type: "search", placeholder: "name, source, twin", data: { filter: "find" }, oninput: change })),
     make("label", {}, "Sort", make("select", { data: { filter: "sort" }, onchange: change },
       Object.entries(SORTS).map(([name, [title]]) => make("option", { value: name }, title)))),
     make("details", {}, make("summary", {}, "More filters"), make("div", { className: "more" },
@@ -149,7 +211,7 @@ function judgementOf(record) {
 function cardOf(record, images, mark, open) {
   const words = judgementOf(record);
   const text = [make("span", { className: "name" }, named(record.name.split("/").at(-1))),
-    make("span", {}, named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
+    make("span", {}, "says ", named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
     make("span", { className: "judgement" }, words.join(", ") || "sure", mark?.mark ? ` · ${MARKS[mark.mark]}` : "")];
   const picture = images[record.image] ? make("img", { src: images[record.image], alt: "", decoding: "async" }) : make("span", { className: "missing" });
   return make("li", {}, make("button", { type: "button", className: `thumb ${words.join(" ")}`, data: { key: record.image }, title: record.name, onclick: open }, picture, text));
@@ -158,13 +220,14 @@ function cardOf(record, images, mark, open) {
 /**
  * Show a gallery in `element`.
  * @param {Element} element emptied first
- * @param {{records: object[], scope: string, choice: string}} data `choice` says which images these are
+ * @param {{records: object[], scope: string, choice: string, reviews: object[]}} data `choice` says which images these are,
+ *   `reviews` are the marks that the run has honoured
  * @param {Object<string, string>} images URLs of pictures by key
  */
 function showGallery(element, data, images) {
   const { records } = data;
   const byKey = new Map(records.map((record) => [record.image, record]));
-  const { marks, keep } = readMarks();
+  const { marks, keep } = readMarks(data.reviews);
   let state = readState(), found = [], many = AT_ONCE, listed = null, pushed = false;
 
   const status = make("span", { role: "status" });
@@ -173,7 +236,8 @@ function showGallery(element, data, images) {
   const more = make("button", { type: "button", onclick: () => { many += AT_ONCE; drawList(); } });
   const reviews = make("button", { type: "button", onclick: () => download("reviews.csv", reviewsCsv(marks)) });
   const reviewed = make("p", { className: "reviews" }, reviews,
-    " Put the file into the folder that data.info names and run dvc repro: the split then leaves these images out, and says so in split.json.");
+    " Put the file into the folder that data.info names, in place of an earlier one, and run dvc repro: these images then get their right label or are left out."
+    + (data.reviews.length ? ` The file includes the ${data.reviews.length} that this run was made with.` : ""));
   const change = ({ target }) => act({ [target.dataset.filter]: target.value });
   const controls = controlsOf(records, change, act);
   const title = make("h2", { id: "detail-title", tabIndex: -1 });
@@ -215,7 +279,9 @@ function showGallery(element, data, images) {
 
   function drawList() {
     const kept = Math.min(many, found.length);
-    status.textContent = `${found.length} of ${records.length} images` + (found.length ? "" : ": none fits; clear a filter");
+    const find = state.find.toLowerCase();
+    status.textContent = `${found.length} of ${records.length} images`
+      + (found.length ? (find && searched(records, find).words) : ": none fits; clear a filter");
     list.replaceChildren(...found.slice(0, kept).map((record) =>
       cardOf(record, images, marks.get(record.name), () => openImage(record.image))));
     clear.hidden = addressOf({ ...state, image: "" }) === addressOf(START);
@@ -257,21 +323,9 @@ function showGallery(element, data, images) {
   }
 
   function reviewView(record) {
-    const mark = (changes) => {
-      const one = { mark: "", note: "", ...marks.get(record.name), ...changes };
-      if (one.mark || one.note) marks.set(record.name, one);
-      else marks.delete(record.name);
-      keep();
-      for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mark === one.mark);
-    };
-    const now = marks.get(record.name) ?? { mark: "", note: "" };
-    const buttons = Object.entries(MARKS).map(([name, title]) => make("button", {
-      type: "button", data: { mark: name }, aria: { pressed: now.mark === name },
-      onclick: ({ currentTarget }) => mark({ mark: currentTarget.ariaPressed === "true" ? "" : name }),
-    }, title));
-    return make("fieldset", { className: "review" }, make("legend", {}, "Is something wrong with this image itself?"),
-      make("span", { className: "chips" }, buttons),
-      make("label", {}, "Note ", make("input", { type: "text", maxLength: 300, value: now.note, oninput: ({ target }) => mark({ note: target.value }) })),
+    const review = { ...NO_MARK, ...marks.get(record.name) };
+    const classes = Object.keys(record.verdict.probabilities), own = folderOf(record.name, classes, record.label);
+    return reviewForm(review, classes.filter((name) => name !== own), () => keep(record.name, review),
       make("p", { className: "muted" }, "Marks stay in this browser until you download them above the gallery."));
   }
 
@@ -300,7 +354,8 @@ function showGallery(element, data, images) {
   });
 
   element.replaceChildren(
-    make("p", {}, data.choice, " Open one to see why it was classified that way. Keys: / searches, arrows move, Enter opens, Escape closes."),
+    make("p", {}, data.choice, " Open one to see why it was classified that way.",
+      make("span", { className: "keys" }, " Keys: / searches, arrows move, Enter opens, Escape closes.")),
     controls, make("p", { className: "status" }, status, clear), reviewed, list, more, dialog);
   draw();
   if (!clear.hidden) element.scrollIntoView();

@@ -82,7 +82,7 @@ function add(name, { record, images: pictures, row, project }, show) {
   for (const [key, uri] of Object.entries(pictures)) images[key === record.image ? image : key] = uri;
   const known = project ? { label: project.label, split: project.split } : {};
   const entry = { name, row: { ...row, name }, project, record: { ...record, ...known, name, image } };
-  entry.review = { mark: "", note: "", label: "", ...project?.review };
+  entry.review = { ...NO_MARK, ...project?.review };
   entries.unshift(entry);
   draw();
   if (show) display([entry]);
@@ -144,33 +144,16 @@ function reviewOf(entry) {
   if (about.reviews && !project) return null;
   const said = make("span", { role: "status", className: "muted" });
   const others = (about.labels.length ? about.labels : about.classes).filter((name) => name !== project?.folder);
-  const label = make("select", { aria: { label: "Right label" } },
-    make("option", { value: "" }, "unknown: leave it out"), others.map((name) => make("option", { value: name }, name)));
-  label.value = review.label;
-  const right = make("label", { hidden: review.mark !== "mislabelled" }, "It is ", label);
-  const note = make("input", { type: "text", maxLength: about.longest_note, value: review.note });
-  async function change(changes) {
-    Object.assign(review, changes);
-    if (review.mark !== "mislabelled") label.value = review.label = "";
-    for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.mark === review.mark);
-    right.hidden = review.mark !== "mislabelled" || !others.length;
+  const place = project ? ["An image of this project: ", named(project.path), ` (${project.split}).`]
+    : ["Not known as an image of a project: the table will name it ", named(entry.name), "."];
+  async function changed() {
     draw();
     if (!about.reviews) return;
     said.textContent = "Writing …";
     writing = writing.then(() => kept(entry));
     said.textContent = await writing;
   }
-  const buttons = Object.entries(MARKS).map(([name, title]) => make("button", {
-    type: "button", data: { mark: name }, aria: { pressed: review.mark === name },
-    onclick: () => change({ mark: review.mark === name ? "" : name }),
-  }, title));
-  label.addEventListener("change", () => change({ label: label.value }));
-  note.addEventListener("change", () => change({ note: note.value }));
-  const place = project ? ["An image of this project: ", named(project.path), ` (${project.split}).`]
-    : ["Not known as an image of a project: the table will name it ", named(entry.name), "."];
-  return make("fieldset", { className: "review" },
-    make("legend", {}, "Is something wrong with this picture itself?"),
-    make("span", { className: "chips" }, buttons), right, make("label", {}, "Note ", note),
+  return reviewForm(review, others, changed,
     make("p", { className: "muted" }, ...place, " The next dvc repro honours reviews.csv in the folder data.info. "), said);
 }
 
@@ -196,9 +179,7 @@ function verdicts() {
 }
 
 function reviews() {
-  const marked = entries.filter(({ review }) => review.mark).reverse();
-  const rows = marked.map(({ name, project, review }) => ({ path: project?.path ?? name, ...review }));
-  return table(["path", "mark", "note", "label"], rows);
+  return reviewsCsv(entries.map(({ name, project, review }) => [project?.path ?? name, review]).reverse());
 }
 
 /* Drop, paste, choose, camera */
