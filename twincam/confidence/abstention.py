@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twincam.confidence.calibration import logits_and_truth
-from twincam.explanations.gradcam import margins
+from twincam.confidence.scores import margins_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,9 @@ def fit_least_margin(
 ) -> tuple[float | None, str]:
     """Return the margin below which a verdict is unsure, or None and the reason.
 
-    The margin is the largest score minus the second largest. Of n out-of-fold scores the margin of
-    rank floor((n + 1) share): of images that are scored like these, at most ``share`` lie below
-    it, as in split conformal prediction (see `prediction_sets.thresholds`).
+    Of n out-of-fold scores the margin of rank floor((n + 1) share): of images that are scored like
+    these, at most ``share`` lie below it, as in split conformal prediction (see
+    `prediction_sets.thresholds`).
 
     Args:
         scored: out-of-fold scores, ``label, logit_<class>…``; repeats are further rows.
@@ -30,7 +30,7 @@ def fit_least_margin(
     """
     if scored.empty:
         return None, "no training image has an out-of-fold score"
-    found = np.sort(margins(logits_and_truth(scored, classes)[0]))
+    found = np.sort(margins_of(logits_and_truth(scored, classes)[0]))
     rank = int(np.floor((len(found) + 1) * share + 1e-9))
     if not rank:
         fewest = int(np.ceil(1 / share - 1 - 1e-9))
@@ -41,4 +41,4 @@ def fit_least_margin(
 
 def is_weak(scores: np.ndarray, least_margin: float | None) -> np.ndarray:
     """Return, bool ``[N]``, whether the margin of scores ``[N,K]`` is below ``least_margin``."""
-    return np.asarray(margins(scores) < (least_margin or 0.0))
+    return np.asarray(margins_of(scores) < (least_margin or 0.0))
