@@ -81,7 +81,7 @@ def test_own_data_stay_chosen(params: Path) -> None:
 
 
 def test_unknown_preset_names_those_there_are(params: Path) -> None:
-    with pytest.raises(UserError, match="default, forensics, quick, robust, study"):
+    with pytest.raises(UserError, match="default, forensics, quick, resnet18, robust, study"):
         main(["preset", "fast", "--params", str(params)])
 
 
