@@ -154,9 +154,8 @@ def _cosine_map(
         other: the same of the twins' features.
     """
     cells = queries.maps.shape[2] * queries.maps.shape[3]
-    pull = other * twins.features
-    pull = pull / np.linalg.norm(pull, axis=1, keepdims=True)
-    norm = np.linalg.norm(own * queries.features, axis=1)
+    pull = unit(other * twins.features)
+    norm = np.maximum(np.linalg.norm(own * queries.features, axis=1), 1e-12)
     heat = np.einsum("nchw,nc->nhw", queries.maps, own * pull)
     return np.asarray(heat / norm[:, None, None] / cells)
 
