@@ -1,9 +1,12 @@
 """What ``twincam explain`` writes: text, pages, JSON, figures and a table."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,7 @@ from twincam.files.atomic import write_bytes, write_text
 from twincam.files.errors import UserError
 from twincam.files.folders import is_sidecar, walk
 from twincam.files.overwriting import resolve_output
+from twincam.files.tables import plain_path
 from twincam.pages.explanation import SCHEMA
 
 INDEX = Path(__file__).with_name("index.html")
@@ -27,6 +31,10 @@ SOFTWARE = "TwinCAM"
 
 MARKS = {".html": SCHEMA, ".json": SCHEMA, ".csv": ",".join(COLUMNS), ".png": SOFTWARE}
 """What a file contains that this command wrote, by the kind of output."""
+
+
+LONGEST = 200
+"""Bytes of a picture's name in that of its page; file systems take 255 in all."""
 
 
 class Outputs(NamedTuple):
@@ -51,7 +59,7 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
     Raises:
         UserError: there are no files, ``folder`` does not fit, or something else would be lost.
     """
-    named = [one for path in paths for one in files_at(path)]
+    named = _apart([one for path in paths for one in files_at(path)])
     if not named:
         raise UserError(f"{paths[0]}: expected pictures in this folder, found none; name another")
     for path, kind in ((outputs.json, ".json"), (outputs.csv, ".csv")):
@@ -89,12 +97,28 @@ def _write_lists(explained: Sequence[Explanation], outputs: Outputs) -> None:
         records = [one.to_dict() for one in explained]
         _put(outputs.json, ".json", json.dumps(records, ensure_ascii=False, allow_nan=False) + "\n")
     if outputs.csv is not None:
-        _put(outputs.csv, ".csv", _as_csv([row_of(one.record) for one in explained]))
+        rows = [row_of(one.record) for one in explained]
+        named = [{**row, "name": plain_path(str(row["name"]))} for row in rows]
+        _put(outputs.csv, ".csv", _as_csv(named))
 
 
 def page_name(found: Explanation, kind: str = ".html") -> str:
-    """Return the name of a picture's page, or of its figure."""
-    return found.record["name"].replace("/", "__") + kind
+    """Return the name of a picture's page, or of its figure; no two pictures share one."""
+    name = found.record["name"]
+    flat = name.replace("/", "__")
+    if flat == "index" or len(flat.encode()) > LONGEST or re.search("__|_/|/_", name):
+        short = flat.encode()[:LONGEST].decode(errors="ignore")
+        flat = f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return flat + kind
+
+
+def _apart(named: Sequence[Named]) -> list[Named]:
+    """Return pictures with their paths as names where others have the same name."""
+    often = Counter(one.name for one in named)
+    return [
+        one if often[one.name] == 1 else Named(Path(str(one.picture)).as_posix(), one.picture)
+        for one in named
+    ]
 
 
 def files_at(path: Path) -> list[Named]:

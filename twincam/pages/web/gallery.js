@@ -92,9 +92,12 @@ function readMarks() {
 
 const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** Return a path as no spreadsheet takes it for a formula, and no reader of reviews.csv for a comment. */
+const csvPath = (path) => (/^[#=+\-@\t]/.test(path) ? `./${path}` : path);
+
 /** Return the marks as CSV with the columns path, mark, note. */
 function reviewsCsv(marks) {
-  const rows = [...marks].filter(([, one]) => one.mark).map(([path, one]) => [path, one.mark, one.note]);
+  const rows = [...marks].filter(([, one]) => one.mark).map(([path, one]) => [csvPath(path), one.mark, one.note]);
   return [["path", "mark", "note"], ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
 }
 

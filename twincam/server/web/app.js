@@ -192,12 +192,12 @@ function table(columns, rows) {
 
 function verdicts() {
   const columns = [...new Set(entries.flatMap(({ row }) => Object.keys(row)))];
-  return table(columns, entries.map(({ row }) => row).reverse());
+  return table(columns, entries.map(({ row }) => ({ ...row, name: csvPath(row.name) })).reverse());
 }
 
 function reviews() {
   const marked = entries.filter(({ review }) => review.mark).reverse();
-  const rows = marked.map(({ name, project, review }) => ({ path: project?.path ?? name, ...review }));
+  const rows = marked.map(({ name, project, review }) => ({ path: csvPath(project?.path ?? name), ...review }));
   return table(["path", "mark", "note", "label"], rows);
 }
 
