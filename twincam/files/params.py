@@ -193,9 +193,10 @@ def _explain(error: object) -> str:
         return unknown(key)
     if error["input"] is None:
         return f"{key} is empty (null); allowed: {allowed}"
+    given = _shown(error["input"])
     if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
         return (
-            f"{key} is {_shown(error['input'])}, which YAML does not read as text; allowed: text, in "
+            f"{key} is {given}, which YAML does not read as text; allowed: text, in "
             f'quotes if it looks like something else, such as {key}: "0"'
         )
-    return f"{key} is {_shown(error['input'])}; allowed: {allowed}"
+    return f"{key} is {given}; allowed: {allowed}"
