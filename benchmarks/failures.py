@@ -24,7 +24,7 @@ from dvc.repo import Repo
 
 from benchmarks.runs import ROOT, override, run
 
-TINY = {
+TINY: dict[str, dict[str, object]] = {
     "run": {"threads": 1},
     "synthesize": {"pairs": 16, "image_size": 96},
     "prepare": {"image_size": 96},

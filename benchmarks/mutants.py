@@ -22,7 +22,7 @@ from benchmarks.runs import ROOT
 TESTS = {
     "twincam/statistics/estimates.py": "tests/statistics tests/properties/test_statistics.py",
     "twincam/statistics/intervals.py": "tests/statistics tests/properties/test_statistics.py",
-    "twincam/statistics/ranking.py": "tests/statistics",
+    "twincam/statistics/ranking.py": "tests/statistics/test_ranking.py",
     "twincam/confidence/calibration.py": "tests/evaluate/test_calibration.py",
     "twincam/confidence/prediction_sets.py": "tests/evaluate/test_prediction_sets.py",
     "stages/prototypes/guards.py": "tests/prototypes/test_guards.py",
@@ -110,7 +110,7 @@ def mutate(node: ast.AST) -> bool:
         node.ops[0] = SWAPS[type(node.ops[0])]()
     elif isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign) and type(node.op) in SWAPS:
         node.op = SWAPS[type(node.op)]()
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         node.value += 1
     elif isinstance(node, ast.Name) and node.id in NAMES:
         node.id = NAMES[node.id]
