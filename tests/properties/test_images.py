@@ -10,8 +10,10 @@ from PIL import Image
 from twincam.images.decoding import decode_stream, to_rgb
 from twincam.images.harmonising import harmonise, warp
 
-MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "LA", "PA", "RGBX")
-MODES += ("I;16", "I;16B", "RGBa")
+MODES = (
+    *("1", "L", "P", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV", "LA", "PA"),
+    *("I", "F", "I;16", "I;16B"),
+)
 
 
 @given(
