@@ -1,11 +1,14 @@
 """Pictures of every kind are explained; what is none is one line."""
 
+import copy
 import csv
 import io
 import json
 import os
 import struct
+import weakref
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +19,7 @@ from PIL import Image
 import twincam
 from tests.conftest import ROOT, run_in, user_error
 from twincam.cli import main
+from twincam.explainer import outputs
 from twincam.explainer.explanation import Explanation
 from twincam.pages.explanation import SCHEMA
 
@@ -199,6 +203,25 @@ def test_every_picture_has_a_page_of_its_own_whatever_its_name(
     assert len(pages) == len(names) + 2
     index = (out / "index.html").read_text("utf-8")
     assert all(f'href="{quote(name)}"' in index or f'href="{name}"' in index for name in pages)
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(
+    photo: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = explained(photo, pack)
+    seen: list[weakref.ref[Explanation]] = []
+
+    def explanations(*_args: object) -> Iterator[Explanation]:
+        for _ in range(4):
+            made = copy.copy(one)
+            seen.append(weakref.ref(made))
+            yield made
+            del made
+            assert not any(earlier() for earlier in seen)
+
+    monkeypatch.setattr(outputs, "_explanations", explanations)
+    assert run_command(photo, photo, "--explainer", pack, "--csv", tmp_path / "all.csv") == 0
+    assert (tmp_path / "all.csv").read_text().count("\n") == 5
 
 
 def test_one_picture_is_told_in_words(

@@ -46,6 +46,14 @@ class Outputs(NamedTuple):
     csv: Path | None = None
 
 
+class Lists(NamedTuple):
+    """What is written of all pictures together: rows of the index, records, rows of the table."""
+
+    index: list[dict[str, object]]
+    records: list[Mapping[str, object]]
+    table: list[dict[str, object]]
+
+
 def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool:
     """Explain files, and all those in folders; return whether all could be read.
 
@@ -65,7 +73,7 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
     for path, kind in ((outputs.json, ".json"), (outputs.csv, ".csv")):
         if path is not None:
             _place(path, kind)
-    explained, failed = [], 0
+    lists, failed = Lists([], [], []), 0
     for found in _explanations(named, folder):
         if isinstance(found, UserError):
             failed += 1
@@ -74,8 +82,9 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
         if STANDARD not in (outputs.json, outputs.csv):
             _say("\n".join(lines_of(found.record)) if len(named) == 1 else _short(found))
         _write_pictures(found, outputs)
-        explained.append(found)
-    _write_lists(explained, outputs)
+        _list(found, lists, outputs)
+        del found
+    _write_lists(lists, outputs)
     return not failed
 
 
@@ -89,17 +98,26 @@ def _write_pictures(found: Explanation, outputs: Outputs) -> None:
         write_bytes(_place(outputs.png / page_name(found, ".png"), ".png"), content.getvalue())
 
 
-def _write_lists(explained: Sequence[Explanation], outputs: Outputs) -> None:
+def _list(found: Explanation, lists: Lists, outputs: Outputs) -> None:
+    """Add to ``lists`` what ``outputs`` need of one picture; the rest need not stay in memory."""
+    if outputs.html is not None:
+        lists.index.append(_index_row(found))
+    if outputs.json is not None:
+        lists.records.append(found.to_dict())
+    if outputs.csv is not None:
+        row = row_of(found.record)
+        lists.table.append({**row, "name": plain_path(str(row["name"]))})
+
+
+def _write_lists(lists: Lists, outputs: Outputs) -> None:
     """Write what lists all pictures: the index of the pages, the records, the table."""
     if outputs.html is not None:
-        _put(outputs.html / "index.html", ".html", index_page(explained))
+        _put(outputs.html / "index.html", ".html", index_page(lists.index))
     if outputs.json is not None:
-        records = [one.to_dict() for one in explained]
-        _put(outputs.json, ".json", json.dumps(records, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(lists.records, ensure_ascii=False, allow_nan=False)
+        _put(outputs.json, ".json", text + "\n")
     if outputs.csv is not None:
-        rows = [row_of(one.record) for one in explained]
-        named = [{**row, "name": plain_path(str(row["name"]))} for row in rows]
-        _put(outputs.csv, ".csv", _as_csv(named))
+        _put(outputs.csv, ".csv", _as_csv(lists.table))
 
 
 def page_name(found: Explanation, kind: str = ".html") -> str:
@@ -132,20 +150,20 @@ def files_at(path: Path) -> list[Named]:
     ]
 
 
-def index_page(explained: Sequence[Explanation]) -> str:
+def index_page(rows: Sequence[Mapping[str, object]]) -> str:
     """Return the page that lists the pages of pictures."""
     from twincam.pages.rendering import render
 
-    rows = [
-        {
-            "page": page_name(one),
-            "picture": one.uris()[one.record["image"]],
-            "name": one.record["name"],
-            "headline": headline_of(one.record),
-        }
-        for one in explained
-    ]
     return render(INDEX, {"rows": rows, "schema": SCHEMA})
+
+
+def _index_row(one: Explanation) -> dict[str, object]:
+    return {
+        "page": page_name(one),
+        "picture": one.uris()[one.record["image"]],
+        "name": one.record["name"],
+        "headline": headline_of(one.record),
+    }
 
 
 def _explanations(named: Sequence[Named], folder: Path) -> Iterator[Explanation | UserError]:
