@@ -89,7 +89,7 @@ def across_seeds(folder: Path, seeds: Sequence[int]) -> None:
     for seed in seeds:
         experiment(folder, {"seed": seed, "crossval.folds": 0}, "explain")
         maps.append(np.array(read_array(folder / "data" / "heatmaps" / "gradcam.npy")))
-        seen.append(read_table(folder / "reports" / "predictions.csv")["predicted"].to_numpy())
+        seen.append(read_table(folder / "reports" / "predictions.csv")["as_is"].to_numpy())
     alike, control = [], []
     for one, other in itertools.combinations(range(len(seeds)), 2):
         same = seen[one] == seen[other]

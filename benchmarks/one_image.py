@@ -35,7 +35,7 @@ from twincam.explainer.text import headline_of
 from twincam.explanations.twins.neighbours import nearest
 from twincam.explanations.twins.spaces import SPACES
 from twincam.files.tables import EVALUATED_SPLITS, read_split
-from twincam.models.embedded import Embedded, at
+from twincam.models.embedded import Embedded, at, joined
 
 REPEATS = 15
 
@@ -135,14 +135,14 @@ def print_novelty(sources: Mapping[str, Sequence[Path]]) -> None:
     own = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     names = ("features", "logits")
     features, logits = (np.load(f"data/embeddings/{name}.npy")[own] for name in names)
-    groups = {"evaluated": Embedded(features[:, :0, None, None], features, logits)}
+    groups = {"evaluated": Embedded((), features, logits)}
     for name, files in sources.items():
         squares = (squares_of(one, pack.settings.preprocessing) for one in files[:ASKED])
         found = [
             at(embed_deliveries(networks, inputs_of(one, pack.settings), pack), slice(0, 1))
             for one in squares
         ]
-        groups[name] = Embedded(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        groups[name] = joined(found, len(found))
     for space in SPACES_COMPARED:
         compare, known = SPACES[space].similarity, pack.training.embedded
         others = ~np.eye(len(known.logits), dtype=bool)

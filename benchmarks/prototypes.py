@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from benchmarks.runs import clone, experiment, results, run, share
 from stages.crossval.folds import divide, refits
@@ -42,7 +41,8 @@ from twincam.models.network import Network
 from twincam.models.weights import initial_network
 from twincam.statistics.estimates import difference, mean
 from twincam.statistics.intervals import stratified_resamples
-from twincam.training.fitting import LabelledImages, Recipe
+from twincam.training.fitting import Recipe
+from twincam.training.labelled import LabelledImages, labelled_images
 from twincam.training.refits import Evaluate, Refit, Results, refit_function
 
 FOLDS = 3
@@ -365,7 +365,7 @@ def main() -> None:
         settings = Settings(read_params(params, Params).protopnet, penalties)
 
         labels = split["label"].map(class_names(split).index).to_numpy()
-        examples = LabelledImages(images, torch.tensor(labels), split["group"].to_numpy())
+        examples = labelled_images(images, split, class_names(split))
         for part in ("folds", "unequal"):
             if part in args.parts:
                 runs = {}

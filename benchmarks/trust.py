@@ -24,7 +24,7 @@ TITLES = {
         "| calibrated: median, 95th | NLL after minus before |"
     ),
     "unsure": (
-        "| setting | unsure | by delivery | n sure | right when sure | coverage (nominal 0.95) |"
+        "| setting | unsure | by margin | n sure | right when sure | coverage (nominal 0.95) |"
     ),
     "others": "| setting | source: class | n | recall | unsure | recognised or unsure |",
 }
@@ -57,7 +57,7 @@ def rows_of(name: str, folder: Path, seconds: float) -> Iterator[tuple[str, list
             "unsure",
             [
                 name,
-                *(share(unsure, key) for key in ("abstention_rate", "by_delivery")),
+                *(share(unsure, key) for key in ("abstention_rate", "by_margin")),
                 str(unsure["n_sure"]),
                 *(share(unsure, key) for key in ("accuracy_when_sure", "coverage")),
             ],

@@ -219,7 +219,7 @@ def main() -> None:
         evaluated=where,
         train=np.arange(len(train)),
         embedded=every,
-        maps=every.maps[:0],
+        maps=(),
         clip=np.zeros((len(images), 0), np.float32),
         masks=masks,
         marks=nothing,

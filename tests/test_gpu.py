@@ -10,7 +10,8 @@ from twincam.explanations.heatmaps import heat_maps
 from twincam.models.forward import embed_batch
 from twincam.models.network import Network
 from twincam.training.activations import augmented_inputs
-from twincam.training.fitting import Epoch, LabelledInputs, Recipe, fit
+from twincam.training.fitting import Epoch, Recipe, fit
+from twincam.training.labelled import LabelledInputs
 
 pytestmark = [
     pytest.mark.gpu,
@@ -27,7 +28,8 @@ def on_gpu() -> Network:
 def trained(net: Network, cut: int) -> list[Epoch]:
     settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
     rows = np.arange(len(IMAGES))
-    data = LabelledInputs(augmented_inputs(net, IMAGES, rows, cut, settings, 0), LABELS)
+    inputs = augmented_inputs(net, IMAGES, rows, cut, settings, 0)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     return fit(net, data, data, Recipe(settings, 0))[0]
 
 
@@ -35,7 +37,8 @@ def test_the_forward_pass_is_the_cpus() -> None:
     cpu = network()
     cpu.module.eval()
     expected, found = embed_batch(cpu, IMAGES), embed_batch(on_gpu(), IMAGES)
-    for one, other in zip(found, expected, strict=True):
+    sides = ([*one.maps, one.features, one.logits] for one in (found, expected))
+    for one, other in zip(*sides, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-2 * np.abs(other).max())
 
 

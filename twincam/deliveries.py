@@ -11,7 +11,7 @@ from PIL import Image
 
 from twincam.corruptions import crop, jpeg, letterbox, rescale
 from twincam.files.deliveries import AS_IS
-from twincam.images.decoding import decode, decode_stream
+from twincam.images.decoding import BadImageError, changed_since_split, decode, decode_stream
 from twincam.images.harmonising import Square, harmonise
 
 if TYPE_CHECKING:
@@ -58,6 +58,29 @@ def read_deliveries(
     whole = found.image.size == (found.width, found.height)
     picture = found.image if whole else read(max_pixels, at_least=LONGEST).image
     return found.sha256, deliver(found.image, picture, settings, each)
+
+
+def own_deliveries(
+    file: Path, sha256: str, settings: "Prepare | Square", max_pixels: int | None
+) -> np.ndarray:
+    """Return the deliveries ``[D,S,S,3]``, bytes, of an image of the data set.
+
+    Args:
+        file: of the image.
+        sha256: of the file when it was split.
+        settings: how images are prepared.
+        max_pixels: as for `read_deliveries`.
+
+    Raises:
+        UserError: the file changed since then.
+    """
+    try:
+        found, squares = read_deliveries(file, settings, max_pixels)
+    except BadImageError as error:
+        raise changed_since_split(file, str(error)) from None
+    if found != sha256:
+        raise changed_since_split(file, "different content")
+    return squares
 
 
 def deliver(

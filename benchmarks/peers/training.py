@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from benchmarks.peers.networks import network_of
 from twincam.determinism import generator, make_torch_deterministic
-from twincam.models.network import Network, pool
+from twincam.models.network import Network, maps_of, pool
 from twincam.training.activations import Inputs, augmented_inputs
-from twincam.training.fitting import LabelledInputs, Recipe, fit
+from twincam.training.fitting import Recipe, fit
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import ClassifierParams, Training
 
 LOSS, MOST_EPOCHS = 0.25, 30
@@ -62,7 +63,8 @@ def kept(network: Network, images: np.ndarray, labels: Tensor, recipe: Recipe) -
     rows, cut = np.arange(len(images)), recipe.training.unfreeze_from
     begun = time.perf_counter()
     inputs = augmented_inputs(network, images, rows, cut, recipe.training, recipe.seed)
-    history, _ = fit(network, LabelledInputs(_noting(inputs, starts), labels), None, recipe)
+    train = LabelledInputs(_noting(inputs, starts), labels, np.ones(len(labels)))
+    history, _ = fit(network, train, None, recipe)
     starts[MOST_EPOCHS + 1] = time.perf_counter()
     for row in history:
         if row.train_loss < LOSS:
@@ -112,7 +114,7 @@ def _plain_epoch(
     for indices in np.split(order, range(training.batch_size, len(order), training.batch_size)):
         pixels = inputs(epoch, indices)
         network.module.train()
-        logits = network.head(pool(network.blocks(pixels)))
+        logits = network.head(pool(maps_of(network)(pixels)))
         loss = nn.functional.cross_entropy(
             logits, labels[indices], label_smoothing=training.label_smoothing
         )

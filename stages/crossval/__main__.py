@@ -1,21 +1,30 @@
 """Score every training image by a model that did not train on it."""
 
+import argparse
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from stages.crossval.folds import divide, refits, too_few, with_logits
+from stages.crossval.folds import divide, refits, too_few, with_deliveries, with_logits
 from stages.crossval.params import Params
-from stages.crossval.summary import beside_linear_probe, contradicted, headlines, summarise
+from stages.crossval.summary import (
+    beside_as_is,
+    beside_linear_probe,
+    contradicted,
+    headlines,
+    summarise,
+)
 from stages.crossval.twins import empty_table, fidelity_table, measuring
+from twincam.confidence.scores import scores_of, untouched
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
+from twincam.training.originals import Originals
 from twincam.training.refits import (
     Evaluation,
     Results,
@@ -31,6 +40,7 @@ def main(argv: list[str]) -> None:
         argv,
         __doc__,
         "params",
+        "root",
         "images",
         "split",
         "weights-file",
@@ -40,6 +50,7 @@ def main(argv: list[str]) -> None:
         "metrics",
         "details",
         "contradicted",
+        integers=("max-pixels",),
     )
     params = read_params(args.params, Params)
     split = read_split(args.split)
@@ -47,9 +58,8 @@ def main(argv: list[str]) -> None:
     train = split[split["split"] == "train"]
     logits = [f"logit_{name}" for name in classes]
     if reason := too_few(train, params.crossval):
-        write_table(
-            args.out_of_fold, pd.DataFrame(columns=["id", "repeat", "fold", "label", *logits])
-        )
+        columns = ["id", "repeat", "fold", "label", "delivery", *logits]
+        write_table(args.out_of_fold, pd.DataFrame(columns=columns))
         write_table(args.twins, empty_table())
         write_table(
             args.contradicted,
@@ -70,19 +80,28 @@ def main(argv: list[str]) -> None:
                 refitted("crossval", params, split, plan, evaluation, files)
             )
 
-        found = refits_of(params, partial(measuring, labels))
-        scored = with_logits(divided, found, classes)
+        found = refits_of(params, partial(measuring, labels, originals_of(args, params, split)))
+        delivered = with_deliveries(divided, found, classes)
+        scored, plain = scores_of(delivered, classes), untouched(delivered)
         details = summarise(scored, classes, params.seed)
+        details |= beside_as_is(scored, plain, classes, params.seed)
         if params.train.method == "fine_tune":
             probed = refits_of(as_linear_probe(params), held_out_logits)
             control = with_logits(divided, probed, classes)
-            details |= beside_linear_probe(scored, control, classes, params.seed)
+            details |= beside_linear_probe(plain, control, classes, params.seed)
         paths = train.set_index("id")["path"]
-        write_table(args.out_of_fold, scored)
+        write_table(args.out_of_fold, delivered)
         write_table(args.twins, fidelity_table(scored, found, classes))
         write_table(args.contradicted, contradicted(scored, paths, classes))
         write_metrics(args.details, details)
         write_metrics(args.metrics, headlines(details))
+
+
+def originals_of(args: argparse.Namespace, params: Params, split: pd.DataFrame) -> Originals:
+    """Return the files of all images of ``split``."""
+    files = [args.root / path for path in split["path"]]
+    threads = params.run.threads if params.run.engine == "ray" else None
+    return Originals(files, split["sha256"].tolist(), params.prepare, args.max_pixels, threads)
 
 
 def as_linear_probe(params: Params) -> Params:

@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator
 
 from twincam.files.params import Block
+from twincam.images.params import Prepare
 from twincam.training.params import ClassifierParams
 
 
@@ -23,4 +24,5 @@ class Crossval(Block):
 class Params(ClassifierParams):
     """What ``crossval`` reads from ``params.yaml``."""
 
+    prepare: Prepare
     crossval: Crossval

@@ -1,7 +1,6 @@
-"""Fidelity of the neighbours of held-out images to the model's predictions, by space."""
+"""Logits of held-out images, and the fidelity of their neighbours to the predictions, by space."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,20 @@ from twincam.explanations.twins.fidelity import ASKED, fidelity
 from twincam.explanations.twins.spaces import SPACES, comparable, nearest_in, spaces_that_compare
 from twincam.models.forward import embed
 from twincam.models.network import Network
+from twincam.training.originals import Originals, delivered_logits
 from twincam.training.refits import Evaluate, Refit, Results
 
 KEPT = ("agrees", "disagreement", "margin", "neighbours_margin", "chance_margin")
 
 
-def measuring(labels: np.ndarray, images: np.ndarray) -> Evaluate:
-    """Return `measure` of ``images`` with their ``labels``."""
-    return partial(measure, images=images, labels=labels)
+def measuring(labels: np.ndarray, originals: Originals, images: np.ndarray) -> Evaluate:
+    """Return `measure` of ``images`` with their ``labels``, and of their deliveries."""
+
+    def evaluate(network: Network, part: Refit) -> Results:
+        delivered = delivered_logits(network, originals, part.held_out)
+        return {**measure(network, part, images, labels), "delivered": delivered}
+
+    return evaluate
 
 
 def measure(network: Network, part: Refit, images: np.ndarray, labels: np.ndarray) -> Results:

@@ -6,6 +6,7 @@ import numpy as np
 
 from twincam.engine.mapping import map_in_order
 from twincam.explanations.gradcam import margin_maps
+from twincam.models.embedded import join_rows, maps_at
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.runtimes import Source, opened
 
@@ -26,7 +27,8 @@ def embed(source: Source, explained: np.ndarray) -> Embeddings:
     """
     parts = list(batches(len(explained), BATCH))
     found = map_in_order(partial(_embed_rows, source, explained), parts, source.run, "embed")
-    logits, features, cams = map(np.concatenate, zip(*found, strict=True))
+    counts = [len(explained), len(explained), int(explained.sum())]
+    logits, features, cams = join_rows(found, counts)
     return logits, features, cams
 
 
@@ -34,5 +36,5 @@ def _embed_rows(source: Source, explained: np.ndarray, rows: np.ndarray) -> Embe
     network, images = opened(source)
     weight = network.head.weight.detach().cpu().numpy()
     found, chosen = embed_batch(network, images[rows]), explained[rows]
-    cams = margin_maps(found.maps[chosen], weight, found.logits[chosen])
+    cams = margin_maps(maps_at(found.maps, chosen), weight, found.logits[chosen])
     return found.logits, found.features, cams

@@ -1,8 +1,7 @@
 """Score the classifier on the evaluated splits and on other sources, with intervals."""
 
-import numpy as np
+import pandas as pd
 
-from stages.evaluate.external import external_predictions
 from stages.evaluate.figures import (
     confusion_figure,
     reliability_figure,
@@ -15,24 +14,24 @@ from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.splits import external_figures, reliability_diagrams, split_figures
+from twincam.confidence.scores import scores_of
 from twincam.confidence.verdicts import (
     ConfidenceModel,
-    Evidence,
+    Traces,
     fit_confidence,
     traced_ids,
     verdicts_of,
 )
-from twincam.confidence.words import scope_of, statements
+from twincam.confidence.words import remark_of, scope_of, statements
 from twincam.figures.drawing import save_figure
-from twincam.files.arrays import read_finite
 from twincam.files.atomic import atomic_folder
 from twincam.files.command_line import parse_flags
-from twincam.files.deliveries import read_deliveries
+from twincam.files.deliveries import EXTERNAL, read_deliveries
 from twincam.files.errors import run_stage
 from twincam.files.messages import warn, warn_unless_class
 from twincam.files.metrics import read_metrics, spelled, write_metrics
 from twincam.files.params_file import read_params
-from twincam.files.predictions import misclassified, predictions
+from twincam.files.predictions import misclassified
 from twincam.files.tables import (
     EVALUATED_SPLITS,
     class_names,
@@ -48,7 +47,7 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *("params", "split", "embeddings", "audit-scores", "out-of-fold"),
+        *("params", "split", "audit-scores", "out-of-fold"),
         *("deliveries", "traces", "leave-one-source-out"),
         *("metrics", "details", "predictions", "external-predictions", "misclassified"),
         *("roc", "risk-coverage", "figures"),
@@ -59,17 +58,16 @@ def main(argv: list[str]) -> None:
     warn_unless_class("evaluate", params.real_class, classes)
     audit = read_table(args.audit_scores)
     deliveries = read_deliveries(args.deliveries)
-    traces = read_table(args.traces)
+    traces = Traces(traced_ids(read_table(args.traces)), params.real_class)
     left_out = read_metrics(args.leave_one_source_out)
-    evidence = Evidence(deliveries, traced_ids(traces), params.real_class)
-    out_of_fold = read_logits(args.out_of_fold)
-    chosen = split["split"].isin(EVALUATED_SPLITS).to_numpy()
-    logits = read_finite(args.embeddings / "logits.npy")[chosen].astype(np.float64)
+    out_of_fold = scores_of(read_logits(args.out_of_fold), classes)
 
-    model = fit_confidence(out_of_fold, classes, params.evaluate.alpha)
+    settings = params.evaluate
+    model = fit_confidence(out_of_fold, classes, settings.alpha, settings.max_abstention)
     warn_of_unfitted(model)
-    own = verdicts_of(predictions(split[chosen], logits, classes), logits, model, evidence, classes)
-    others = verdicts_of(*external_predictions(deliveries, classes), model, evidence, classes)
+    elsewhere = deliveries["split"] == EXTERNAL
+    own = verdicts_of(deliveries[~elsewhere], model, traces, classes)
+    others = verdicts_of(deliveries[elsewhere], model, traces, classes)
     present = [name for name in EVALUATED_SPLITS if (own.table["split"] == name).any()]
     parts = {name: own.part("split", name) for name in present}
     details = {
@@ -86,17 +84,26 @@ def main(argv: list[str]) -> None:
         draw_left_out(folder / "left_out_sources.png", left_out)
 
     for path, table in ((args.predictions, own.table), (args.external_predictions, others.table)):
-        write_table(path, table.assign(statement=statements(table, params.real_class)))
+        write_table(path, with_words(table, params.real_class))
     write_table(args.misclassified, misclassified(own.table))
     write_table(args.roc, roc_curves)
     write_table(args.risk_coverage, risk_curves)
-    external = external_figures(others, model, classes)
+    external = external_figures(others, model, classes, params.seed)
     trained = split[split["split"] == "train"]
     scope = scope_of(trained, params.real_class, left_out, spelled(external))
-    elsewhere = {"external": external} if external else {}
+    if external:
+        details["external"] = external
     fitted = {"confidence": model._asdict(), "scope": scope}
-    write_metrics(args.details, {**details, **elsewhere, **fitted})
+    write_metrics(args.details, {**details, **fitted})
     write_metrics(args.metrics, headlines(details))
+
+
+def with_words(table: pd.DataFrame, real_class: str | None) -> pd.DataFrame:
+    """Return the verdicts with the columns ``statement`` and ``remark``."""
+    pairs = zip(table["predicted"], table["as_is"], strict=True)
+    return table.assign(
+        statement=statements(table, real_class), remark=[remark_of(*pair) for pair in pairs]
+    )
 
 
 def warn_of_unfitted(model: ConfidenceModel) -> None:
@@ -105,6 +112,8 @@ def warn_of_unfitted(model: ConfidenceModel) -> None:
         warn("evaluate", f"temperature skipped: {model.no_temperature}")
     if model.no_limits:
         warn("evaluate", f"prediction sets skipped: {model.no_limits}")
+    if model.no_least_margin:
+        warn("evaluate", f"unsure by the margin skipped: {model.no_least_margin}")
 
 
 if __name__ == "__main__":

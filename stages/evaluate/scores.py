@@ -8,8 +8,13 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from twincam.files.metrics import Estimate
-from twincam.statistics.estimates import NOTHING, mean_of_shares, share
-from twincam.statistics.intervals import logit_interval, majority_share, stratified_resamples
+from twincam.statistics.estimates import NOTHING, difference, mean_of_shares, share
+from twincam.statistics.intervals import (
+    logit_interval,
+    majority_share,
+    mcnemar,
+    stratified_resamples,
+)
 from twincam.statistics.ranking import average_precision, mean_auc
 
 
@@ -68,6 +73,24 @@ def scores(table: pd.DataFrame, classes: Sequence[str], seed: int) -> dict[str, 
             }
             for name in classes
         },
+    }
+
+
+def beside_as_is(table: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Return the accuracy of the images as they are, and how much higher that of the scores is.
+
+    ``accuracy_as_is`` with Wilson's interval, ``accuracy_over_as_is`` with one of a bootstrap
+    paired by image, and the ``p_over_as_is`` of McNemar's exact test.
+
+    Args:
+        table: ``label, predicted, as_is`` of N images.
+        seed: of the bootstrap.
+    """
+    right, plain = ((table[name] == table["label"]).to_numpy() for name in ("predicted", "as_is"))
+    return {
+        "accuracy_as_is": share(plain),
+        "accuracy_over_as_is": difference(right, plain, seed, "as is"),
+        "p_over_as_is": mcnemar(plain, right),
     }
 
 

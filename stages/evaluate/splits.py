@@ -9,7 +9,7 @@ from stages.evaluate.abstention import unsure_figures
 from stages.evaluate.calibration import calibration, reliability
 from stages.evaluate.external import source_figures
 from stages.evaluate.given_shortcut import given_shortcuts
-from stages.evaluate.scores import scores
+from stages.evaluate.scores import beside_as_is, scores
 from stages.evaluate.selective import selective_figures
 from twincam.confidence.calibration import FEWEST, truth_of
 from twincam.confidence.verdicts import ConfidenceModel, Verdicts
@@ -26,16 +26,17 @@ def split_figures(
     """Return the figures of one evaluated split; ``skipped`` is why one is missing."""
     table = verdicts.table
     truth = truth_of(table, classes)
-    calibrated = calibration(verdicts.logits, truth, model.temperature, model.no_temperature, seed)
+    calibrated = calibration(verdicts.scores, truth, model.temperature, model.no_temperature, seed)
     if "before" not in calibrated:
         name = table["split"].iloc[0]
         warn("evaluate", f"calibration of {name} skipped: {calibrated['skipped']}")
     return {
         **scores(table, classes, seed),
+        **beside_as_is(table, seed),
         **given_shortcuts(table, audit, classes, seed),
         "calibration": calibrated,
         "risk_coverage": selective_figures(table, seed),
-        "unsure": unsure_of(verdicts, model, classes),
+        "unsure": unsure_figures(verdicts, model, classes),
     }
 
 
@@ -45,32 +46,25 @@ def reliability_diagrams(
     """Return the reliability diagrams, by split, before and after temperature scaling."""
     found = {}
     for name, part in parts.items():
-        moments = {"before": part.logits}
+        moments = {"before": part.scores}
         if model.temperature is not None:
-            moments["after"] = part.logits / model.temperature
+            moments["after"] = part.scores / model.temperature
         if len(part.table) >= FEWEST:
             truth = truth_of(part.table, classes)
             found[name] = {
-                moment: reliability(logits, truth, seed) for moment, logits in moments.items()
+                moment: reliability(scaled, truth, seed) for moment, scaled in moments.items()
             }
     return found
 
 
 def external_figures(
-    verdicts: Verdicts, model: ConfidenceModel, classes: Sequence[str]
+    verdicts: Verdicts, model: ConfidenceModel, classes: Sequence[str], seed: int
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of all external images by source; empty without any."""
     by_source = {
         str(name): verdicts.part("source", name) for name in verdicts.table["source"].unique()
     }
     return {
-        name: source_figures(part.table, unsure_of(part, model, classes))
+        name: source_figures(part.table, unsure_figures(part, model, classes), seed)
         for name, part in by_source.items()
     }
-
-
-def unsure_of(verdicts: Verdicts, model: ConfidenceModel, classes: Sequence[str]) -> dict[str, Any]:
-    """Return the block ``unsure`` of ``verdicts``."""
-    return unsure_figures(
-        verdicts.table, verdicts.sets, verdicts.flips, classes, model.alpha, model.no_limits
-    )

@@ -24,7 +24,9 @@ from stages.explain.twins import DEFAULT, Search, Twins, images_in
 from twincam.explanations.counterfactuals import Swap, minimal_swap
 from twincam.explanations.twins.neighbours import Compare, Neighbours, Positions, nearest_by_class
 from twincam.explanations.twins.spaces import SPACES
+from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches, embed_batch, logits_of
+from twincam.models.levels import class_scores
 
 
 def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
@@ -48,7 +50,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     found = nearest_by_class(twins.search.nearest, *classes, k=1, alike=False)
     partners = found[0][:, 0]
     exist, swap = find_swaps(run, partners)
-    swapped = np.zeros((len(partners), *twins.shared.shape[-2:]), bool)
+    swapped = np.zeros((len(partners), *swap.cells.shape[1:]), bool)
     swapped[exist] = swap.cells
     pairs = pairs_of(run, partners)
     hits = pasted_flips(partial(logits_of, run.network), run.images, pairs, swap.cells)
@@ -71,21 +73,21 @@ def find_swaps(run: Run, partners: np.ndarray) -> tuple[np.ndarray, Swap]:
     """
     exist = partners >= 0
     if not exist.any():
-        return exist, Swap(np.zeros((0, 1, 1), bool), np.zeros(0, int), np.zeros(0, int))
+        grid = cell_scores(run, run.evaluated[:1]).shape[2:]
+        return exist, Swap(np.zeros((0, *grid), bool), np.zeros(0, int), np.zeros(0, int))
     queries, partner_rows = run.evaluated[exist], run.train[partners[exist]]
     _, bias = head_of(run.network)
     return exist, minimal_swap(cell_scores(run, queries), cell_scores(run, partner_rows), bias)
 
 
 def cell_scores(run: Run, rows: np.ndarray) -> np.ndarray:
-    """Return the head's weight times the last feature maps of the images at ``rows``: [N,K,h,w]."""
+    """Return `class_scores` ``[N,K,h,w]`` of the images at ``rows``."""
     weight, _ = head_of(run.network)
-    return np.concatenate(
-        [
-            np.einsum("kc,nchw->nkhw", weight, embed_batch(run.network, run.images[part]).maps)
-            for part in (rows[some] for some in batches(len(rows), BATCH))
-        ]
+    found = (
+        (class_scores(embed_batch(run.network, run.images[rows[part]]).maps, weight),)
+        for part in batches(len(rows), BATCH)
     )
+    return join_rows(found, len(rows))[0]
 
 
 def find_semifactuals(

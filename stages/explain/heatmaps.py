@@ -19,7 +19,7 @@ def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
     Args:
         run: what is explained.
         params: of the stage.
-        cams: Grad-CAM of the last block, of the evaluated images, ``[Q,h,w]``.
+        cams: Grad-CAM of what the head reads, of the evaluated images, ``[Q,h,w]``.
 
     Returns:
         The maps by method, and the metrics: the first ``method``, ``heatmaps`` and ``marks``.
@@ -27,10 +27,11 @@ def find_maps(run: Run, params: Params, cams: np.ndarray) -> Explanation:
     methods, seed = params.explain.methods, params.seed
     last = len(run.network.blocks) - 1
     layer = last if params.explain.layer is None else params.explain.layer
+    whole = params.explain.layer is None or run.network.levels == (layer,)
     images, logits = run.images[run.evaluated], run.embedded.logits[run.evaluated]
     maps = {
         method: np.array(cams)
-        if method == "gradcam" and layer == last
+        if method == "gradcam" and whole
         else heat_maps(run.network, images, logits, method, layer)
         for method in methods
     }

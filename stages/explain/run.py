@@ -18,7 +18,7 @@ from twincam.files.arrays import read_finite
 from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_texts
 from twincam.models.classifier import check_images
-from twincam.models.embedded import Embedded
+from twincam.models.embedded import Embedded, Maps
 from twincam.models.forward import BATCH, batches, embed, embed_batch
 from twincam.models.network import Network
 from twincam.models.runtimes import read_compiled
@@ -29,10 +29,10 @@ class Run(NamedTuple):
 
     ``table`` is ``data/split.csv`` with the predictions (`described`), ``attributes`` the other
     records of each image, both with M rows; ``images`` ``[M,S,S,3]``; ``evaluated`` ``[Q]`` and
-    ``train`` ``[T]``, rows; ``embedded``, features and logits of all images, without maps; ``maps``
-    ``[T,C,h,w]``, those of the training images, if these are few enough to compare by cells, or
-    ``[0,…]``; ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks``
-    ``[Q,S,S]``, of defects and of planted marks, empty if there is none.
+    ``train`` ``[T]``, rows; ``embedded``, features and logits of all images, without maps;
+    ``maps``, those of the training images, if these are few enough to compare by cells, else empty;
+    ``clip`` ``[M,D]``, CLIP's features, or ``[M,0]``; ``masks`` and ``marks`` ``[Q,S,S]``, of
+    defects and of planted marks, empty if there is none.
     """
 
     network: Network
@@ -42,7 +42,7 @@ class Run(NamedTuple):
     evaluated: np.ndarray
     train: np.ndarray
     embedded: Embedded
-    maps: np.ndarray
+    maps: Maps
     clip: np.ndarray
     masks: np.ndarray
     marks: np.ndarray
@@ -69,7 +69,7 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
     check_images(args.model, images)
     features = read_finite(args.embeddings / "features.npy")
     logits = np.array(read_finite(args.embeddings / "logits.npy"))
-    embedded = Embedded(np.zeros((0, features.shape[1], 1, 1), np.float32), features, logits)
+    embedded = Embedded((), features, logits)
     evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     train = np.flatnonzero(split["split"] == "train")
     clip = params.explain.clip
@@ -102,10 +102,10 @@ def described(split: pd.DataFrame, logits: np.ndarray) -> pd.DataFrame:
     return split.assign(predicted=predicted, confidence=confidence, margin=margins(logits))
 
 
-def reference_maps(network: Network, images: Rows, train: np.ndarray, queries: int) -> np.ndarray:
+def reference_maps(network: Network, images: Rows, train: np.ndarray, queries: int) -> Maps:
     """Return the training images' maps, none if they are too many to compare with ``queries``."""
     few = comparable(queries, len(train))
-    return embed(network, images, train, maps=True).maps if few else np.zeros((0, 0, 1, 1))
+    return embed(network, images, train, maps=True).maps if few else ()
 
 
 def evaluated_maps(run: Run) -> Iterator[Embedded]:

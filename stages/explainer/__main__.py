@@ -26,6 +26,7 @@ from twincam.files.tables import class_names, read_split, read_table
 from twincam.images.harmonising import Square
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.embedded import Embedded
+from twincam.models.network import maps_of
 from twincam.models.runtimes import Source, onnx_graph, opened
 
 DEFAULT = "features_cosine"
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> None:
     head = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
     side = settings.preprocessing.image_size
     pack = Pack(
-        graph=onnx_graph(read_classifier(args.model).blocks, torch.zeros(1, 3, side, side)),
+        graph=onnx_graph(maps_of(read_classifier(args.model)), torch.zeros(1, 3, side, side)),
         head=Head(*head),
         settings=settings,
         training=Training(ids, labels, embedded, scores, distances(embedded)),

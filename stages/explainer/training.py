@@ -9,7 +9,9 @@ from PIL import Image
 from twincam.explainer.pack import Influences
 from twincam.explanations.influence import LARGEST_HESSIAN, inverse_hessian, refit
 from twincam.files.shards import Rows
+from twincam.models.embedded import Maps, join_rows
 from twincam.models.forward import BATCH, batches, embed_batch
+from twincam.models.levels import class_scores
 from twincam.models.network import Network
 
 THUMBNAIL = 224
@@ -21,22 +23,24 @@ QUALITY = 80
 
 def cells_of(
     network: Network, images: Rows, train: np.ndarray, *, keep: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the head's weight times the last feature maps ``[T,K,h,w]``, and the maps if kept.
+) -> tuple[np.ndarray, Maps]:
+    """Return `class_scores` ``[T,K,h,w]`` of the training images, and their maps if kept.
 
     Args:
         network: in evaluation mode.
         images: bytes ``[M,S,S,3]``, read a batch at a time.
         train: rows of the T training images.
-        keep: whether the maps ``[T,C,h,w]`` are returned; else ``[0,C,h,w]``.
+        keep: whether the maps are returned.
     """
     weight = network.head.weight.detach().cpu().numpy()
-    scores, kept = [], []
-    for part in batches(len(train), BATCH):
-        maps = embed_batch(network, images[train[part]]).maps
-        scores.append(np.einsum("kc,nchw->nkhw", weight, maps))
-        kept.append(maps if keep else maps[:0])
-    return np.concatenate(scores), np.concatenate(kept)
+
+    def found() -> Iterator[tuple[np.ndarray, ...]]:
+        for part in batches(len(train), BATCH):
+            maps = embed_batch(network, images[train[part]]).maps
+            yield class_scores(maps, weight), *(maps if keep else ())
+
+    scores, *kept = join_rows(found(), len(train))
+    return scores, tuple(kept)
 
 
 def thumbnails(ids: Sequence[str], images: Rows, train: np.ndarray) -> dict[str, bytes]:

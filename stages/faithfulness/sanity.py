@@ -1,7 +1,7 @@
 """Does Grad-CAM persist under noise, and change when the trained weights are destroyed?
 
 Cascading parameter randomisation: Adebayo et al., Sanity Checks for Saliency Maps (NeurIPS 2018).
-Every map here is Grad-CAM of the original margin at the last feature maps, in closed form.
+Every map here is Grad-CAM of the original margin at what the head reads, in closed form.
 """
 
 import copy
@@ -19,7 +19,7 @@ from twincam import corruptions
 from twincam.determinism import derived_seed, generator
 from twincam.explanations.gradcam import margin_maps
 from twincam.models.forward import BATCH, batches, embed_batch
-from twincam.models.network import Network
+from twincam.models.network import Network, maps_of
 from twincam.statistics.ranking import rank_correlations
 
 GREY_LEVELS, DRAWS = 2, 2
@@ -127,7 +127,7 @@ def randomised(network: Network, seed: int) -> Iterator[tuple[str, Network]]:
         network: in evaluation mode.
         seed: of the new weights.
     """
-    drawn = copy.deepcopy(replace(network, infer=network.blocks))
+    drawn = copy.deepcopy(replace(network, infer=maps_of(network)))
     numbered = [(f"block_{index}", block) for index, block in enumerate(drawn.blocks)]
     for name, part in [("head", drawn.head), *reversed(numbered)]:
         torch.manual_seed(derived_seed(seed, "faithfulness", "randomised", name))

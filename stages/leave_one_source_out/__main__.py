@@ -8,10 +8,10 @@ import pandas as pd
 from stages.leave_one_source_out.params import Params
 from stages.leave_one_source_out.sources import leave_out, names
 from stages.leave_one_source_out.summary import (
-    detection_rate,
     figures,
     headlines,
     macro_recall,
+    rates,
 )
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -34,8 +34,9 @@ def main(argv: list[str]) -> None:
     settings = params.leave_one_source_out
     split = read_split(args.split)
     classes = class_names(split)
-    found = {name: leave_out(split, settings.by, name) for name in names(split, settings)}
-    plan = [one for one in found.values() if one]
+    found = {name: leave_out(split, settings.by, name) for name in names(split, settings.by)}
+    possible = [one for one in found.values() if one]
+    plan = possible[: settings.max_sources]
     empty = predictions(split.head(0), np.zeros((0, len(classes))), classes)
     tables = [empty.assign(left_out="", own=False)]
     details: dict[str, Any] = {
@@ -45,6 +46,7 @@ def main(argv: list[str]) -> None:
             for name, one in found.items()
             if one is None
         },
+        "sources_named": len(found),
     }
     if plan:
         from twincam.training.refits import RunFiles, held_out_logits, refitted
@@ -66,7 +68,7 @@ def main(argv: list[str]) -> None:
             str(name): figures(rows, classes) for name, rows in table.groupby("left_out")
         }
         details["macro"] = macro_recall(own)
-        details |= detection_rate(own, params.real_class)
+        details |= rates(own, params.real_class)
     else:
         details |= skipped(
             "leave_one_source_out",

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.leave_one_source_out.params import LeaveOneSourceOut
 from twincam.files.tables import EVALUATED_SPLITS
 
 if TYPE_CHECKING:
@@ -20,13 +19,17 @@ class LeftOut(NamedTuple):
     own: np.ndarray
 
 
-def names(split: pd.DataFrame, leave_one_source_out: LeaveOneSourceOut) -> list[str]:
-    """Return what to exclude, one at a time: the sources (or families) with most images first."""
-    column = split[leave_one_source_out.by]
-    counts = column[column != ""].value_counts()
-    return sorted(counts.index, key=lambda name: (-counts[name], name))[
-        : leave_one_source_out.max_sources
-    ]
+def names(split: pd.DataFrame, by: str) -> list[str]:
+    """Return the sources (or families) in the order in which they are excluded.
+
+    Classes take turns, each with the source that has most of its images.
+    """
+    named = split[split[by] != ""]
+    counts = named.groupby(["label", by]).size().rename("images").reset_index()
+    counts = counts.sort_values(["images", by], ascending=[False, True])
+    counts["turn"] = counts.groupby("label").cumcount()
+    counts = counts.sort_values(["turn", "images", by], ascending=[True, False, True])
+    return list(dict.fromkeys(counts[by]))
 
 
 def leave_out(split: pd.DataFrame, by: str, name: str) -> LeftOut | None:

@@ -10,6 +10,8 @@ from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import mean_of_shares, share
 from twincam.statistics.intervals import majority_share
 
+RATES = ("detection_rate", "false_positive_rate")
+
 
 def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """Return the figures of one excluded source.
@@ -57,18 +59,25 @@ def macro_recall(scored: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def detection_rate(scored: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
-    """Return ``detection_rate``, the mean recall of generated images over excluded sources.
+def rates(scored: pd.DataFrame, real_class: str | None) -> dict[str, Estimate]:
+    """Return the means over excluded sources of what they would have been taken for.
 
-    Empty if no source has any; without a ``real_class``, all images count as generated.
+    ``detection_rate`` is the mean recall of generated images, ``false_positive_rate`` the mean
+    share of genuine images that are taken for another class. A rate is missing if no excluded
+    source has such images; without a ``real_class``, all images count as generated.
 
     Args:
         scored: as in `macro_recall`.
         real_class: the class of genuine images.
     """
-    generated = scored[scored["label"] != real_class]
-    parts = [hits for _, rows in generated.groupby("label") for hits in hits_by_source(rows)]
-    return {"detection_rate": mean_of_shares(parts)} if parts else {}
+    genuine = scored["label"] == real_class
+    hits = [hits for _, rows in scored[~genuine].groupby("label") for hits in hits_by_source(rows)]
+    alarms = [~hits for hits in hits_by_source(scored[genuine])]
+    return {
+        name: mean_of_shares(parts)
+        for name, parts in zip(RATES, (hits, alarms), strict=True)
+        if parts
+    }
 
 
 def hits_by_source(rows: pd.DataFrame) -> list[np.ndarray]:
@@ -80,5 +89,5 @@ def hits_by_source(rows: pd.DataFrame) -> list[np.ndarray]:
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the ``detection_rate`` if it was measured."""
-    return {name: details[name] for name in ("detection_rate",) if name in details}
+    """Return the rates that were measured."""
+    return {name: details[name] for name in RATES if name in details}

@@ -44,7 +44,7 @@ def peaks_sheet(
     that the model has learned.
 
     Args:
-        queries: ``predicted`` of N images.
+        queries: ``as_is``, the class that the heat is for, of N images.
         maps: ``[N,h,w]``.
         images: bytes ``[M,S,S,3]``, of which only those that are drawn are read.
         rows: the N images among them, ``[N]``.
@@ -52,8 +52,8 @@ def peaks_sheet(
     if not shows_place(maps):
         return text_picture("The heat maps have one cell and cannot localise.")
     found = []
-    for name in sorted(queries["predicted"].unique()):
-        own = np.flatnonzero(queries["predicted"] == name)
+    for name in sorted(queries["as_is"].unique()):
+        own = np.flatnonzero(queries["as_is"] == name)
         hottest = own[np.argsort(-maps[own].max(axis=(1, 2)), kind="stable")][:MOST]
         title = f"Where the heat for “{name}” peaks: the {len(hottest)} hottest of {len(own)}"
         found.append((title, list(peak_crops(maps[hottest], images[rows[hottest]]))))

@@ -39,7 +39,16 @@ def questions(
         Question(
             "sources",
             "Which sources does it know, and what of others?",
-            f"{weakest_source(predictions)} {details['evaluate']['scope']}".strip(),
+            " ".join(
+                filter(
+                    None,
+                    (
+                        single_sources(details["split"]),
+                        weakest_source(predictions),
+                        details["evaluate"]["scope"],
+                    ),
+                )
+            ),
             ("sources", "forensics"),
         ),
         Question(
@@ -89,6 +98,8 @@ def accuracy(found: Figures) -> str:
 def certainty(found: Figures) -> str:
     """Return how often the model is unsure, and how often it is right where it is sure."""
     unsure = found["unsure"]
+    if "n_sure" not in unsure:
+        return _skipped(unsure)
     doubted = unsure["n"] - unsure["n_sure"]
     said = f"It says “unsure” for {doubted} of {unsure['n']} images."
     if not unsure["n_sure"]:
@@ -104,6 +115,15 @@ def shortcuts(audit: Figures) -> str:
     """Return what models found that do not see the content of the images."""
     tried = "Simple models that do not see the content of the images were tried."
     return _skipped(audit) or " ".join([tried, *audit["sentences"]])
+
+
+def single_sources(split: Figures) -> str:
+    """Return which classes have images of one named source only."""
+    return " ".join(
+        f"All images of class {label} are of one source, {source}: what is peculiar to it may be "
+        "taken for the class."
+        for label, source in split["single_sources"].items()
+    )
 
 
 def weakest_source(predictions: pd.DataFrame) -> str:

@@ -162,7 +162,7 @@ def _scale(maps: np.ndarray) -> float:
 
 def _record(run: Run, n: int, classes: Sequence[str], scales: Mapping[str, float]) -> Explanation:
     row: dict[Hashable, Any] = run.predictions.iloc[n].to_dict()
-    name, predicted = row["id"], row["predicted"]
+    name = row["id"]
 
     def near(kind: str) -> Rows:
         return run.near.get((name, kind), [])
@@ -186,7 +186,7 @@ def _record(run: Run, n: int, classes: Sequence[str], scales: Mapping[str, float
         ],
         "twins": [twin_of(one, run.shared[n, k]) for k, one in enumerate(near("twins"))],
         "neighbours": neighbours,
-        "disagree": disagreement(neighbours, predicted),
+        "disagree": disagreement(neighbours, row["as_is"]),
         "counterfactual": counterfactual_of(
             counterfactual[0], run.swapped[n], bool(run.flips[n] == 1)
         )

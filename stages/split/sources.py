@@ -14,6 +14,19 @@ SECONDS = 60.0
 """Of processor time, for all paths: ``(a+)+b`` takes twice as long with each further a."""
 
 
+def single_sources(images: pd.DataFrame) -> dict[str, str]:
+    """Return the classes whose images all come from one named source, and the source.
+
+    Args:
+        images: columns label and source ("" if unknown).
+    """
+    return {
+        str(label): own.iloc[0]
+        for label, own in images.groupby("label")["source"]
+        if own.iloc[0] and own.nunique() == 1
+    }
+
+
 def with_sources(images: pd.DataFrame, pattern: re.Pattern[str] | None) -> pd.DataFrame:
     """Return ``images`` with the sources that ``pattern`` finds, where they have none yet.
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twincam.deliveries import read_deliveries
-from twincam.images.decoding import BadImageError, changed_since_split, check_name, printable
+from twincam.deliveries import own_deliveries, read_deliveries
+from twincam.images.decoding import BadImageError, check_name, printable
 from twincam.images.params import Prepare
 
 
@@ -56,18 +56,15 @@ def deliver(
     Raises:
         UserError: an image of the data set differs from the one in split.csv.
     """
+    if picture.sha256:
+        return own_deliveries(picture.file, picture.sha256, settings, max_pixels)
     try:
         if picture.fault:
             raise BadImageError(picture.fault)
         check_name(picture.path)
         sha256, squares = read_deliveries(picture.file, settings, max_pixels)
     except BadImageError as error:
-        if picture.sha256:
-            raise changed_since_split(picture.file, str(error)) from None
         return Skipped(printable(picture.path), printable(str(error)))
-    if picture.sha256:
-        if sha256 != picture.sha256:
-            raise changed_since_split(picture.file, "different content")
-    elif twin := by_sha256.get(sha256) or copies.get(picture.file):
+    if twin := by_sha256.get(sha256) or copies.get(picture.file):
         return Skipped(picture.path, f"a copy of {twin} in the data set", twin)
     return squares

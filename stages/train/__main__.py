@@ -1,7 +1,6 @@
 """Fit the classifier to the training split."""
 
 import pandas as pd
-import torch
 
 from stages.train.methods import fine_tune, probe
 from stages.train.params import Params
@@ -16,7 +15,7 @@ from twincam.files.tables import class_names, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network
 from twincam.training.checkpoints import run_key
-from twincam.training.fitting import LabelledImages
+from twincam.training.labelled import labelled_images
 
 
 def main(argv: list[str]) -> None:
@@ -42,8 +41,7 @@ def main(argv: list[str]) -> None:
     network = initial_network(params.model, args.weights_file, classes)
     key = run_key(params, (args.images, args.split, args.weights_file))
     checkpoint = args.checkpoints / f"train-{key}.pt"
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    data = LabelledImages(images, labels, split["group"].to_numpy())
+    data = labelled_images(images, split, classes)
     if params.train.method == "linear_probe":
         history, about = probe(network, data, split["split"], params)
     else:

@@ -14,13 +14,12 @@ from twincam.models.runtimes import compiled
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
-    LabelledImages,
-    LabelledInputs,
     Recipe,
     cross_entropy_and_accuracy,
     divergence_warning,
     fit,
 )
+from twincam.training.labelled import LabelledImages, labelled_inputs
 from twincam.training.params import AugmentedViews, Training
 from twincam.training.probing import fit_probe, pooled_views
 
@@ -45,9 +44,7 @@ def fine_tune(
     select_on_val = bool((split == "test").any())
     cut, seed = params.train.unfreeze_from, params.seed
     train, val = (
-        LabelledInputs(
-            augmented_inputs(network, data.images, rows, cut, views, seed), data.labels[rows]
-        )
+        labelled_inputs(augmented_inputs(network, data.images, rows, cut, views, seed), data, rows)
         for rows, views in _rows_and_views(split, params.train)
     )
     history, kept = fit(
@@ -81,7 +78,7 @@ def probe(network: Network, data: LabelledImages, split: pd.Series, params: Para
         pooled_views(looking, data.images, rows, views, params.seed) for rows, views in parts
     ]
     train, _ = parts[0]
-    fit_probe(network, features[0], data.labels[train].numpy(), data.groups[train])
+    fit_probe(network, features[0], data, train)
     scores: list[float] = []
     for found, (rows, _) in zip(features, parts, strict=True):
         with torch.no_grad():

@@ -5,16 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 
 from tests.conftest import user_error
+from tests.fitted import IMAGES
 from twincam.app.classifier import Classifier, load_classifier
 from twincam.app.export import export_onnx, place_of_onnx
 from twincam.cli import main
+from twincam.explanations.gradcam import margin_maps
 from twincam.images.params import Prepare
 from twincam.models.architectures import HALF
-from twincam.models.network import create
+from twincam.models.forward import embed_batch
+from twincam.models.network import create, with_head
 
 OWN = {"classes": "[]", "preprocessing": "{}"}
 
@@ -146,6 +152,23 @@ def test_a_classifier_stays_in_evaluation_mode() -> None:
     preprocessing = Prepare(image_size=64, harmonise=True, jpeg_quality=85)
     classifier = Classifier(network, preprocessing).train()
     assert not any(module.training for module in classifier.modules())
+
+
+@torch.no_grad()
+def test_maps_of_several_levels_add_up_and_are_exported(tmp_path: Path) -> None:
+    network = with_head(create("resnet18", ("a", "b"), HALF), None, 3)
+    network.module.eval()
+    classifier = Classifier(network, Prepare(image_size=64, harmonise=True, jpeg_quality=85)).eval()
+    seen = embed_batch(network, IMAGES)
+    weight = network.head.weight.detach().numpy()
+    expected = margin_maps(seen.maps, weight, seen.logits)
+    _, maps = classifier(torch.from_numpy(IMAGES))
+    assert maps.shape == (12, 8, 8)
+    np.testing.assert_allclose(maps.numpy(), expected, atol=1e-4 * np.abs(expected).max())
+    export_onnx(classifier, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(["maps"], {"images": IMAGES})
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
 def test_the_projects_classifier_is_found_from_below(

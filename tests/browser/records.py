@@ -16,12 +16,13 @@ NAMES = [HOSTILE, LONG, TURNED, *(f"real/cat-{n:03d}.png" for n in range(57))]
 def record(n: int) -> Explanation:
     """Return the record of image ``n``.
 
-    Every tenth is wrong, every sixth unsure; confidence falls with ``n``; image n's main prototype
-    is n modulo 2.
+    Every tenth is wrong, every sixth unsure; the first is right as it is; confidence falls with
+    ``n``; image n's main prototype is n modulo 2.
     """
     label, other = ("real", CLASS) if n % 2 else (CLASS, "real")
     predicted = other if n % 10 == 0 else label
     unsure = n % 6 == 0
+    as_is = label if n == 0 else predicted
     confidence = 0.99 - 0.008 * n
     heat = np.linspace(-1, 2, 49).reshape(7, 7) * (n + 1)
     near = {"image": "t1", "label": predicted, "predicted": predicted}
@@ -35,7 +36,9 @@ def record(n: int) -> Explanation:
         "source": f"source {n % 3}",
         "verdict": {
             "statement": "unsure (it changes)" if unsure else f"looks like {predicted}",
+            "remark": "" if as_is == predicted else f"As it is, it is {as_is}.",
             "predicted": predicted,
+            "as_is": as_is,
             "unsure": unsure,
             "confidence": confidence,
             "probabilities": {predicted: confidence, "other": 1 - confidence},

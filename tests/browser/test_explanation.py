@@ -33,6 +33,11 @@ def test_names_are_text(page: Page) -> None:
     assert page.locator("main b").count() == 0
 
 
+def test_a_remark_names_the_class_that_the_heat_is_for(page: Page) -> None:
+    expect(page.locator(".verdict .why")).to_have_text([f"As it is, it is {CLASS}."])
+    expect(page.locator(".heated figcaption").first).to_contain_text(f"evidence for {CLASS}")
+
+
 def test_heat_has_a_strength_a_method_and_a_range(page: Page) -> None:
     opacity = "element => getComputedStyle(element).opacity"
     page.get_by_label("Strength of the heat map").fill("20")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from twincam.confidence.words import scope_of, statements
+from twincam.confidence.words import remark_of, scope_of, statements
 from twincam.files.predictions import join_names
 
 TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan", "camera"]})
@@ -11,15 +11,16 @@ TRAIN = pd.DataFrame({"label": ["fake", "fake", "real"], "source": ["sd15", "gan
 def words_of(
     predicted: str,
     held: str,
-    flips: str,
     verdict: str,
     real_class: str | None = "real",
     traces: str = "",
+    *,
+    weak: bool = False,
 ) -> str:
     row = {
         "predicted": predicted,
         "set": held,
-        "flips": flips,
+        "weak": weak,
         "traces": traces,
         "unsure": verdict == "unsure",
     }
@@ -27,24 +28,31 @@ def words_of(
 
 
 def test_no_image_is_called_real() -> None:
-    assert words_of("real", "real", "", "real") == "no trace of the generators seen in training"
-    assert "real" not in words_of("real", "real", "", "real")
-    assert words_of("fake", "fake", "", "fake") == "looks like the fake images seen in training"
-    assert words_of("real", "real", "", "real", real_class=None) == (
+    assert words_of("real", "real", "real") == "no trace of the generators seen in training"
+    assert "real" not in words_of("real", "real", "real")
+    assert words_of("fake", "fake", "fake") == "looks like the fake images seen in training"
+    assert words_of("real", "real", "real", real_class=None) == (
         "looks like the real images seen in training"
     )
 
 
 def test_unsure_gives_its_reasons() -> None:
-    assert words_of("real", "fake|real", "", "unsure") == "unsure (could be fake or real)"
-    both = words_of("real", "fake|real", "JPEG 40|half size", "unsure")
-    assert both == "unsure (could be fake or real; classified differently after JPEG 40, half size)"
-    assert "unlike the training images of every class" in words_of("real", "", "", "unsure")
-    traced = words_of("real", "real", "", "unsure", traces="found")
+    assert words_of("real", "fake|real", "unsure") == "unsure (could be fake or real)"
+    both = words_of("real", "fake|real", "unsure", weak=True)
+    assert both == "unsure (the evidence for real is weak; could be fake or real)"
+    assert words_of("real", "real", "unsure", weak=True) == (
+        "unsure (the evidence for real is weak)"
+    )
+    assert "unlike the training images of every class" in words_of("real", "", "unsure")
+    traced = words_of("real", "real", "unsure", traces="found")
     assert traced == "unsure (its finest detail is unlike that of the photographs seen in training)"
-    named = words_of("c", join_names(["a|b", "c"]), "", "unsure")
+    named = words_of("c", join_names(["a|b", "c"]), "unsure")
     assert named == "unsure (could be a|b or c)"
-    assert words_of("real", "real", "letterbox", "unsure").endswith("after letterbox)")
+
+
+def test_a_remark_names_the_class_as_is_where_the_mean_differs() -> None:
+    assert remark_of("real", "real") == ""
+    assert remark_of("real", "fake").startswith("As it is, the image is classified as fake: heat")
 
 
 def test_scope_names_training_generators_and_measured_recalls() -> None:

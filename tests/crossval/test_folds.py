@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.folds import divide, refits, too_few, with_deliveries
 from stages.crossval.params import Crossval
+from twincam.deliveries import DELIVERIES
 
 
 def images(groups: int = 30, copies: int = 2) -> pd.DataFrame:
@@ -66,3 +67,15 @@ def test_too_few_groups_are_reported(folds: int, words: str) -> None:
 def test_one_fold_is_rejected() -> None:
     with pytest.raises(ValueError, match="2 and more"):
         Crossval(folds=1, repeats=1)
+
+
+def test_the_deliveries_of_an_image_follow_each_other() -> None:
+    divided = divide(images(), Crossval(folds=3, repeats=2), 0)
+    logits = np.random.default_rng(0).normal(size=(len(divided), len(DELIVERIES), 2))
+    folds = np.split(logits, np.cumsum([len(part.held_out) for part in refits(divided)])[:-1])
+    table = with_deliveries(divided, [{"delivered": one} for one in folds], ["fake", "real"])
+    assert list(table)[:5] == ["id", "repeat", "fold", "label", "delivery"]
+    assert table["delivery"].tolist() == [*DELIVERIES] * len(divided)
+    own = table[table["delivery"] == DELIVERIES[2]].reset_index(drop=True)
+    assert own["id"].tolist() == divided["id"].tolist()
+    assert (own[["logit_fake", "logit_real"]].to_numpy() == logits[:, 2]).all()

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.summary import beside_linear_probe, contradicted, headlines, summarise
+from stages.crossval.summary import (
+    beside_as_is,
+    beside_linear_probe,
+    contradicted,
+    headlines,
+    summarise,
+)
 from twincam.files.metrics import spelled
 from twincam.statistics.intervals import wilson
 
@@ -52,6 +58,14 @@ def test_the_gain_over_a_linear_probe_is_paired_by_image() -> None:
     gain = figures["accuracy_over_linear_probe"]
     assert gain.value == pytest.approx((0.5 + 0 + 1 + 0) / 4)
     assert gain.low >= 0
+
+
+def test_the_gain_over_the_images_as_they_are_is_paired_by_image() -> None:
+    plain = scored({"a": [-2, 1], "b": [-3, 1], "c": [-1, -1], "d": [4, -2]}, LABELS)
+    figures = beside_as_is(TABLE, plain, CLASSES, 0)
+    # right in both repeats, in one or in none: a 1 and 1/2, b 1/2 twice, c 1 twice, d 0 and 1/2
+    assert figures["accuracy_as_is"].value == pytest.approx(0.625)
+    assert figures["accuracy_over_as_is"].value == pytest.approx(0)
 
 
 def test_headlines_are_accuracy_and_auc_out_of_fold() -> None:

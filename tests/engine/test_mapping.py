@@ -129,7 +129,12 @@ def test_refits_are_the_same_bytes_on_ray(tmp_path: Path) -> None:
     files = RunFiles(tmp_path / "images", tmp_path / "none", tmp_path / "none", tmp_path)
     plan = [Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))]
     model = Model(
-        arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None
+        arch="resnet18",
+        weights="none",
+        weights_file="",
+        normalisation="half",
+        last_block=None,
+        levels=1,
     )
     settings = SETTINGS.model_copy(update={"epochs": 1, "unfreeze_from": 4, "views": 2})
     found = []

@@ -10,7 +10,6 @@ import pytest
 
 from stages.evaluate.__main__ import main
 from stages.evaluate.headlines import headlines
-from twincam.files.arrays import write_array
 from twincam.files.errors import UserError
 from twincam.files.metrics import Estimate, read_metrics, write_metrics
 from twincam.files.predictions import split_names
@@ -23,7 +22,6 @@ DELIVERIES = ["as is", "JPEG 40", "half size"]
 INPUTS = {
     "params": "params.yaml",
     "split": "split.csv",
-    "embeddings": "embeddings",
     "audit-scores": "audit_scores.csv",
     "out-of-fold": "out_of_fold.csv",
     "deliveries": "deliveries.csv",
@@ -41,6 +39,15 @@ OUTPUTS = {
     "figures": "figures",
 }
 PICTURES = ("confusion", "left_out_sources", "reliability", "risk_coverage", "roc")
+
+
+def delivered(images: pd.DataFrame, favoured: str) -> pd.DataFrame:
+    """Return the rows of every delivery; the mean of the logit ``favoured`` is that of as is."""
+    table = images.loc[images.index.repeat(len(DELIVERIES))].assign(
+        delivery=DELIVERIES * len(images)
+    )
+    shift = table["delivery"].map(dict(zip(DELIVERIES, (0, 6, -6), strict=True)))
+    return table.assign(**{favoured: table[favoured] + shift})
 
 
 def make_inputs(
@@ -62,17 +69,15 @@ def make_inputs(
         ids = [f"{split}-{source}-{i:03d}" for i in range(n)]
         return table.assign(id=ids, path=ids, split=split, source=source, label=labels)
 
-    own = pd.concat([images(name, "here", n, 2.0) for name, n in counts.items()])
+    own = pd.concat([images(name, "here", n, 2.0) for name, n in counts.items()], ignore_index=True)
     external = [images("external", name, 30, gap) for name, gap in others.items()]
     write_table(folder / "split.csv", own.drop(columns=scores))
-    write_array(folder / "embeddings" / "logits.npy", own[scores].to_numpy(np.float32))
-    train = own[own["split"] == "train"].assign(repeat=1, fold=1)
-    write_table(folder / "out_of_fold.csv", train[["id", "repeat", "fold", "label", *scores]])
-    evaluated = pd.concat([own[own["split"] != "train"], *external])
-    sent = [evaluated.assign(delivery=name) for name in DELIVERIES]
-    sent[1][scores[1]] += 6
+    train = delivered(own[own["split"] == "train"].assign(repeat=1, fold=1), scores[1])
+    columns = ["id", "repeat", "fold", "label", "delivery", *scores]
+    write_table(folder / "out_of_fold.csv", train[columns])
+    evaluated = pd.concat([own[own["split"] != "train"], *external], ignore_index=True)
     columns = ["id", "path", "split", "source", "label", "delivery", *scores]
-    write_table(folder / "deliveries.csv", pd.concat(sent)[columns])
+    write_table(folder / "deliveries.csv", delivered(evaluated, scores[1])[columns])
     audit = pd.DataFrame(columns=["images", "descriptor", "id", "split", "predicted"])
     write_table(folder / "audit_scores.csv", audit)
     traced = evaluated.assign(score=0.0, traced=evaluated["id"] == "external-unknown-000")
@@ -81,7 +86,9 @@ def make_inputs(
         folder / "leave_one_source_out.json",
         {"skipped": "leave_one_source_out.max_sources is 0"},
     )
-    (folder / "params.yaml").write_text("seed: 0\nreal_class: real\nevaluate: {alpha: 0.1}\n")
+    (folder / "params.yaml").write_text(
+        "seed: 0\nreal_class: real\nevaluate: {alpha: 0.1, max_abstention: 0.1}\n"
+    )
 
 
 Results = tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]
@@ -117,7 +124,8 @@ def test_tables_and_figures_agree(results: Results) -> None:
         *("p_fake", "p_real"),
     ]
     assert list(own)[9:] == [
-        *("calibrated", "set", "flips", "traces", "unsure", "verdict", "statement")
+        *("as_is", "calibrated", "set", "flips", "weak", "traces", "unsure", "verdict"),
+        *("statement", "remark"),
     ]
     assert list(others) == list(own)
     assert set(metrics) == {"val", "test", "external", "confidence", "scope"}
@@ -131,12 +139,12 @@ def test_tables_and_figures_agree(results: Results) -> None:
             label in sets.split("|") for label, sets in zip(rows["label"], rows["set"], strict=True)
         ]
         assert found["unsure"]["coverage"] == pytest.approx(np.mean(held), abs=1e-6)
-        flipped = rows["flips"].str.contains("JPEG 40")
-        assert flipped.any()
-        flips = found["unsure"]["deliveries"]["JPEG 40"]["flip_rate"]
-        assert flips == pytest.approx(flipped.mean(), abs=1e-6)
-        assert (rows.loc[flipped, "verdict"] == "unsure").all()
-        assert found["unsure"]["deliveries"]["half size"]["flip_rate"] == 0
+        assert found["unsure"]["by_margin"] == pytest.approx(rows["weak"].mean(), abs=1e-6)
+        assert rows["weak"].any()
+        assert (rows.loc[rows["weak"], "verdict"] == "unsure").all()
+        flipped = rows["flips"] != ""
+        assert (rows.loc[flipped, "verdict"] != "unsure").any()
+        assert found["accuracy_as_is"] == found["accuracy"]
         assert (rows["calibrated"] < rows["confidence"] + 1e-9).all()
         assert found["calibration"]["temperature"] > 1
         assert found["risk_coverage"]["aurc"] < found["risk_coverage"]["aurc_random"]
@@ -273,25 +281,24 @@ def test_small_splits_are_skipped_by_name_and_nothing_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 10}, {})
-    params = "seed: 0\nreal_class: real\nevaluate: {alpha: 0.05}\n"
+    params = "seed: 0\nreal_class: real\nevaluate: {alpha: 0.05, max_abstention: 0.1}\n"
     (tmp_path / "params.yaml").write_text(params)
     metrics, own, others = run(tmp_path)
     assert "external" not in metrics
     assert others.empty
     assert "20 are needed" in metrics["val"]["calibration"]["skipped"]
     assert "19 are needed" in metrics["val"]["unsure"]["skipped"]
-    assert metrics["val"]["unsure"]["abstention_rate"] is not None
+    assert metrics["val"]["unsure"]["by_margin"] == pytest.approx(own["weak"].mean(), abs=1e-6)
     assert (own["set"] == "").all()
     warnings = capsys.readouterr().err.splitlines()
     assert any(line.startswith("evaluate: prediction sets skipped: ") for line in warnings)
     assert any(line.startswith("evaluate: calibration of val skipped: ") for line in warnings)
 
 
-def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path) -> None:
+def test_without_cross_validation_the_rest_remains(tmp_path: Path) -> None:
     make_inputs(tmp_path, {"train": 24, "val": 40}, {})
-    for name in ("out_of_fold.csv", "deliveries.csv"):
-        table = tmp_path / name
-        table.write_text(table.read_text().splitlines()[0] + "\n")
+    table = tmp_path / "out_of_fold.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
     metrics, own, _ = run(tmp_path)
     calibration = metrics["val"]["calibration"]
     assert "0 training images have out-of-fold scores" in calibration["skipped"]
@@ -303,9 +310,10 @@ def test_without_cross_validation_and_deliveries_the_rest_remains(tmp_path: Path
 @pytest.mark.parametrize(
     ("block", "expected"),
     [
-        ("{alpha: 0.05, alfa: 1}", "evaluate.alfa is not a known parameter"),
-        ("{alpha: 1.5}", "evaluate.alpha is 1.5"),
-        ("{}", "evaluate.alpha is missing"),
+        ("{alpha: 0.05, max_abstention: 0.1, alfa: 1}", "evaluate.alfa is not a known parameter"),
+        ("{alpha: 1.5, max_abstention: 0.1}", "evaluate.alpha is 1.5"),
+        ("{max_abstention: 0.1}", "evaluate.alpha is missing"),
+        ("{alpha: 0.05}", "evaluate.max_abstention is missing"),
     ],
 )
 def test_wrong_parameters_are_named(tmp_path: Path, block: str, expected: str) -> None:

@@ -7,13 +7,14 @@ import torch
 from stages.explain.run import Run, described
 from tests.fitted import IMAGES, network
 from twincam.models.forward import embed, logits_of
+from twincam.models.network import with_head
 
 EVALUATED, TRAIN = np.arange(8, 12), np.arange(8)
 
 
-def tiny_run() -> Run:
+def tiny_run(levels: int = 1) -> Run:
     """Return a run whose evaluated images are the last four."""
-    made = network()
+    made = with_head(network(), None, levels)
     made.module.eval()
     everyone = np.arange(12)
     with torch.no_grad():  # so that both classes are predicted

@@ -45,7 +45,7 @@ def test_verdict_and_confidence(answers: Answers) -> None:
     rows = answers.predictions.to_dict("records")
     for one, row in zip(answers.explained, rows, strict=True):
         verdict = one.record["verdict"]
-        for name in ("predicted", "unsure", "statement"):
+        for name in ("predicted", "as_is", "unsure", "statement", "remark"):
             assert verdict[name] == row[name]
         assert (verdict["set"] or []) == split_names(row["set"])
         assert verdict["flips"] == split_names(row["flips"])

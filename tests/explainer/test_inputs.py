@@ -168,7 +168,7 @@ def test_a_folder(
     assert sorted(one["name"] for one in records) == sorted(names)
     lines = (out / "all.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + len(names)
-    assert lines[0].startswith("name,predicted,unsure,confidence")
+    assert lines[0].startswith("name,predicted,as_is,unsure,confidence")
     assert lines[1].startswith("./=1+1.png,"), "a spreadsheet would take the name for a formula"
     assert (out / "deep__a.png.html").is_file() and (out / "deep__a.png.png").is_file()
     index = (out / "index.html").read_text("utf-8")

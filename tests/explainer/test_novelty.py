@@ -7,7 +7,7 @@ from twincam.models.embedded import Embedded
 
 
 def embedded(features: np.ndarray) -> Embedded:
-    return Embedded(np.zeros((0, 1, 1, 1)), features, np.zeros((len(features), 2)))
+    return Embedded((), features, np.zeros((len(features), 2)))
 
 
 def at_angles(*degrees: float) -> Embedded:

@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twincam.confidence.verdicts import ConfidenceModel, Evidence, verdicts_of
-from twincam.confidence.words import statements
+from twincam.confidence.verdicts import ConfidenceModel, Traces, verdicts_of
+from twincam.confidence.words import remark_of, statements
 from twincam.deliveries import DELIVERIES
 from twincam.explainer.pack import read_pack
 from twincam.explainer.reasons import verdict_of
-from twincam.files.predictions import join_names, predictions
+from twincam.files.predictions import join_names
 from twincam.models.embedded import Embedded
 
 LIMITS = {"fake": 0.9, "real": 0.3}
 MODELS = [
-    ConfidenceModel(0.7, "", LIMITS, "", 0.05),
-    ConfidenceModel(None, "few images", LIMITS, "", 0.05),
-    ConfidenceModel(2.0, "", None, "few images", 0.05),
+    ConfidenceModel(0.7, "", LIMITS, "", 0.05, 0.5, "", 0.1),
+    ConfidenceModel(None, "few images", LIMITS, "", 0.05, None, "few images", 0.1),
+    ConfidenceModel(2.0, "", None, "few images", 0.05, 1.5, "", 0.1),
 ]
 
 
@@ -29,7 +29,7 @@ def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) 
     classes, count = pack.settings.classes, 40
     rng = np.random.default_rng(0)
     centres = rng.normal(0, 1.5, (count, 1, len(classes)))
-    logits = centres + rng.normal(0, 0.4, (count, len(DELIVERIES), len(classes)))
+    logits = centres + rng.normal(0, 0.8, (count, len(DELIVERIES), len(classes)))
     features = rng.random((len(DELIVERIES), pack.head.weight.shape[1])).astype(np.float32)
 
     table = pd.DataFrame({"id": [str(n) for n in range(count)], "path": "", "split": "val"})
@@ -38,16 +38,19 @@ def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) 
         delivery=DELIVERIES * count,
         **{f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)},
     )
-    evidence = Evidence(sent, None, pack.settings.real_class)
-    predicted = predictions(table, logits[:, 0], classes)
-    expected = verdicts_of(predicted, logits[:, 0], model, evidence, classes).table
+    expected = verdicts_of(sent, model, Traces(None, pack.settings.real_class), classes).table
     words = statements(expected, pack.settings.real_class)
     assert 0 < expected["unsure"].sum() < count
+    assert (expected["as_is"] != expected["predicted"]).any()
 
     for n, row in enumerate(expected.to_dict("records")):
-        found = verdict_of(pack, Embedded(np.zeros((0, 1, 1, 1)), features, logits[n]))
+        found = verdict_of(pack, Embedded((), features, logits[n]))
         assert (found["predicted"], found["unsure"]) == (row["predicted"], row["unsure"])
         assert found["statement"] == words[n]
+        assert (found["as_is"], found["remark"]) == (
+            row["as_is"],
+            remark_of(row["predicted"], row["as_is"]),
+        )
         assert (join_names(found["set"] or []), join_names(found["flips"])) == (
             row["set"],
             row["flips"],

@@ -7,7 +7,7 @@ from captum.attr import LayerGradCam
 
 from twincam.explanations.gradcam import margin_classes, margin_maps, margins
 from twincam.models.architectures import HALF
-from twincam.models.network import Network, create, pool
+from twincam.models.network import Logits, Network, create, maps_of, pool, with_head
 
 LAYER = {"efficientnet_lite0": "bn2", "resnet18": "layer4", "resnet50": "layer4"}
 
@@ -22,9 +22,10 @@ def case(request: pytest.FixtureRequest) -> tuple[Network, torch.Tensor]:
 
 def closed_form(network: Network, inputs: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     with torch.no_grad():
-        maps = network.blocks(inputs)
+        maps = maps_of(network)(inputs)
         logits = network.head(pool(maps)).numpy()
-    return logits, margin_maps(maps.numpy(), network.head.weight.detach().numpy(), logits)
+    levels = tuple(level.numpy() for level in maps)
+    return logits, margin_maps(levels, network.head.weight.detach().numpy(), logits)
 
 
 def test_equals_captums(case: tuple[Network, torch.Tensor]) -> None:
@@ -42,13 +43,21 @@ def test_equals_captums(case: tuple[Network, torch.Tensor]) -> None:
     np.testing.assert_allclose(ours / cells, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
 
 
-def test_mean_plus_bias_is_the_margin(case: tuple[Network, torch.Tensor]) -> None:
-    network, inputs = case
+@pytest.mark.parametrize("size", [96, 104])
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_mean_plus_bias_is_the_margin(
+    case: tuple[Network, torch.Tensor], levels: int, size: int
+) -> None:
+    network = with_head(case[0], None, levels)
+    inputs = torch.randn(3, 3, size, size)
     logits, maps = closed_form(network, inputs)
+    assert maps.shape[1] == -(-size // (64 >> levels))
+    with torch.no_grad():
+        assert Logits(network)(inputs).numpy() == pytest.approx(logits)
     predicted, rival = margin_classes(logits)
     bias = network.head.bias.detach().numpy()
     total = maps.mean(axis=(1, 2)) + bias[predicted] - bias[rival]
-    assert total == pytest.approx(margins(logits), rel=1e-4, abs=1e-6)
+    assert total == pytest.approx(margins(logits), rel=1e-5, abs=1e-5)
 
 
 def test_margin_is_of_the_two_best_and_never_negative() -> None:

@@ -5,13 +5,12 @@ import pytest
 import pytorch_grad_cam
 import torch
 from pytorch_grad_cam.utils.image import scale_cam_image
-from torch import nn
 
 from tests.fitted import IMAGES, network
 from twincam.explanations.gradcam import margin_maps, margins
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.models.forward import embed_batch
-from twincam.models.network import normalise
+from twincam.models.network import Logits, normalise
 
 LAST = 4
 NETWORK = network()
@@ -64,7 +63,7 @@ def test_last_maps_give_the_closed_form(method: str) -> None:
 )
 def test_rectified_and_scaled_a_map_is_that_of_pytorch_grad_cam(method: str, name: str) -> None:
     layer, images = 2, IMAGES[:3]
-    model = nn.Sequential(NETWORK.blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), NETWORK.head)
+    model = Logits(NETWORK)
     pairs = np.argsort(-EMBEDDED.logits[:3], axis=1)
     targets = [lambda logits, p=pair: logits[p[0]] - logits[p[1]] for pair in pairs]
     with getattr(pytorch_grad_cam, name)(model, [NETWORK.blocks[layer]]) as method_of_library:

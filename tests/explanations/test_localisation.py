@@ -12,6 +12,7 @@ from twincam.explanations.localisation import (
     of_other_images,
     overlap,
     peaks,
+    pixel_precision,
     pointing_game,
     pointing_hits,
     targets,
@@ -116,6 +117,17 @@ def test_cells_near_a_mask_hold_a_pixel_within_tolerance() -> None:
     assert near[3, 3]
     corner = cells_near(square(96, 96, 1)[None], 7, 7)[0]
     assert np.argwhere(corner).tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
+
+
+def test_precision_is_1_where_heat_is_the_mask_and_near_its_area_where_it_is_elsewhere() -> None:
+    masks = np.stack([square(0, 32, 32)] * 2)
+    found = pixel_precision(np.stack([peak_map(0, 1), peak_map(6, 6)]), masks)
+    area = 32**2 / SIZE**2
+    assert found[0] > 0.9
+    assert found[1] < 1.5 * area
+    nothing = np.full(2, "")
+    figures = localisation(np.stack([peak_map(0, 1)] * 2), masks, nothing, 0)
+    assert figures["pixel_precision"].value == pytest.approx(found[0])
 
 
 def test_overlap_is_intersection_over_union_at_the_threshold() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 
-from tests.seen import WEIGHT, embedded
+from tests.seen import WEIGHT, embedded, embedded_in_levels
 from twincam.explanations.twins import neighbours
 from twincam.explanations.twins.fidelity import ASKED, fidelity, fidelity_figures, most_faithful
 from twincam.explanations.twins.neighbours import nearest, vote
@@ -16,7 +16,7 @@ from twincam.explanations.twins.spaces import (
     shared_map,
     spaces_that_compare,
 )
-from twincam.models.embedded import Embedded
+from twincam.models.embedded import Embedded, at
 
 QUERY, REFERENCES = embedded(6), embedded(20)
 
@@ -49,10 +49,10 @@ def test_the_control_weighs_both_sides_by_the_querys_margin() -> None:
 
 
 def test_maps_match_each_cell_of_the_query_wherever_its_like_stands() -> None:
-    cells, others = (side.maps[0].reshape(8, 6).T for side in (QUERY, REFERENCES))
+    cells, others = (side.maps[0][0].reshape(8, 6).T for side in (QUERY, REFERENCES))
     expected = cosine_similarity(cells, others).max(axis=1).mean()
     assert similarity("maps")[0, 0] == pytest.approx(expected)
-    mirrored = QUERY._replace(maps=QUERY.maps[:, :, ::-1, ::-1])
+    mirrored = QUERY._replace(maps=(QUERY.maps[0][:, :, ::-1, ::-1],))
     assert SPACES["maps"].similarity(QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
 
 
@@ -63,8 +63,8 @@ def test_vote_is_the_majority_and_ties_go_to_the_nearest() -> None:
 
 def on_a_line(places: list[float]) -> Embedded:
     """Return images whose one feature is their margin between classes 1 and 0."""
-    at = np.array(places)[:, None]
-    return Embedded(np.zeros((0, 1, 1, 1)), at, np.hstack([np.zeros_like(at), at]))
+    margins = np.array(places)[:, None]
+    return Embedded((), margins, np.hstack([np.zeros_like(margins), margins]))
 
 
 def test_neighbours_that_follow_the_model_are_told_from_those_that_do_not() -> None:
@@ -131,6 +131,15 @@ def test_the_shared_map_adds_up_to_the_similarity(space: str) -> None:
     assert heat.sum(axis=(1, 2)) == pytest.approx(shown)
 
 
+@pytest.mark.parametrize("space", WITH_MAP)
+def test_it_also_does_over_several_levels(space: str) -> None:
+    queries, twins = embedded_in_levels(6), embedded_in_levels(6)
+    heat = shared_map(space, queries, twins, WEIGHT)
+    assert heat.shape == (6, *((2, 3) if space == "maps" else (4, 6)))
+    shown = SPACES[space].similarity(queries, twins, WEIGHT).diagonal()
+    assert heat.sum(axis=(1, 2)) == pytest.approx(shown, abs=1e-6)
+
+
 @pytest.mark.parametrize("space", sorted(set(SPACES) - set(WITH_MAP)))
 def test_a_space_without_a_map_shows_none(space: str) -> None:
     assert shared_map(space, QUERY, TWINS, WEIGHT).shape == (6, 2, 3)
@@ -172,8 +181,8 @@ def test_the_nearest_in_a_space_are_those_of_all_its_similarities(
 def test_heat_is_where_the_likeness_is() -> None:
     maps = np.zeros((1, 8, 2, 3))
     maps[0, :, 1, 2] = TWINS.features[0]
-    query = Embedded(maps, maps.mean(axis=(2, 3)), maps.mean(axis=(2, 3)) @ WEIGHT.T)
-    one = Embedded(*(part[:1] for part in TWINS))
+    query = Embedded((maps,), maps.mean(axis=(2, 3)), maps.mean(axis=(2, 3)) @ WEIGHT.T)
+    one = at(TWINS, slice(0, 1))
     heat = shared_map("features_cosine", query, one, WEIGHT)[0]
     assert heat[1, 2] == pytest.approx(1)
     assert np.count_nonzero(heat) == 1

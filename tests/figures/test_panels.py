@@ -20,7 +20,9 @@ def case(tiles: int, heat: np.ndarray, **changes: object) -> Case:
                 "predicted": "real",
                 "confidence": 0.75,
                 "margin": 1.1,
+                "as_is": "fake",
                 "statement": "no trace of the generators seen in training",
+                "remark": "As it is, the image is classified as fake.",
             }
         ),
         "scope": "Generators seen in training: a, b. " + "Others were not measured. " * 9,
@@ -44,6 +46,14 @@ def test_any_number_of_neighbours(tiles: int) -> None:
     panel = draw_panel(case(tiles, np.ones((7, 7))))
     assert panel.mode == "RGB"
     assert panel.width >= 120 * tiles
+
+
+def test_a_remark_is_written() -> None:
+    told = case(1, np.ones((7, 7)))
+    silent = case(1, np.ones((7, 7)), row=pd.Series({**told.row, "remark": ""}))
+    header = (0, 0, 500, 72)
+    seen = [np.asarray(draw_panel(one).crop(header)) for one in (told, silent)]
+    assert (seen[0] != seen[1]).any()
 
 
 def test_evidence_for_is_orange_against_is_blue_and_none_is_grey() -> None:

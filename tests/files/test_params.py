@@ -114,6 +114,7 @@ def test_every_model_is_read_and_none_has_such_a_name() -> None:
         ("explain.layer", 8),
         ("train.unfreeze_from", 9),
         ("model.last_block", 8),
+        ("model.levels", 6),
         ("train.method", "probe"),
         ("model.arch", "vgg16"),
         ("model.arch", 18),
@@ -140,6 +141,8 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
         ("explain.layer", 8, "null (the last block) or 0 to 7 for model.arch=efficientnet_lite0"),
         ("protopnet.after_block", 8, "0 to 7 for model.arch=efficientnet_lite0"),
         ("model.last_block", 8, "null (the architecture's last) or 0 to 7 for model.arch="),
+        ("model.levels", 6, "1 to 5 for model.arch=efficientnet_lite0"),
+        ("model.levels", 4, "0 to 2, as the head reads block 1 (model.levels=4)"),
         ("model.last_block", 2, "0 to 2 for model.arch=efficientnet_lite0, model.last_block=2"),
     ],
 )

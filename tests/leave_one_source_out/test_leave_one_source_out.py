@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.leave_one_source_out.params import LeaveOneSourceOut
 from stages.leave_one_source_out.sources import leave_out, names
-from stages.leave_one_source_out.summary import detection_rate, figures, headlines, macro_recall
+from stages.leave_one_source_out.summary import figures, headlines, macro_recall, rates
 from twincam.files.metrics import Estimate, spelled
 
 SPLIT = pd.DataFrame(
@@ -24,11 +23,15 @@ SPLIT = pd.DataFrame(
 ).assign(family="")
 
 
-def test_sources_are_sorted_by_size_and_unnamed_ones_ignored() -> None:
+def test_classes_take_turns_with_their_largest_source_and_unnamed_ones_are_ignored() -> None:
     more = pd.concat([SPLIT, SPLIT[SPLIT["source"] == "sd"]])
-    assert names(more, LeaveOneSourceOut(by="source", max_sources=9)) == ["sd", "gan", "camera"]
-    assert names(more, LeaveOneSourceOut(by="source", max_sources=1)) == ["sd"]
-    assert names(more, LeaveOneSourceOut(by="family", max_sources=9)) == []
+    assert names(more, "source") == ["sd", "camera", "gan"]
+    assert names(more, "family") == []
+
+
+def test_a_source_of_two_classes_is_excluded_once() -> None:
+    both = SPLIT.assign(source=SPLIT["source"].replace({"camera": "sd"}))
+    assert names(both, "source") == ["gan", "sd"]
 
 
 def test_the_source_and_its_groups_are_excluded_and_all_of_it_scored() -> None:
@@ -78,23 +81,25 @@ def test_macro_recall_weights_sources_equally_with_an_interval() -> None:
     assert np.isclose(right["recall_high"], 1)
 
 
-def test_the_detection_rate_is_the_macro_recall_of_generated_images() -> None:
+def test_the_rates_are_means_over_the_sources_of_a_kind() -> None:
     table = pd.DataFrame(
         {
             "left_out": ["a"] * 4 + ["b"] * 2 + ["camera"] * 3,
             "label": ["fake"] * 6 + ["real"] * 3,
-            "predicted": ["fake"] * 3 + ["real"] + ["fake", "real"] + ["fake"] * 3,
+            "predicted": ["fake"] * 3 + ["real"] + ["fake", "real"] + ["fake"] + ["real"] * 2,
         }
     )
-    found = detection_rate(table, "real")["detection_rate"]
-    assert found == macro_recall(table)["fake"]["recall"]
-    assert found.value == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert found.n == 6
-    assert detection_rate(table, None)["detection_rate"].n == 9
-    assert detection_rate(table[table["label"] == "real"], "real") == {}
+    found = rates(table, "real")
+    assert found["detection_rate"] == macro_recall(table)["fake"]["recall"]
+    assert found["detection_rate"].value == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert found["detection_rate"].n == 6
+    assert found["false_positive_rate"].value == pytest.approx(1 / 3)
+    assert list(rates(table, None)) == ["detection_rate"]
+    assert rates(table, None)["detection_rate"].n == 9
+    assert list(rates(table[table["label"] == "real"], "real")) == ["false_positive_rate"]
 
 
-def test_the_headline_is_the_detection_rate_where_it_was_measured() -> None:
+def test_the_headlines_are_the_rates_that_were_measured() -> None:
     rate = Estimate(0.5, 0.4, 0.6, 100)
     details = {"detection_rate": rate, "macro": {}, "by": "source"}
     assert headlines(details) == {"detection_rate": rate}

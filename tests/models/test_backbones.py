@@ -16,7 +16,7 @@ from twincam.files.errors import UserError
 from twincam.models import architectures
 from twincam.models.architectures import ARCHITECTURES, HALF, IMAGENET
 from twincam.models.classifier import read_classifier, save_classifier
-from twincam.models.network import Network, create, normalise, pool, receptive_field
+from twincam.models.network import Network, create, maps_of, normalise, pool, receptive_field
 from twincam.models.weights import load_pretrained
 
 
@@ -31,13 +31,24 @@ def network(request: pytest.FixtureRequest) -> Network:
 def test_blocks_and_head_are_the_whole_network(network: Network) -> None:
     inputs = normalise(network, torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8))
     with torch.no_grad():
-        apart = network.head(pool(network.blocks(inputs)))
+        apart = network.head(pool(maps_of(network)(inputs)))
         assert torch.allclose(apart, network.module(inputs), atol=1e-5)
     assert apart.shape == (2, 3)
 
 
 def test_the_blocks_are_as_many_as_stated(network: Network) -> None:
     assert len(network.blocks) == ARCHITECTURES[network.arch].BLOCK_COUNT
+
+
+def test_a_level_is_the_last_block_at_its_resolution(network: Network) -> None:
+    activations, sides = torch.zeros(1, 3, 64, 64), []
+    with torch.no_grad():
+        for block in network.blocks:
+            activations = block(activations)
+            sides.append(activations.shape[-1])
+    ends = tuple(sides.index(side) + sides.count(side) - 1 for side in dict.fromkeys(sides))
+    assert ends == ARCHITECTURES[network.arch].LEVELS
+    assert network.levels == ends[-1:]
 
 
 def test_an_architecture_is_a_module_of_the_package(

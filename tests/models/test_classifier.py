@@ -16,7 +16,7 @@ from twincam.models.classifier import (
     save_classifier,
 )
 from twincam.models.forward import BATCH, embed_batch, logits_of
-from twincam.models.network import create, normalise, truncate
+from twincam.models.network import create, normalise, with_head
 
 PREPROCESSING = {"image_size": 64, "harmonise": True, "jpeg_quality": 85}
 
@@ -74,15 +74,33 @@ def test_images_prepared_otherwise_do_not_belong_to_a_classifier(
     assert f"prepared with {next(iter(change))}=" in message
 
 
+@pytest.mark.parametrize("last_block", [None, 5])
+def test_a_head_over_several_levels_is_kept_as_it_is(
+    tmp_path: Path, last_block: int | None
+) -> None:
+    made = with_head(create("efficientnet_lite0", ("a", "b"), HALF), last_block, 3)
+    assert made.levels == (2, 4, last_block or 7)
+    made.module.eval()
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    found = embed_batch(made, images)
+    assert [level.shape[-1] for level in found.maps] == [8, 4, 2]
+    means = np.hstack([level.mean(axis=(2, 3)) for level in found.maps])
+    assert found.features == pytest.approx(means, abs=1e-6)
+    save_classifier(tmp_path / "model", made, {"image_size": 64})
+    again = read_classifier(tmp_path / "model")
+    assert again.levels == made.levels
+    assert np.array_equal(embed_batch(again, images).logits, found.logits)
+
+
 def test_a_network_that_ends_in_an_earlier_block_is_kept_as_it_is(tmp_path: Path) -> None:
     whole = create("efficientnet_lite0", ("a", "b"), HALF)
-    cut = truncate(whole, 3)
+    cut = with_head(whole, 3, 1)
     cut.module.eval()
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     found = embed_batch(cut, images)
     with torch.no_grad():
         maps = whole.blocks[:4](normalise(whole, torch.from_numpy(images)))
-    assert np.array_equal(found.maps, maps.numpy())
+    assert np.array_equal(found.maps[0], maps.numpy())
     assert found.features.shape == (2, 80)
     save_classifier(tmp_path / "model", cut, {"image_size": 64})
     again = read_classifier(tmp_path / "model")

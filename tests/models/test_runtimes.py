@@ -9,8 +9,9 @@ import torch
 from tests.fitted import IMAGES
 from twincam.determinism import Run, make_torch_deterministic
 from twincam.models.architectures import ARCHITECTURES, HALF
+from twincam.models.embedded import Embedded
 from twincam.models.forward import embed, embed_batch, to_inputs
-from twincam.models.network import Network, create
+from twincam.models.network import Network, create, with_head
 from twincam.models.runtimes import compiled
 
 AUTO = Run(engine="local", threads=1, runtime="auto")
@@ -26,13 +27,18 @@ def network(arch: str = "efficientnet_lite0") -> Network:
     return made
 
 
+def arrays(found: Embedded) -> list[np.ndarray]:
+    return [*found.maps, found.features, found.logits]
+
+
+@pytest.mark.parametrize("levels", [1, 3])
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_a_compiled_network_gives_the_same_as_torch(arch: str) -> None:
-    plain = network(arch)
+def test_a_compiled_network_gives_the_same_as_torch(arch: str, levels: int) -> None:
+    plain = with_head(network(arch), None, levels)
     fast = compiled(plain, AUTO)
     for size in (64, 96):
         images = np.random.default_rng(size).integers(0, 256, (3, size, size, 3), dtype=np.uint8)
-        pairs = zip(embed_batch(plain, images), embed_batch(fast, images), strict=True)
+        pairs = zip(*(arrays(embed_batch(one, images)) for one in (plain, fast)), strict=True)
         for expected, found in pairs:
             assert np.ptp(expected) > 1e-3
             np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -43,13 +49,15 @@ def test_any_number_of_images() -> None:
     forward, inputs = compiled(plain, AUTO).infer, to_inputs(plain, IMAGES)
     expected = plain.blocks(inputs).detach()
     for count in (4, 1, 3, 2, 4, 1):
-        assert torch.allclose(forward(inputs[:count]), expected[:count], atol=1e-4)
+        (found,) = forward(inputs[:count])
+        assert torch.allclose(found, expected[:count], atol=1e-4)
 
 
 def test_the_same_bits_each_time_and_in_another_session() -> None:
     rows = np.arange(len(IMAGES))
     first, again = (embed(compiled(network(), AUTO), IMAGES, rows, maps=True) for _ in range(2))
-    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    pairs = zip(arrays(first), arrays(again), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
 
 
 @pytest.mark.parametrize(
@@ -68,5 +76,5 @@ def test_torch_stays_where_asked_and_where_auto_finds_another_device(
     plain = network()
     plain.module.to(place)
     assert (
-        compiled(plain, Run(engine="local", threads=1, runtime=runtime)).infer is plain.blocks
+        compiled(plain, Run(engine="local", threads=1, runtime=runtime)).infer is plain.infer
     ) == stays

@@ -31,6 +31,8 @@ WEB = Path(explanation.__file__).with_name("web")
 NEAR = {"neighbour": "t1", "label": "b", "predicted": "a", "similarity": 0.123456}
 PREDICTED = {
     "predicted": "real",
+    "as_is": "fake",
+    "remark": "As it is, …",
     "p_fake": 0.25,
     "p_real": 0.75,
     "calibrated": 0.87654321,
@@ -56,7 +58,9 @@ def test_a_verdict_is_that_of_the_table() -> None:
     found = verdict_of(PREDICTED, ["fake", "real"])
     assert json.loads(json.dumps(found)) == {
         "statement": "unsure (why)",
+        "remark": "As it is, …",
         "predicted": "real",
+        "as_is": "fake",
         "unsure": True,
         "confidence": 0.8765,
         "probabilities": {"fake": 0.25, "real": 0.75},

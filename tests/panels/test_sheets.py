@@ -14,6 +14,7 @@ QUERIES = pd.DataFrame(
     {
         "label": ["a", "b", "a"],
         "predicted": ["a", "a", "b"],
+        "as_is": ["a", "a", "b"],
         "confidence": [0.9, 0.8, 0.7],
     }
 )

@@ -613,6 +613,20 @@ def manifest(run: Run, text: str, encoding: str = "utf-8") -> None:
     (run.info / "manifest.csv").write_text(text, encoding=encoding)
 
 
+def test_a_class_of_one_source_is_named(run: Run, capsys: pytest.CaptureFixture) -> None:
+    run.fill("real", "fake", count=10)
+    rows = [f"real/{n}.png,camera" for n in range(10)]
+    rows += [f"fake/{n}.png,{'gan' if n < 5 else 'sd'}" for n in range(10)]
+    manifest(run, "\n".join(["path,source", *rows]))
+    _, details = run()
+    assert details["single_sources"] == {"real": "camera"}
+    assert "all images of class real are of one source, camera" in capsys.readouterr().err
+    manifest(run, "\n".join(["path,source", *rows[1:]]))
+    _, details = run()
+    assert details["single_sources"] == {}
+    assert "one source" not in capsys.readouterr().err
+
+
 def test_the_manifest_sets_group_source_and_family(run: Run, capsys: pytest.CaptureFixture) -> None:
     run.fill("real", "fake", count=20)
     rows = [f"{k}/{n}.png,scene {n},camera,f{n},NA,1" for n in range(20) for k in ("real", "fake")]

@@ -29,7 +29,7 @@ from twincam.images.harmonising import harmonise
 from twincam.images.params import Prepare
 from twincam.models.architectures import HALF
 from twincam.models.classifier import save_classifier
-from twincam.models.network import Network, create
+from twincam.models.network import Levels, Network, create
 from twincam.near_duplicates.hashes import perceptual_hash
 from twincam.statistics.intervals import wilson
 
@@ -47,7 +47,8 @@ def brightness_network() -> Network:
         head.bias.copy_(-(levels**2) / 2)
     blocks = nn.Sequential(nn.Identity())
     module = nn.ModuleList([blocks, head]).eval()
-    return Network("", tuple(LEVELS), (0.0,) * 3, (1.0,) * 3, module, blocks, head, blocks)
+    about = "", tuple(LEVELS), (0.0,) * 3, (1.0,) * 3
+    return Network(*about, module, blocks, head, (0,), Levels(blocks, (0,)))
 
 
 def grey(share: float, size: tuple[int, int] = (100, 100)) -> Image.Image:

@@ -10,17 +10,18 @@ from torch import nn
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 from twincam.models.forward import embed_batch, run_blocks
-from twincam.models.network import Network
+from twincam.models.network import Network, with_head
 from twincam.training import activations, fitting
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
     Epoch,
-    LabelledInputs,
     Recipe,
+    cross_entropy_and_accuracy,
     divergence_warning,
     fit,
     learning_rate,
 )
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
 
 ROWS = np.arange(12)
@@ -31,7 +32,7 @@ def run(
 ) -> tuple[Network, list[Epoch], int]:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, settings.unfreeze_from, settings, 0)
-    data = LabelledInputs(inputs, LABELS)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     recipe = Recipe(settings, 0)
     history, kept = fit(
         made, data, data, recipe, select_on_val=select_on_val, checkpoint=checkpoint
@@ -71,6 +72,23 @@ def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
         pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
         same = all(torch.equal(a, b) for a, b in pairs)
         assert same == (number < 3)
+
+
+@pytest.mark.parametrize("cut", [0, 3])
+def test_a_head_over_several_levels_learns_what_is_then_inferred(cut: int) -> None:
+    settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
+    made = with_head(network(), None, 3)
+    assert made.levels == (2, 3, 4)
+    inputs = augmented_inputs(made, IMAGES, ROWS, cut, settings, 0)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
+    history, _ = fit(made, data, data, Recipe(settings, 0))
+    assert history[-1].train_loss < history[0].train_loss
+    made.module.eval()
+    loss, accuracy = cross_entropy_and_accuracy(
+        torch.from_numpy(embed_batch(made, IMAGES).logits), LABELS
+    )
+    assert history[-1].val_loss == pytest.approx(loss, rel=1e-4)
+    assert history[-1].val_accuracy == accuracy
 
 
 def test_same_seed_same_bits(tmp_path: Path) -> None:
@@ -142,7 +160,7 @@ def test_training_that_diverges_ends_with_epoch_and_what_to_lower(
 def test_without_validation_the_weights_themselves_are_checked() -> None:
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, 3, WILD, 0)
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=made, train=train, val=None, recipe=Recipe(WILD, 0))
     assert "diverged in epoch" in message
 
@@ -154,7 +172,7 @@ def test_the_first_batch_without_a_loss_ends_it() -> None:
         batches.append(len(indices))
         return torch.full((len(indices), 128, 8, 8), torch.nan)
 
-    train = LabelledInputs(inputs, LABELS)
+    train = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     message = user_error(fit, network=network(), train=train, val=None, recipe=Recipe(SETTINGS, 0))
     assert "the training loss is nan" in message
     assert len(batches) == 1

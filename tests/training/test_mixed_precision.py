@@ -9,12 +9,13 @@ import torch
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
 from twincam.models.network import Network
 from twincam.training.activations import augmented_inputs
-from twincam.training.fitting import Epoch, LabelledInputs, Recipe, fit, mixed_precision
+from twincam.training.fitting import Epoch, Recipe, fit, mixed_precision
+from twincam.training.labelled import LabelledInputs
 
 
 def trained(net: Network) -> list[Epoch]:
     inputs = augmented_inputs(net, IMAGES, np.arange(len(IMAGES)), 3, SETTINGS, 0)
-    data = LabelledInputs(inputs, LABELS)
+    data = LabelledInputs(inputs, LABELS, np.ones(len(LABELS)))
     return fit(net, data, data, Recipe(SETTINGS, 0))[0]
 
 

@@ -14,7 +14,8 @@ from twincam.determinism import Run
 from twincam.files.arrays import write_array
 from twincam.models.params import Model
 from twincam.training import activations
-from twincam.training.fitting import LabelledImages, Recipe
+from twincam.training.fitting import Recipe
+from twincam.training.labelled import LabelledImages
 from twincam.training.params import ClassifierParams, Training
 from twincam.training.refits import (
     Refit,
@@ -43,7 +44,7 @@ LOGITS = held_out_logits(IMAGES)
 def results(
     plan: list[Refit], folder: Path, labels: torch.Tensor = LABELS, training: Training = QUICK
 ) -> list[Results]:
-    data = LabelledImages(IMAGES, labels, np.arange(len(IMAGES)))
+    data = LabelledImages(IMAGES, labels, np.arange(len(IMAGES)), np.full(len(IMAGES), ""))
     results_of = refit_function(network(), data, plan, LOGITS, Recipe(training, 0), folder)
     return [results_of(number) for number in range(len(plan))]
 
@@ -114,11 +115,16 @@ def test_activations_are_gone_once_the_refits_are_done(
 
     monkeypatch.setattr(activations, "temporary_array", remembered)
     write_array(tmp_path / "images" / "0.npy", IMAGES)
-    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
+    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     nowhere = tmp_path / "none"
     files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
     model = Model(
-        arch="resnet18", weights="none", weights_file="", normalisation="half", last_block=None
+        arch="resnet18",
+        weights="none",
+        weights_file="",
+        normalisation="half",
+        last_block=None,
+        levels=1,
     )
     run = Run(engine="local", threads=1, runtime="torch")
     params = ClassifierParams(seed=0, run=run, model=model, train=QUICK)

@@ -1,12 +1,15 @@
 """A trained classifier outside the pipeline: from its file to probabilities and heat maps."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from twincam.app.model import ImageModel, require_model_file
 from twincam.images.params import Prepare
 from twincam.models.classifier import read_classifier, read_preprocessing
+from twincam.models.levels import overlaps
 from twincam.models.network import Network, normalise, pool
 
 
@@ -14,7 +17,7 @@ class Classifier(ImageModel):
     """A trained classifier in evaluation mode, with its classes and its preprocessing."""
 
     def __init__(self, network: Network, preprocessing: Prepare) -> None:
-        """Wrap ``network``, which is in evaluation mode."""
+        """Wrap ``network``, which is in evaluation mode and not compiled."""
         super().__init__(network.classes, preprocessing)
         self.network = network.module
         self._parts = network
@@ -32,12 +35,29 @@ class Classifier(ImageModel):
             UserError: anything else, for which the figures would be meaningless.
         """
         self.require_prepared(images)
-        maps = self._parts.blocks(normalise(self._parts, images))
+        maps = self._parts.infer(normalise(self._parts, images))
         logits = self._parts.head(pool(maps))
         best = logits.topk(2, dim=1).indices
         weight = self._parts.head.weight
         rows = weight[best[:, 0]] - weight[best[:, 1]]
-        return logits.softmax(dim=1), (maps * rows[:, :, None, None]).sum(dim=1)
+        parts = rows.split([level.shape[1] for level in maps], dim=1)
+        heat = [
+            (level * part[:, :, None, None]).sum(dim=1)
+            for level, part in zip(maps, parts, strict=True)
+        ]
+        return logits.softmax(dim=1), _added(heat)
+
+
+def _added(levels: Sequence[Tensor]) -> Tensor:
+    """Return the sum of maps ``[N,h,w]`` on the grid of the first, as `cell_sums` does."""
+    total = levels[0]
+    for level in levels[1:]:
+        rows, columns = (
+            torch.from_numpy(overlaps(*sides)).to(level)
+            for sides in zip(total.shape[1:], level.shape[1:], strict=True)
+        )
+        total = total + rows @ level @ columns.T
+    return total
 
 
 def load_classifier(path: Path | str) -> Classifier:

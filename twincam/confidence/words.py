@@ -20,19 +20,19 @@ def statements(table: pd.DataFrame, real_class: str | None) -> list[str]:
     """Return the verdict on each of N images as a sentence.
 
     Args:
-        table: ``predicted, set, flips, traces, unsure`` of N images.
+        table: ``predicted, set, weak, traces, unsure`` of N images.
         real_class: the class of genuine images; None where there is none.
     """
     return [
         unsure_statement(
             row["predicted"],
             split_names(row["set"]),
-            split_names(row["flips"]),
+            weak=row["weak"],
             traced=row["traces"] == FOUND,
         )
         if row["unsure"]
         else sure_statement(row["predicted"], real_class)
-        for row in table[["predicted", "set", "flips", "traces", "unsure"]].to_dict("records")
+        for row in table[["predicted", "set", "weak", "traces", "unsure"]].to_dict("records")
     ]
 
 
@@ -43,26 +43,37 @@ def sure_statement(predicted: str, real_class: str | None) -> str:
     return f"looks like the {predicted} images seen in training"
 
 
-def unsure_statement(
-    predicted: str, held: Sequence[str], flips: Sequence[str], *, traced: bool
-) -> str:
+def unsure_statement(predicted: str, held: Sequence[str], *, weak: bool, traced: bool) -> str:
     """Return the verdict on an image that is unsure, and why.
 
     Args:
         predicted: the class.
         held: the classes in its prediction set.
-        flips: the deliveries after which another class is predicted.
+        weak: whether the margin is below the least.
         traced: whether traces contradict the prediction.
     """
-    reasons = []
+    reasons = [f"the evidence for {predicted} is weak"] if weak else []
     if held and list(held) != [predicted]:
         reasons.append(f"could be {' or '.join(held)}")
-    if flips:
-        reasons.append(f"classified differently after {', '.join(flips)}")
     if traced:
         reasons.append("its finest detail is unlike that of the photographs seen in training")
     why = "; ".join(reasons) or "unlike the training images of every class"
     return f"{UNSURE} ({why})"
+
+
+def remark_of(predicted: str, as_is: str) -> str:
+    """Return what explanations of the image as it is explain if it is predicted otherwise.
+
+    Args:
+        predicted: the class, by the mean over deliveries.
+        as_is: the class predicted for the image as it is.
+    """
+    if as_is == predicted:
+        return ""
+    return (
+        f"As it is, the image is classified as {as_is}: heat map, twins, counterfactual and "
+        "prototypes explain that."
+    )
 
 
 def scope_of(

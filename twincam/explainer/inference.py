@@ -45,9 +45,9 @@ def embed_deliveries(networks: Networks, inputs: np.ndarray, pack: Pack) -> Embe
     Raises:
         UserError: a logit is NaN or infinite.
     """
-    each = (networks.classifier.run(None, {INPUTS: one[None]})[0] for one in inputs)
-    maps = np.concatenate(list(each))
-    features = maps.mean(axis=(2, 3))
+    each = [networks.classifier.run(None, {INPUTS: one[None]}) for one in inputs]
+    maps = tuple(map(np.concatenate, zip(*each, strict=True)))
+    features = np.hstack([level.mean(axis=(2, 3)) for level in maps])
     logits = features @ pack.head.weight.T + pack.head.bias
     if not np.isfinite(logits).all():
         raise UserError(

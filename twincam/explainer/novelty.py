@@ -18,7 +18,7 @@ UNLIKE = "unlike anything seen in training"
 
 def distances(references: Embedded) -> np.ndarray:
     """Return the distance ``[T]`` of each training image to the nearest other, ascending."""
-    plain = references._replace(maps=references.maps[:0])
+    plain = references._replace(maps=())
 
     def compare(rows: Positions, columns: Positions) -> np.ndarray:
         return features_cosine(at(plain, rows), at(plain, columns), plain.features)

@@ -20,9 +20,9 @@ from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.files.atomic import atomic_folder
 from twincam.files.errors import UserError
 from twincam.images.harmonising import Square
-from twincam.models.embedded import Embedded
+from twincam.models.embedded import Embedded, Maps
 
-FORMAT = "twincam-explainer-1"
+FORMAT = "twincam-explainer-2"
 
 CLASSIFIER = "classifier.safetensors"
 """The trained classifier, beside the folder where the pipeline wrote both."""
@@ -60,7 +60,7 @@ class Training(NamedTuple):
         labels: class indices ``[T]``.
         embedded: their features and logits; their maps only where the space of the twins compares
             maps.
-        scores: the head's weight times the last feature maps, ``[T,K,h,w]``.
+        scores: of their cells, ``[T,K,h,w]`` (`class_scores`).
         distances: of each to the nearest other, ascending, ``[T]`` (`novelty.distances`).
     """
 
@@ -161,7 +161,8 @@ def _arrays(pack: Pack) -> dict[str, np.ndarray]:
         }
     double = [name for name, array in found.items() if array.dtype == np.float64]
     single = {name: found[name].astype(np.float32) for name in double}
-    return {**found, **single, "maps": training.embedded.maps.astype(np.float16)}
+    maps = enumerate(training.embedded.maps)
+    return {**found, **single, **{f"maps_{n}": level.astype(np.float16) for n, level in maps}}
 
 
 def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -199,9 +200,7 @@ def read_pack(folder: Path) -> Pack:
         training=Training(
             ids=about["training"],
             labels=arrays["labels"],
-            embedded=Embedded(
-                arrays["maps"].astype(np.float32), arrays["features"], arrays["logits"]
-            ),
+            embedded=Embedded(_maps(arrays), arrays["features"], arrays["logits"]),
             scores=arrays["scores"],
             distances=arrays["distances"],
         ),
@@ -211,6 +210,11 @@ def read_pack(folder: Path) -> Pack:
         influences=_influences(arrays, about["refit_scale"]),
         thumbnails=_split(files[THUMBNAILS], about["training"], about["thumbnails"]),
     )
+
+
+def _maps(arrays: Mapping[str, np.ndarray]) -> Maps:
+    count = sum(name.startswith("maps_") for name in arrays)
+    return tuple(arrays[f"maps_{level}"].astype(np.float32) for level in range(count))
 
 
 def _influences(arrays: Mapping[str, np.ndarray], scale: float | None) -> Influences | None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from twincam.confidence.abstention import is_weak
 from twincam.confidence.calibration import confidences
 from twincam.confidence.prediction_sets import prediction_sets
+from twincam.confidence.scores import mean_logits
 from twincam.confidence.verdicts import unsure_verdicts
-from twincam.confidence.words import sure_statement, unsure_statement
+from twincam.confidence.words import remark_of, sure_statement, unsure_statement
 from twincam.deliveries import WAYS
 from twincam.explainer.inference import Networks, embed_deliveries, inputs_of, match_prototypes
 from twincam.explainer.novelty import novelty
@@ -28,6 +30,7 @@ from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import SPACES, shared_map
 from twincam.models.embedded import Embedded, at
+from twincam.models.levels import class_scores
 from twincam.pages.explanation import (
     SCHEMA,
     Counterfactual,
@@ -63,7 +66,6 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
     query = at(delivered, slice(0, 1))
     verdict = verdict_of(pack, delivered)
     heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
-    predicted = verdict["predicted"]
     similar = similarities(pack, query)
     neighbours = neighbours_of(pack, similar)
     return {
@@ -79,7 +81,7 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
         "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
         "twins": twins_of(pack, query, similar),
         "neighbours": neighbours,
-        "disagree": disagreement(neighbours, predicted),
+        "disagree": disagreement(neighbours, verdict["as_is"]),
         "counterfactual": counterfactual_in(pack, query, similar),
         "prototypes": prototypes_in(pack, match_prototypes(networks, inputs[:1])),
         "influence": influences_in(pack, query),
@@ -89,28 +91,28 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
 def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
     """Return the verdict on a picture from the logits ``[D,K]`` of its deliveries."""
     classes, model = pack.settings.classes, pack.settings.confidence
-    logits = delivered.logits.astype(np.float64)
-    own, best = logits[:1], logits.argmax(axis=1)
-    predicted = classes[best[0]]
-    calibrated = None if model.temperature is None else confidences(own / model.temperature)[0]
-    sets = None if model.limits is None else prediction_sets(own, model.limits, classes)
-    flipped = (best[1:] != best[0])[None]
-    unsure = bool(unsure_verdicts(np.array([predicted]), sets, flipped, None, classes)[0])
+    score, best = mean_logits(delivered.logits)[None], delivered.logits.argmax(axis=1)
+    predicted, as_is = classes[score[0].argmax()], classes[best[0]]
+    calibrated = None if model.temperature is None else confidences(score / model.temperature)[0]
+    sets = None if model.limits is None else prediction_sets(score, model.limits, classes)
+    weak = is_weak(score, model.least_margin)
+    unsure = bool(unsure_verdicts(np.array([predicted]), sets, weak, None, classes)[0])
     held = [] if sets is None else [str(one) for one in np.array(classes)[sets[0]]]
-    flips = [name for name, flips in zip(WAYS, flipped[0], strict=True) if flips]
     distance, quantile = novelty(
         at(delivered, slice(0, 1)), pack.training.embedded, pack.training.distances
     )
     return {
-        "statement": unsure_statement(predicted, held, flips, traced=False)
+        "statement": unsure_statement(predicted, held, weak=bool(weak[0]), traced=False)
         if unsure
         else sure_statement(predicted, pack.settings.real_class),
+        "remark": remark_of(predicted, as_is),
         "predicted": predicted,
+        "as_is": as_is,
         "unsure": unsure,
         "confidence": None if calibrated is None else figure(calibrated),
-        "probabilities": dict(zip(classes, map(figure, softmax(own)[0]), strict=True)),
+        "probabilities": dict(zip(classes, map(figure, softmax(score)[0]), strict=True)),
         "set": held or None,
-        "flips": flips,
+        "flips": [name for name, one in zip(WAYS, best[1:], strict=True) if one != best[0]],
         "traces": None,
         "novelty": {"distance": figure(distance), "quantile": figure(quantile)},
     }
@@ -175,7 +177,7 @@ def counterfactual_in(pack: Pack, query: Embedded, similar: np.ndarray) -> Count
     other = training.embedded.logits.argmax(axis=1) != query.logits[0].argmax()
     places, values = nearest(similar, 1, other[None])
     for row in rows_of(pack, places, values):
-        scores = np.einsum("kc,nchw->nkhw", pack.head.weight, query.maps)
+        scores = class_scores(query.maps, pack.head.weight)
         swap = minimal_swap(scores, training.scores[places[0]], pack.head.bias)
         reached = pack.settings.classes[swap.reached[0]]
         return {**counterfactual_of(row, swap.cells[0]), "to": reached}

@@ -10,7 +10,7 @@ from twincam.files.predictions import join_names
 from twincam.pages.explanation import Explanation, Prototypes, Verdict
 
 COLUMNS = (
-    *("name", "predicted", "unsure", "confidence", "set", "flips", "novelty", "disagree"),
+    *("name", "predicted", "as_is", "unsure", "confidence", "set", "flips", "novelty", "disagree"),
     *("twin", "counterfactual", "cells", "statement"),
 )
 """Of the table of a folder; ``novelty`` is the quantile of the distance to the nearest."""
@@ -38,6 +38,8 @@ def lines_of(record: Explanation) -> Iterator[str]:
 def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     """Yield a title and words for each reason that the record has."""
     verdict = record["verdict"]
+    if verdict["remark"]:
+        yield "as it is", verdict["remark"]
     flips = ", ".join(verdict["flips"])
     yield "delivered", f"changes after {flips}" if flips else f"the same after {', '.join(WAYS)}"
     held = " or ".join(verdict["set"] or []) or "empty, or not fitted"
@@ -50,7 +52,7 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
         yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"
     twins = ", ".join(f"{one['image']} ({one['similarity']:.3f})" for one in record["twins"])
     yield "twins", twins or "none"
-    others = [one for one in record["neighbours"] if one["label"] != verdict["predicted"]]
+    others = [one for one in record["neighbours"] if one["label"] != verdict["as_is"]]
     named = "".join(f", {one['image']} ({one['label']})" for one in others)
     yield "neighbours", f"{len(others)} of {len(record['neighbours'])} have another label{named}"
     if other := record["counterfactual"]:
@@ -73,6 +75,7 @@ def row_of(record: Explanation) -> dict[str, object]:
     values: tuple[object, ...] = (
         record["name"],
         verdict["predicted"],
+        verdict["as_is"],
         verdict["unsure"],
         "" if verdict["confidence"] is None else verdict["confidence"],
         join_names(verdict["set"] or []),

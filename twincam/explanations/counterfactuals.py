@@ -34,7 +34,9 @@ def minimal_swap(query_scores: np.ndarray, partner_scores: np.ndarray, bias: np.
     few, the one that gets furthest ahead is the class reached.
 
     Args:
-        query_scores: the head's weight times the last feature maps, ``[N,K,h,w]``; K at least 2.
+        query_scores: each cell's contribution to each logit, ``[N,K,h,w]``; K at least 2
+            (`class_scores` in `twincam.models.levels`: of the coarsest cells if there are several
+            levels; swapping one then swaps what lies in it at every level).
         partner_scores: the same for each query's partner, an image with another predicted class.
             Swapping all cells gives the partner: if it has the query's predicted class, all are
             swapped without effect.

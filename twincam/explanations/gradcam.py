@@ -9,6 +9,9 @@ over the number of cells is omitted, so the mean of a map plus the biases' diffe
 
 import numpy as np
 
+from twincam.models.embedded import Maps
+from twincam.models.levels import cell_sums
+
 
 def margin_classes(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return predicted class and runner-up ``[N]`` of logits ``[N,K]``; ties go to the first."""
@@ -34,12 +37,14 @@ def margin_rows(weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.asarray(weight[predicted] - weight[rival])
 
 
-def margin_maps(feature_maps: np.ndarray, weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def margin_maps(feature_maps: Maps, weight: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Return the signed maps ``[N,h,w]`` of the margin.
 
+    A head that reads several levels has a map of each; shown is their sum on the finest grid.
+
     Args:
-        feature_maps: the last ones, ``[N,C,h,w]``.
+        feature_maps: those that the head reads.
         weight: the head's weight ``[K,C]``.
         logits: ``[N,K]``, of the same images.
     """
-    return np.asarray(np.einsum("nchw,nc->nhw", feature_maps, margin_rows(weight, logits)))
+    return cell_sums(feature_maps, margin_rows(weight, logits))

@@ -1,13 +1,13 @@
 """Heat maps of the margin by every available method, computed by the methods' own libraries.
 
-At the network's last feature maps Grad-CAM is a weighted sum (`twincam.explanations.gradcam`);
+At the feature maps that the head reads Grad-CAM is a weighted sum (`twincam.explanations.gradcam`);
 elsewhere, and for the other methods, Captum and pytorch-grad-cam do the work. Every map keeps its
 own resolution, and its sign where the method has one. `METHODS` lists them: to add a method, add an
 entry. Importing this loads no torch.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from twincam.explanations.gradcam import margin_classes
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from twincam.models.network import Network
+    from twincam.models.network import Logits, Network
 
-Method = Callable[["nn.Sequential", "nn.Module", "Tensor", "Tensor"], np.ndarray]
+Method = Callable[["Logits", "nn.Module", "Tensor", "Tensor"], np.ndarray]
 """The whole model, one of its layers, normalised images ``[B,3,S,S]`` and the two classes of each
-image's margin, int64 ``[B,2]``, to maps ``[B,h,w]``. The model's first part is the blocks."""
+image's margin, int64 ``[B,2]``, to maps ``[B,h,w]``."""
 
 STEPS = 32
 """Number of steps of integrated gradients."""
@@ -42,9 +42,9 @@ def heat_maps(
             ``fused`` uses two layers of its own.
         layer: the block whose output the other methods use, from 0.
     """
-    from torch import nn
+    from twincam.models.network import Logits
 
-    model = nn.Sequential(network.blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), network.head)
+    model = Logits(network)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     draw = METHODS[method]
     try:
@@ -85,9 +85,7 @@ def _margins(model: "nn.Module") -> Callable[["Tensor", "Tensor"], "Tensor"]:
     return margin
 
 
-def _gradcam(
-    model: "nn.Sequential", layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
-) -> np.ndarray:
+def _gradcam(model: "Logits", layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
     """Selvaraju et al., ICCV 2017."""
     from captum.attr import LayerGradCam
 
@@ -101,9 +99,7 @@ def _gradcam(
 def _pytorch_grad_cam(name: str) -> Method:
     """Return the method of that name, without its library's rectification and scaling."""
 
-    def draw(
-        model: "nn.Sequential", layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
-    ) -> np.ndarray:
+    def draw(model: "Logits", layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
         import pytorch_grad_cam
 
         targets = [lambda logits, p=pair: logits[p[0]] - logits[p[1]] for pair in pairs]
@@ -123,7 +119,7 @@ def _pytorch_grad_cam(name: str) -> Method:
 
 
 def _integrated_gradients(
-    model: "nn.Sequential", _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
+    model: "Logits", _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
 ) -> np.ndarray:
     """Sundararajan et al., ICML 2017, from the image's mean colour: sums to the change from it."""
     from captum.attr import IntegratedGradients
@@ -144,7 +140,7 @@ def _integrated_gradients(
 
 
 def _occlusion(
-    model: "nn.Sequential", _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
+    model: "Logits", _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor"
 ) -> np.ndarray:
     """Zeiler & Fergus, ECCV 2014, by a square of the image's mean colour."""
     import torch
@@ -163,7 +159,7 @@ def _occlusion(
     return np.asarray(avg_pool2d(found.mean(1, keepdim=True), step)[:, 0].cpu().numpy())
 
 
-def _fused(model: Any, _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
+def _fused(model: "Logits", _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -> np.ndarray:
     """Return the agreement of two depths: the last block's evidence at an earlier one's resolution.
 
     Grad-CAM after the last block times HiResCAM (Draelos & Carin, 2020) after the deepest block
@@ -172,7 +168,7 @@ def _fused(model: Any, _layer: "nn.Module", pixels: "Tensor", pairs: "Tensor") -
     import torch
     from torch.nn.functional import interpolate
 
-    blocks = list(model[0])
+    blocks = list(model.maps.blocks)
     coarse = np.maximum(_gradcam(model, blocks[-1], pixels, pairs), 0)
     finer = blocks[_deepest_finer(blocks, pixels)]
     fine = np.maximum(_pytorch_grad_cam("HiResCAM")(model, finer, pixels, pairs), 0)

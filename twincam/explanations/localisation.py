@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt
 
 from twincam.explanations.maps import cells_of_pixels, centred_map, resize_map, shows_place
 from twincam.files.metrics import Estimate
-from twincam.statistics.estimates import beside, share
+from twincam.statistics.estimates import beside, mean, share
+from twincam.statistics.ranking import average_precision
 
 TOLERANCE = 15 / 224
 HALF = 0.5
@@ -199,6 +200,23 @@ def overlap(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     }
 
 
+def pixel_precision(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Return the average precision ``[N]`` with which heat ranks each mask's pixels first.
+
+    Chance is the mask's share of the area. Maps are scaled bilinearly to the masks.
+
+    Args:
+        maps: ``[N,h,w]``.
+        masks: ``[N,S,S]``, none empty.
+    """
+    return np.array(
+        [
+            average_precision((mask > 0).ravel(), resize_map(heat, len(mask)).ravel())
+            for heat, mask in zip(maps, masks, strict=True)
+        ]
+    )
+
+
 def localisation(
     maps: np.ndarray, masks: np.ndarray, families: np.ndarray, seed: int
 ) -> dict[str, Any]:
@@ -228,4 +246,5 @@ def localisation(
     hits = np.diag(pointing_hits(pair[0], targets(pair[1])))
     if kinds := by_family(hits, families[masked]):
         figures["by_family"] = kinds
-    return {**figures, **energy(*pair, seed), **overlap(*pair)}
+    precision = mean(pixel_precision(*pair), seed, "pixel precision")
+    return {**figures, **energy(*pair, seed), **overlap(*pair), "pixel_precision": precision}

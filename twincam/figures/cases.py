@@ -93,7 +93,7 @@ def _of_first_twins(shared: np.ndarray) -> np.ndarray:
 
 
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """Return the rows of ``split`` with their margin and the columns of the predictions."""
+    """Return the rows of ``split`` with the columns of the predictions, and the margin as is."""
     table = read_table(run.predictions).set_index("id")
     if "statement" not in table:
         raise UserError(
@@ -102,6 +102,8 @@ def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.Data
         )
     shown = table.loc[split["id"], [n for n in table if n not in split]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
+    if "as_is" not in shown:  # the predictions of older runs are of the images as they are
+        shown = shown.assign(as_is=shown["predicted"], remark="")
     return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
 
 

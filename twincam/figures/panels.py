@@ -36,11 +36,12 @@ class Tile:
 class Case:
     """Everything a panel shows.
 
-    ``row`` has ``path, label, predicted, confidence, margin`` and, ``statement``, the verdict;
-    ``scope`` names what the model was trained on; the image is bytes ``[S,S,3]``, the mask
-    ``[S,S]`` may be all zero, and heat of ``heat_scale`` is drawn at full intensity. ``shared``
-    ``[h,w]`` is the evidence shared with the first twin, all zero if its space has no such map;
-    ``swapped``, bool ``[h,w]``, the cells that the counterfactual replaces.
+    ``row`` has ``path, label, predicted, confidence``, the verdict as ``statement`` and ``remark``,
+    and, of the image as it is, the class ``as_is`` and its ``margin``; ``scope`` names what the
+    model was trained on; the image is bytes ``[S,S,3]``, the mask ``[S,S]`` may be all zero, and
+    heat of ``heat_scale`` is drawn at full intensity. ``shared`` ``[h,w]`` is the evidence shared
+    with the first twin, all zero if its space has no such map; ``swapped``, bool ``[h,w]``, the
+    cells that the counterfactual replaces.
     """
 
     row: pd.Series
@@ -75,7 +76,7 @@ def draw_panel(case: Case) -> Image.Image:
 
 def _header(case: Case, panel_width: int) -> Image.Image:
     width = panel_width - 2 * GAP
-    lines = wrapped(case.scope, width, SCOPE)
+    lines = wrapped(f"{case.row.remark} {case.scope}".strip(), width, SCOPE)
     header = Image.new("RGB", (panel_width, 56 + LINE * len(lines) + 10), PAPER)
     draw = ImageDraw.Draw(header)
     right = case.row.label == case.row.predicted
@@ -83,9 +84,8 @@ def _header(case: Case, panel_width: int) -> Image.Image:
     write_line(
         draw, (GAP, 12), text, width=width, face=Face(17, bold=True), ink=RIGHT if right else WRONG
     )
-    strength = f"{case.row.confidence:.0%}, margin {case.row.margin:.2f}"
     detail = (
-        f"predicted {case.row.predicted} ({strength}), labelled {case.row.label}: "
+        f"predicted {case.row.predicted} ({case.row.confidence:.0%}), labelled {case.row.label}: "
         f"{'correct' if right else 'wrong'}   ·   {case.row.path}"
     )
     write_line(draw, (GAP, 36), detail, width=width, face=Face(12))
@@ -100,7 +100,8 @@ def _pictures(case: Case, width: int) -> Image.Image:
     draw = ImageDraw.Draw(strip)
     evidence = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
     placed = shows_place(case.heat)
-    title = "Evidence for the prediction" if placed else "Evidence: one cell, not localised"
+    title = f"Evidence, margin {case.row.margin:.2f}"
+    title = title if placed else f"{title}: one cell"
     shown = [("Image", Image.fromarray(case.image)), (title, evidence)]
     if case.twins and case.shared.any() and shows_place(case.shared):
         most = float(np.abs(case.shared).max())
@@ -133,7 +134,7 @@ def _legend(draw: ImageDraw.ImageDraw, at: tuple[int, int], heat: bool, truth: b
 
 
 def _rows(case: Case, width: int) -> Image.Image:
-    predicted = case.row.predicted
+    predicted = case.row.as_is
     disagree = sum(tile.label != predicted for tile in case.neighbourhood)
     of_any = f"{disagree} of {len(case.neighbourhood)} disagree with “{predicted}”"
     left, right = (

@@ -53,7 +53,7 @@ def plain_path(path: str) -> str:
 TEXT_COLUMNS = (
     *("id", "path", "label", "predicted", "class", "split", "group", "source", "family"),
     *("sha256", "phash", "format", "kind", "neighbour", "set", "flips", "verdict", "statement"),
-    "left_out",
+    *("left_out", "as_is", "remark"),
 )
 """The columns that hold names or text."""
 

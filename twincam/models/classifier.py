@@ -6,11 +6,11 @@ from typing import Any
 
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
-from twincam.models.network import Network, create, truncate
+from twincam.models.network import Network, create, with_head
 from twincam.models.weights import load_weights
 from twincam.models.weights_file import read_about, read_weights, write_weights
 
-FORMAT = "twincam-classifier-4"
+FORMAT = "twincam-classifier-5"
 
 
 def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, Any]) -> None:
@@ -23,6 +23,7 @@ def save_classifier(path: Path, network: Network, preprocessing: Mapping[str, An
         "format": FORMAT,
         "arch": network.arch,
         "last_block": network.last_block,
+        "levels": len(network.levels),
         "classes": network.classes,
         "mean": network.mean,
         "std": network.std,
@@ -40,7 +41,7 @@ def read_classifier(path: Path) -> Network:
     about = _about(path)
     normalisation = tuple(about["mean"]), tuple(about["std"])
     whole = create(about["arch"], about["classes"], normalisation)
-    network = truncate(whole, about["last_block"])
+    network = with_head(whole, about["last_block"], about["levels"])
     load_weights(network, read_weights(path), str(path))
     network.module.eval()
     return network

@@ -1,6 +1,6 @@
 """Forward passes in evaluation mode, a batch at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
-from twincam.models.embedded import Embedded
+from twincam.models.embedded import Embedded, join_rows, joined
 from twincam.models.network import Network, device_of, normalise, pool
 
 BATCH = 32
@@ -22,7 +22,8 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
     Raises:
         UserError: features or logits are NaN or infinite.
     """
-    maps = run(network, network.infer, images)
+    maps = network.infer(to_inputs(network, images))
+    _require_finite(network, maps)
     features = pool(maps)
     logits = network.head(features)
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
@@ -30,7 +31,9 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
             f"the head of {network.arch} gives logits that are not finite, expected "
             "numbers; lower train.learning_rate and train again"
         )
-    return Embedded(*(tensor.cpu().numpy() for tensor in (maps, features, logits)))
+    return Embedded(
+        tuple(level.cpu().numpy() for level in maps), features.cpu().numpy(), logits.cpu().numpy()
+    )
 
 
 def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Embedded:
@@ -42,11 +45,8 @@ def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Em
         rows: ``[N]``, N at least 1.
         maps: whether the feature maps are kept.
     """
-    found = []
-    for part in batches(len(rows), BATCH):
-        one = embed_batch(network, images[rows[part]])
-        found.append(one if maps else one._replace(maps=one.maps[:0].copy()))
-    return Embedded(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
+    found = (embed_batch(network, images[rows[part]]) for part in batches(len(rows), BATCH))
+    return joined((one if maps else one._replace(maps=()) for one in found), len(rows))
 
 
 def logits_of(network: Network, images: Rows) -> np.ndarray:
@@ -56,9 +56,11 @@ def logits_of(network: Network, images: Rows) -> np.ndarray:
         network: in evaluation mode.
         images: bytes ``[N,S,S,3]``, in memory or memory-mapped.
     """
-    empty = np.zeros((0, len(network.classes)), np.float32)
+    if not len(images):
+        return np.zeros((0, len(network.classes)), np.float32)
     parts = batches(len(images), BATCH)
-    return np.concatenate([empty, *(embed_batch(network, images[part]).logits for part in parts)])
+    found = ((embed_batch(network, images[part]).logits,) for part in parts)
+    return join_rows(found, len(images))[0]
 
 
 def batches(count: int, size: int) -> Iterator[np.ndarray]:
@@ -76,7 +78,9 @@ def run_blocks(network: Network, images: np.ndarray, until: int) -> Tensor:
     Raises:
         UserError: an activation is NaN or infinite.
     """
-    return run(network, network.blocks[:until].eval(), images)
+    activations: Tensor = network.blocks[:until].eval()(to_inputs(network, images))
+    _require_finite(network, (activations,))
+    return activations
 
 
 def to_inputs(network: Network, images: np.ndarray) -> Tensor:
@@ -84,16 +88,9 @@ def to_inputs(network: Network, images: np.ndarray) -> Tensor:
     return normalise(network, torch.from_numpy(np.array(images)).to(device_of(network)))
 
 
-def run(network: Network, forward: Callable[[Tensor], Tensor], images: np.ndarray) -> Tensor:
-    """Return what ``forward`` gives for bytes ``[B,H,W,3]``, normalised, on the network's device.
-
-    Raises:
-        UserError: an activation is NaN or infinite.
-    """
-    maps = forward(to_inputs(network, images))
-    if not torch.isfinite(maps).all():
+def _require_finite(network: Network, maps: Sequence[Tensor]) -> None:
+    if not all(torch.isfinite(level).all() for level in maps):
         raise UserError(
             f"{network.arch} gives activations that are not finite, expected numbers; "
             "lower train.learning_rate, or give other weights (model.weights, model.weights_file)"
         )
-    return maps

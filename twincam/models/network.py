@@ -1,8 +1,9 @@
 """A classifier split into blocks, head and normalisation; the receptive field of its cells.
 
 Every network here ends in global average pooling and one linear layer, so that for an image
-``logits = head(mean over cells of feature_maps)``. With ``last_block`` the later blocks of its
-architecture are left out.
+``logits = head(mean over cells of feature_maps)``. The feature maps are those of one or several
+blocks, the network's levels, whose means stand one after the other (as in the hypercolumns of
+Hariharan et al., CVPR 2015). With ``last_block`` the later blocks of its architecture are left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,28 @@ import torch
 from torch import Tensor, nn
 
 from twincam.files.errors import UserError
-from twincam.models.architectures import ARCHITECTURES, Normalisation
+from twincam.models.architectures import ARCHITECTURES, Normalisation, level_blocks
+
+
+class Levels(nn.Module):
+    """Blocks that run one after the other, and the maps of some of them, from the finest.
+
+    Block -1 stands for the input.
+    """
+
+    def __init__(self, blocks: nn.Sequential, levels: Sequence[int]) -> None:
+        """Share ``blocks``; ``levels`` are the numbers of those whose maps are returned."""
+        super().__init__()
+        self.blocks, self.levels = blocks, tuple(levels)
+
+    def forward(self, activations: Tensor) -> tuple[Tensor, ...]:
+        """Return the maps ``[N,C,h,w]`` of each level, for inputs ``[N,…]`` of the first block."""
+        found = [activations] if -1 in self.levels else []
+        for number, block in enumerate(self.blocks):
+            activations = block(activations)
+            if number in self.levels:
+                found.append(activations)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -20,9 +42,10 @@ class Network:
     """A classifier split into parts; ``blocks`` and ``head`` share their parameters with
     ``module``.
 
-    ``blocks`` maps normalised images ``[N,3,H,W]`` to feature maps ``[N,C,h,w]``; ``head`` maps
-    their means over cells ``[N,C]`` to logits ``[N,K]``. ``infer`` computes the same as ``blocks``
-    without gradients; where it is compiled, it does not see later changes of weights.
+    ``blocks`` run on normalised images ``[N,3,H,W]``; ``levels`` are the numbers, ascending, of
+    those whose feature maps the head reads: ``head`` maps their `pool` ``[N,C]`` to logits
+    ``[N,K]``. ``infer`` computes these maps without gradients, ``[N,C,h,w]`` of each level; where
+    it is compiled, it does not see later changes of weights.
     """
 
     arch: str
@@ -32,7 +55,8 @@ class Network:
     module: nn.Module
     blocks: nn.Sequential
     head: nn.Linear
-    infer: Callable[[Tensor], Tensor]
+    levels: tuple[int, ...]
+    infer: Callable[[Tensor], tuple[Tensor, ...]]
     last_block: int | None = None
 
 
@@ -44,26 +68,57 @@ def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> N
     head = nn.Linear(old_head.in_features, len(classes))
     setattr(module, architecture.HEAD, head)
     blocks = nn.Sequential(*architecture.blocks(module))
-    return Network(arch, tuple(classes), *normalisation, module, blocks, head, blocks)
+    levels = level_blocks(arch, None, 1)
+    maps = Levels(blocks, levels)
+    return Network(arch, tuple(classes), *normalisation, module, blocks, head, levels, maps)
 
 
-def truncate(network: Network, last_block: int | None) -> Network:
-    """Return ``network`` without the blocks after ``last_block``, with a new head.
+def with_head(network: Network, last_block: int | None, levels: int) -> Network:
+    """Return ``network`` with a new head that reads other blocks.
 
     Args:
         network: on the CPU.
-        last_block: from 0; null keeps the network as it is.
+        last_block: the blocks after it are left out, from 0; null: none.
+        levels: the number of resolutions whose last maps the head reads, from the coarsest. With 1
+            and no ``last_block`` the network stays as it is.
     """
-    if last_block is None:
+    if last_block is None and levels == 1:
         return network
-    blocks = network.blocks[: last_block + 1]
+    read = level_blocks(network.arch, last_block, levels)
+    blocks = network.blocks[: read[-1] + 1]
+    maps = Levels(blocks, read)
     with torch.no_grad():
-        channels = blocks.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
+        channels = pool(maps.eval()(torch.zeros(1, 3, 64, 64))).shape[1]
     head = nn.Linear(channels, len(network.classes))
     module = nn.ModuleDict({"blocks": blocks, "head": head})
     return replace(
-        network, module=module, blocks=blocks, head=head, infer=blocks, last_block=last_block
+        network,
+        module=module,
+        blocks=blocks,
+        head=head,
+        levels=read,
+        infer=maps,
+        last_block=last_block,
     )
+
+
+class Logits(nn.Module):
+    """The whole of ``network`` as one module, from normalised images to logits."""
+
+    def __init__(self, network: Network) -> None:
+        """Share the parameters of ``network``."""
+        super().__init__()
+        self.maps, self.head = maps_of(network), network.head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits ``[N,K]`` of normalised images ``[N,3,H,W]``."""
+        logits: Tensor = self.head(pool(self.maps(images)))
+        return logits
+
+
+def maps_of(network: Network) -> Levels:
+    """Return the part of ``network`` before the head, not compiled."""
+    return Levels(network.blocks, network.levels)
 
 
 def device() -> torch.device:
@@ -104,9 +159,9 @@ def standardise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def pool(feature_maps: Tensor) -> Tensor:
-    """Average feature maps ``[N,C,h,w]`` over cells: ``[N,C]``."""
-    return feature_maps.mean(dim=(2, 3))
+def pool(feature_maps: Sequence[Tensor]) -> Tensor:
+    """Average the feature maps ``[N,C,h,w]`` of each level over cells: ``[N,C]`` of all levels."""
+    return torch.cat([maps.mean(dim=(2, 3)) for maps in feature_maps], dim=1)
 
 
 def receptive_field(blocks: nn.Sequential, after: int) -> tuple[int, int]:

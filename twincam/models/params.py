@@ -5,17 +5,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from twincam.files.params import Block, one_of
-from twincam.models.architectures import ARCHITECTURES
+from twincam.models.architectures import ARCHITECTURES, level_blocks
 
 
 class Model(Block):
-    """Block ``model``: the architecture, its last block, and where its weights come from."""
+    """Block ``model``: the architecture, what its head reads, where its weights come from."""
 
     arch: Annotated[str, one_of(ARCHITECTURES)]
     weights: Literal["imagenet", "file", "none"]
     weights_file: str
     normalisation: Literal["native", "half"]
     last_block: Annotated[int, Field(ge=0)] | None
+    levels: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")
     def _ends_in_a_block(self) -> Self:
@@ -23,6 +24,16 @@ class Model(Block):
             whole = self.model_copy(update={"last_block": None})
             first = "null (the architecture's last) or 0"
             require_block(whole, "model.last_block", self.last_block, first=first)
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_levels(self) -> Self:
+        most = len(level_blocks(self.arch, self.last_block))
+        if self.levels > most:
+            raise ValueError(
+                f"model.levels is {self.levels}; allowed: 1 to {most} for model.arch={self.arch}"
+                f"{_cut(self)}"
+            )
         return self
 
 
@@ -51,8 +62,11 @@ def require_block(
     last = block_count(model) - (0 if past_last else 1)
     if not 0 <= number <= last:
         meaning = f" ({past_last})" if past_last else ""
-        cut = "" if model.last_block is None else f", model.last_block={model.last_block}"
         raise ValueError(
             f"{key} is {number}; allowed: {first} to {last}{meaning} "
-            f"for model.arch={model.arch}{cut}"
+            f"for model.arch={model.arch}{_cut(model)}"
         )
+
+
+def _cut(model: Model) -> str:
+    return "" if model.last_block is None else f", model.last_block={model.last_block}"

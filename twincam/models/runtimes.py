@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from twincam.determinism import Run, make_torch_deterministic
 from twincam.files.shards import Rows, read_shards
 from twincam.models.classifier import read_classifier
-from twincam.models.network import Network, device, device_of
+from twincam.models.network import Network, device, device_of, maps_of
 from twincam.models.sessions import ANY, BATCH_AXIS, INPUTS, open_session
 
 if TYPE_CHECKING:
@@ -74,12 +74,14 @@ def compiled(network: Network, run: Run) -> Network:
     """
     on_cpu = device_of(network).type == "cpu"
     if run.runtime == "onnxruntime" or (run.runtime == "auto" and on_cpu):
-        return replace(network, infer=onnx_forward(network.blocks))
+        return replace(network, infer=onnx_forward(maps_of(network)))
     return network
 
 
-def onnx_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
+def onnx_forward(module: nn.Module) -> Callable[[Tensor], tuple[Tensor, ...]]:
     """Return ``module`` as a function of ``[N,3,H,W]`` that onnxruntime runs, on the CPU.
+
+    It returns the outputs of ``module``, which are several tensors.
 
     It is exported when it first gets images of a size, with its weights as they are then. The first
     `FIXED` numbers of images have sessions of their own, which take two thirds of the time of the
@@ -88,7 +90,7 @@ def onnx_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
     graphs: dict[torch.Size, bytes] = {}
     sessions: dict[tuple[torch.Size, int], InferenceSession] = {}
 
-    def forward(inputs: Tensor) -> Tensor:
+    def forward(inputs: Tensor) -> tuple[Tensor, ...]:
         size, count = inputs.shape[1:], len(inputs)
         if size not in graphs:
             graphs[size] = onnx_graph(module, inputs[:1])
@@ -97,8 +99,8 @@ def onnx_forward(module: nn.Module) -> Callable[[Tensor], Tensor]:
         if (size, count) not in sessions:
             sessions[size, count] = open_session(graphs[size], count, torch.get_num_threads())
         given = inputs.detach().cpu().contiguous().numpy()
-        (found,) = sessions[size, count].run(None, {INPUTS: given})
-        return torch.from_numpy(found).to(inputs.device)
+        found = sessions[size, count].run(None, {INPUTS: given})
+        return tuple(torch.from_numpy(one).to(inputs.device) for one in found)
 
     return forward
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from twincam.files.errors import UserError
 from twincam.models.architectures import ARCHITECTURES, HALF
-from twincam.models.network import Network, create, device, truncate
+from twincam.models.network import Network, create, device, with_head
 from twincam.models.params import Model
 from twincam.models.state_dicts import Match, matches, tensor_sets
 
@@ -132,6 +132,6 @@ def initial_network(model: Model, weights_file: Path, classes: Sequence[str]) ->
     normalisation = ARCHITECTURES[model.arch].NORMALISATION
     whole = create(model.arch, classes, HALF if model.normalisation == "half" else normalisation)
     load_pretrained(whole, model.weights, weights_file)
-    network = truncate(whole, model.last_block)
+    network = with_head(whole, model.last_block, model.levels)
     network.module.to(device()).to(memory_format=torch.channels_last)
     return network

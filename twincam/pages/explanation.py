@@ -43,15 +43,19 @@ class Novelty(TypedDict):
 
 
 class Verdict(TypedDict):
-    """The verdict: a sentence, and what it rests on.
+    """The verdict, by the mean over deliveries: a sentence, and what it rests on.
 
-    ``confidence`` is calibrated, of the predicted class; ``probabilities`` are not calibrated;
-    ``set`` is the prediction set; ``flips`` are the deliveries that change the prediction;
-    ``traces`` is ``none`` or ``found``. None: not measured.
+    ``as_is`` is the class predicted for the image as it is, which everything else explains;
+    ``remark`` says so where it is not ``predicted``. ``confidence`` is calibrated, of the predicted
+    class; ``probabilities`` are not calibrated; ``set`` is the prediction set; ``flips`` are the
+    deliveries predicted otherwise than the image as it is; ``traces`` is ``none`` or ``found``.
+    None: not measured.
     """
 
     statement: str
+    remark: str
     predicted: str
+    as_is: str
     unsure: bool
     confidence: float | None
     probabilities: dict[str, float]
@@ -62,7 +66,7 @@ class Verdict(TypedDict):
 
 
 class Heat(TypedDict):
-    """A signed heat map ``[h,w]``, positive for the predicted class.
+    """A signed heat map ``[h,w]``, positive for the class predicted for the image as it is.
 
     ``sum_explains`` names what it adds up to, or is None; evidence of ``scale`` is drawn in full
     colour (None: the map's own maximum).
@@ -156,8 +160,8 @@ class Explanation(TypedDict):
     """Everything that is shown of one image.
 
     ``label``, ``split`` and ``source`` are None or empty where not known; ``image`` is the key of
-    its picture; ``margin`` is the predicted logit minus the runner-up's; ``disagree`` is the share
-    of ``neighbours`` whose label is not the predicted class.
+    its picture; ``margin`` is the largest logit of the image as it is minus the second largest;
+    ``disagree`` is the share of ``neighbours`` whose label is not the class of the former.
     """
 
     schema: str
@@ -200,7 +204,8 @@ def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None)
     """Return the verdict of a row of ``reports/predictions.csv``.
 
     Args:
-        row: ``predicted, p_<class>…, calibrated, set, flips, traces, unsure, statement``.
+        row: ``predicted, as_is, p_<class>…, calibrated, set, flips, traces, unsure, statement,
+            remark``.
         classes: the labels.
         novelty: where measured.
     """
@@ -208,7 +213,9 @@ def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None)
     fitted = calibrated != "" and not math.isnan(float(calibrated))
     return {
         "statement": row["statement"],
+        "remark": row["remark"],
         "predicted": row["predicted"],
+        "as_is": row["as_is"],
         "unsure": bool(row["unsure"]),
         "confidence": figure(calibrated) if fitted else None,
         "probabilities": {name: figure(row[f"p_{name}"]) for name in classes},

@@ -52,7 +52,7 @@ def record_of(run: Explained, index: int) -> Explanation:
             for rank, one in enumerate(near("twins"))
         ],
         "neighbours": neighbours,
-        "disagree": disagreement(neighbours, row["predicted"]),
+        "disagree": disagreement(neighbours, row["as_is"]),
         "counterfactual": counterfactual_of(other[0], run.swapped[index]) if other else None,
         "prototypes": None,
         "influence": [influence_of(one) for one in near("influential")],

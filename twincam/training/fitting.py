@@ -19,30 +19,12 @@ from tqdm import tqdm
 from twincam.determinism import derived_seed, generator
 from twincam.files.atomic import write_bytes
 from twincam.files.errors import UserError
-from twincam.files.shards import Rows
 from twincam.models.forward import batches
-from twincam.models.network import Network, device_of, pool
+from twincam.models.network import Levels, Network, device_of, pool
 from twincam.models.weights import not_finite
-from twincam.training.activations import Inputs
+from twincam.training.balancing import epoch_order
+from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
-
-
-class LabelledImages(NamedTuple):
-    """Images, bytes ``[N,H,W,3]``, their class indices, int64 ``[N]``, and groups ``[N]``.
-
-    Images of a group are copies or belong together.
-    """
-
-    images: Rows
-    labels: Tensor
-    groups: np.ndarray
-
-
-class LabelledInputs(NamedTuple):
-    """Inputs of the first trained block, and the labels of their images, int64 ``[N]``."""
-
-    inputs: Inputs
-    labels: Tensor
 
 
 class Recipe(NamedTuple):
@@ -102,7 +84,7 @@ def fit(
         UserError: a loss or a weight became NaN or infinite, or ``checkpoint`` is not readable.
     """
     training = recipe.training
-    tail = nn.ModuleList([network.blocks[training.unfreeze_from :], network.head])
+    tail = nn.ModuleList([_trained_maps(network, training.unfreeze_from), network.head])
     progress = _Progress(tail, _optimizer(tail, training))
     if checkpoint and checkpoint.is_file():
         _resume(progress, checkpoint, device_of(network))
@@ -122,6 +104,11 @@ def fit(
     if select_on_val:
         tail.load_state_dict(progress.best_state)
     return progress.history, progress.best
+
+
+def _trained_maps(network: Network, cut: int) -> Levels:
+    """Return the blocks of ``network`` from ``cut`` on, with their levels; the input may be one."""
+    return Levels(network.blocks[cut:], [level - cut for level in network.levels])
 
 
 def divergence_warning(
@@ -252,7 +239,7 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """Take an optimiser step on each batch; return mean loss and accuracy."""
     training = recipe.training
-    order = generator(recipe.seed, "order", number).permutation(len(train.labels))
+    order = epoch_order(train.weights, generator(recipe.seed, "order", number))
     tail.train()
     losses, hits = 0.0, 0
     for indices in _without_single(order, training.batch_size):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from twincam.determinism import Run
 from twincam.files.params import Block, one_of
+from twincam.models.architectures import level_blocks
 from twincam.models.params import Model, require_block
 from twincam.training.augmentations import AUGMENTATIONS
 
@@ -52,4 +53,15 @@ class ClassifierParams(Block):
             first="0 (train everything)",
             past_last="train the head alone",
         )
+        return self
+
+    @model_validator(mode="after")
+    def _trains_what_the_head_reads(self) -> Self:
+        model, cut = self.model, self.train.unfreeze_from
+        first = level_blocks(model.arch, model.last_block, model.levels)[0]
+        if self.train.method == "fine_tune" and cut > first + 1:
+            raise ValueError(
+                f"train.unfreeze_from is {cut}; allowed: 0 to {first + 1}, as the head reads block "
+                f"{first} (model.levels={model.levels})"
+            )
         return self

@@ -3,6 +3,7 @@
 Alain and Bengio: Understanding Intermediate Layers Using Linear Classifier Probes, 2016.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,12 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from twincam.files.shards import Rows
+from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
 from twincam.training.activations import augmented
+from twincam.training.balancing import sampling_weights
+from twincam.training.labelled import LabelledImages
 from twincam.training.params import AugmentedViews
 
 if TYPE_CHECKING:
@@ -42,33 +46,38 @@ def pooled_views(
         views: how many views, V, of each image, the first without augmentation.
         seed: of the augmentations.
     """
-    found = []
-    for number in range(views.views):
-        parts = list(batches(len(rows), BATCH))
-        for part in tqdm(parts, f"view {number + 1}/{views.views}", disable=None):
-            squares = augmented(images, rows, views.augmentations, (seed, number), part)
-            found.append(embed_batch(network, squares).features)
-    return np.concatenate(found).reshape(views.views, len(rows), -1)
+
+    def found() -> Iterator[tuple[np.ndarray]]:
+        for number in range(views.views):
+            parts = list(batches(len(rows), BATCH))
+            for part in tqdm(parts, f"view {number + 1}/{views.views}", disable=None):
+                squares = augmented(images, rows, views.augmentations, (seed, number), part)
+                yield (embed_batch(network, squares).features,)
+
+    (features,) = join_rows(found(), views.views * len(rows))
+    return features.reshape(views.views, len(rows), -1)
 
 
 def fit_probe(
-    network: Network, features: np.ndarray, labels: np.ndarray, groups: np.ndarray
+    network: Network, features: np.ndarray, data: LabelledImages, rows: np.ndarray
 ) -> None:
     """Set the head of ``network`` to the logistic regression of ``labels`` on ``features``.
 
     The features are standardised for the fit; the head's weights undo this. All views of an image
-    count as much as one image.
+    count as much as its weight (`sampling_weights`).
 
     Args:
         network: its head changes in place.
         features: ``[V,N,C]``, of V views of N training images.
-        labels: class indices ``[N]``; every class occurs.
-        groups: of images that are held out together where C is chosen, ``[N]``.
+        data: all images; those of a group are held out together where C is chosen.
+        rows: the training images among them, ``[N]``; every class occurs.
     """
+    labels, groups = data.labels[rows].numpy(), data.groups[rows]
+    weights = sampling_weights(labels, data.sources[rows])
     mean, scale = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
     scale[scale == 0] = 1
     inputs = (features - mean) / scale
-    model = _fit(inputs, labels, choose_strength(inputs, labels, groups))
+    model = _fit(inputs, labels, weights, choose_strength(inputs, labels, groups, weights))
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
@@ -78,7 +87,9 @@ def fit_probe(
         network.head.bias.copy_(torch.from_numpy(bias - weight @ mean))
 
 
-def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+def choose_strength(
+    features: np.ndarray, labels: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> float:
     """Return the C of `STRENGTHS` with the lowest log loss on held-out images.
 
     Args:
@@ -86,6 +97,7 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
         labels: class indices ``[N]``. If holding images out would leave a class without any, C is
             `UNCHECKED`.
         groups: images of one are held out together, ``[N]``.
+        weights: how much each image counts, ``[N]``.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -96,9 +108,7 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
     if not parts:
         return UNCHECKED
     losses = [
-        sum(
-            _held_out_loss(features, labels, train, held_out, strength) for train, held_out in parts
-        )
+        sum(_held_out_loss(features, labels, weights, part, strength) for part in parts)
         for strength in STRENGTHS
     ]
     return STRENGTHS[int(np.argmin(losses))]
@@ -107,23 +117,30 @@ def choose_strength(features: np.ndarray, labels: np.ndarray, groups: np.ndarray
 def _held_out_loss(
     features: np.ndarray,
     labels: np.ndarray,
-    train: np.ndarray,
-    held_out: np.ndarray,
+    weights: np.ndarray,
+    part: tuple[np.ndarray, np.ndarray],
     strength: float,
 ) -> float:
-    model = _fit(features[:, train], labels[train], strength)
+    train, held_out = part
+    model = _fit(features[:, train], labels[train], weights[train], strength)
     scores = model.decision_function(features[0, held_out])
     if scores.ndim == 1:
         scores = np.stack([np.zeros_like(scores), scores], axis=1)
     log_p = log_softmax(scores, axis=1)
     own = np.searchsorted(model.classes_, labels[held_out])
-    return float(-log_p[np.arange(len(own)), own].sum())
+    return float(-log_p[np.arange(len(own)), own] @ weights[held_out])
 
 
-def _fit(features: np.ndarray, labels: np.ndarray, strength: float) -> "LogisticRegression":
+def _fit(
+    features: np.ndarray, labels: np.ndarray, weights: np.ndarray, strength: float
+) -> "LogisticRegression":
     from sklearn.linear_model import LogisticRegression
 
     views, count, channels = features.shape
     model = LogisticRegression(C=strength / views, max_iter=1000)
     with threadpool_limits(1):
-        return model.fit(features.reshape(views * count, channels), np.tile(labels, views))
+        return model.fit(
+            features.reshape(views * count, channels),
+            np.tile(labels, views),
+            np.tile(weights, views),
+        )

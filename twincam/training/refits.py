@@ -30,13 +30,8 @@ from twincam.models.runtimes import compiled
 from twincam.models.weights import initial_network
 from twincam.training.activations import augmented_inputs, select
 from twincam.training.checkpoints import run_key
-from twincam.training.fitting import (
-    LabelledImages,
-    LabelledInputs,
-    Recipe,
-    divergence_warning,
-    fit,
-)
+from twincam.training.fitting import Recipe, divergence_warning, fit
+from twincam.training.labelled import LabelledImages, labelled_images, labelled_inputs
 from twincam.training.params import ClassifierParams
 from twincam.training.probing import fit_probe, pooled_views
 
@@ -132,11 +127,15 @@ def _refit_function(context: _Context) -> Callable[[int], Results]:
     make_torch_deterministic(params.seed, context.stage, threads=params.run.threads)
     classes = class_names(split)
     network = initial_network(params.model, context.files.weights_file, classes)
-    if params.train.method == "linear_probe":
+    frozen = params.train.method == "linear_probe"
+    if frozen:
         network = compiled(network, params.run)
-    labels = torch.tensor(split["label"].map(classes.index).to_numpy())
-    data = LabelledImages(read_shards(context.files.images), labels, split["group"].to_numpy())
-    evaluate, recipe = context.evaluation(data.images), Recipe(params.train, params.seed)
+    data = labelled_images(read_shards(context.files.images), split, classes)
+    evaluation, recipe = context.evaluation(data.images), Recipe(params.train, params.seed)
+
+    def evaluate(network: Network, part: Refit) -> Results:
+        return evaluation(network if frozen else compiled(network, params.run), part)
+
     return refit_function(network, data, context.plan, evaluate, recipe, context.folder)
 
 
@@ -195,7 +194,7 @@ def _fine_tuning(network: Network, data: LabelledImages, rows: np.ndarray, recip
         torch.manual_seed(own.seed)
         network.head.reset_parameters()
         selected = select(inputs, np.searchsorted(rows, train_rows))
-        history, last = fit(network, LabelledInputs(selected, data.labels[train_rows]), None, own)
+        history, last = fit(network, labelled_inputs(selected, data, train_rows), None, own)
         if message := divergence_warning(history, last, len(network.classes), training):
             warn(f"refit {number + 1}", message)
         network.module.eval()
@@ -211,7 +210,7 @@ def _linear_probe(
 
     def train(train_rows: np.ndarray, _number: int) -> None:
         selected = features[:, np.searchsorted(rows, train_rows)]
-        fit_probe(network, selected, data.labels[train_rows].numpy(), data.groups[train_rows])
+        fit_probe(network, selected, data, train_rows)
 
     return train
 

@@ -10,6 +10,7 @@ from twincam.explanations.prototypes.best_cells import Matches, strongest_cells
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
+from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches
 
 
@@ -38,12 +39,13 @@ def similarity_maps(net: PrototypeNet, images: Rows, rows: np.ndarray) -> Iterat
 
 def best_similarities(net: PrototypeNet, images: Rows, rows: np.ndarray) -> np.ndarray:
     """Return the best cosines ``[N,P]`` anywhere in ``images[rows]``."""
-    empty = np.zeros((0, len(net.owner)), np.float32)
-    maps = similarity_maps(net, images, rows)
-    return np.concatenate([empty, *(chunk.max(axis=(2, 3)) for chunk in maps)])
+    if not len(rows):
+        return np.zeros((0, len(net.owner)), np.float32)
+    best = ((chunk.max(axis=(2, 3)),) for chunk in similarity_maps(net, images, rows))
+    return join_rows(best, len(rows))[0]
 
 
 def best_matches(net: PrototypeNet, images: Rows, rows: np.ndarray) -> Matches:
     """Return the best cosines in ``images[rows]`` and their cells; of equals the first."""
-    found = [strongest_cells(chunk) for chunk in similarity_maps(net, images, rows)]
-    return Matches(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
+    found = map(strongest_cells, similarity_maps(net, images, rows))
+    return Matches(*join_rows(found, len(rows)))

@@ -13,6 +13,7 @@ import numpy as np
 from twincam.explanations.gradcam import margin_classes, margin_rows
 from twincam.explanations.twins.neighbours import Neighbours, nearest, nearest_between
 from twincam.models.embedded import Embedded, at
+from twincam.models.levels import cell_sums, cells
 from twincam.statistics.vectors import unit
 
 PAIRS, MOST_REFERENCES = 200_000, 2_000
@@ -69,10 +70,9 @@ def features_euclidean_map(queries: Embedded, twins: Embedded, _weight: np.ndarr
     """
     apart = queries.features - twins.features
     unit_apart = unit(apart)
-    cells = queries.maps.shape[2] * queries.maps.shape[3]
-    own = np.einsum("nchw,nc->nhw", queries.maps, unit_apart)
+    own = cell_sums(queries.maps, unit_apart)
     other = np.einsum("nc,nc->n", twins.features, unit_apart)
-    return np.asarray((other[:, None, None] - own) / cells)
+    return np.asarray((other[:, None, None] - own) / own[0].size)
 
 
 def contributions(queries: Embedded, references: Embedded, weight: np.ndarray) -> np.ndarray:
@@ -112,22 +112,20 @@ def contributions_margin_map(queries: Embedded, twins: Embedded, weight: np.ndar
 def maps(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
     """Return, averaged over the query's cells, the cosine of the reference's best match.
 
+    Where the head reads several levels, a cell is one of the coarsest, with what lies in it.
     The late interaction of Khattab & Zaharia (ColBERT, SIGIR 2020) between cells instead of words:
     similar parts count wherever they are in the image.
     """
     own, other = (_cells(side) for side in (queries, references))
     every = other.reshape(-1, other.shape[-1]).T
     return np.stack(
-        [
-            (one @ every).reshape(len(one), len(references.maps), -1).max(axis=2).mean(axis=0)
-            for one in own
-        ]
+        [(one @ every).reshape(len(one), len(other), -1).max(axis=2).mean(axis=0) for one in own]
     )
 
 
 def maps_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndarray:
     """Return each cell's best match in the twin, over the number of cells."""
-    n, _, height, width = queries.maps.shape
+    n, _, height, width = queries.maps[-1].shape
     own, other = (_cells(side) for side in (queries, twins))
     best = np.einsum("nqc,ntc->nqt", own, other).max(axis=2)
     return np.asarray(best.reshape(n, height, width) / (height * width))
@@ -135,7 +133,7 @@ def maps_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndar
 
 def _cells(side: Embedded) -> np.ndarray:
     """Return the cells of each image's maps as unit vectors, ``[N,h*w,C]``."""
-    return unit(side.maps.reshape(*side.maps.shape[:2], -1).transpose(0, 2, 1))
+    return unit(cells(side.maps))
 
 
 def _cosine_map(
@@ -153,11 +151,10 @@ def _cosine_map(
         own: what multiplies the queries' features before the cosine, ``[N,C]``.
         other: the same of the twins' features.
     """
-    cells = queries.maps.shape[2] * queries.maps.shape[3]
     pull = unit(other * twins.features)
     norm = np.maximum(np.linalg.norm(own * queries.features, axis=1), 1e-12)
-    heat = np.einsum("nchw,nc->nhw", queries.maps, own * pull)
-    return np.asarray(heat / norm[:, None, None] / cells)
+    heat = cell_sums(queries.maps, own * pull)
+    return np.asarray(heat / norm[:, None, None] / heat[0].size)
 
 
 SPACES: dict[str, Space] = {
@@ -200,7 +197,7 @@ def nearest_in(
     similarity = SPACES[space].similarity
     if SPACES[space].compares == "maps":
         return nearest(similarity(queries, references, weight), k)
-    own, other = (side._replace(maps=side.maps[:0]) for side in (queries, references))
+    own, other = (side._replace(maps=()) for side in (queries, references))
     return nearest_between(
         lambda rows, columns: similarity(at(own, rows), at(other, columns), weight),
         np.arange(len(own.logits)),
@@ -222,7 +219,7 @@ def shared_map(space: str, queries: Embedded, twins: Embedded, weight: np.ndarra
     """
     split = SPACES[space].shared_map
     if split is None:
-        n, _, height, width = queries.maps.shape
+        n, _, height, width = queries.maps[0].shape
         return np.zeros((n, height, width), np.float32)
     return split(queries, twins, weight)
 

@@ -26,11 +26,13 @@ class Architecture(Protocol):
 
     Attributes:
         BLOCK_COUNT: how many blocks `blocks` gives.
+        LEVELS: the last block at each resolution, from the finest.
         HEAD: name of the linear head in the module.
         NORMALISATION: of the inputs that the ImageNet weights expect.
     """
 
     BLOCK_COUNT: int
+    LEVELS: tuple[int, ...]
     HEAD: str
     NORMALISATION: Normalisation
 
@@ -58,3 +60,17 @@ def registered() -> dict[str, Architecture]:
 
 
 ARCHITECTURES = registered()
+
+
+def level_blocks(arch: str, last_block: int | None, levels: int | None = None) -> tuple[int, ...]:
+    """Return the last block at each of the ``levels`` coarsest resolutions, from the finest.
+
+    Args:
+        arch: a key of `ARCHITECTURES`.
+        last_block: where the network ends, from 0; null: where the architecture does.
+        levels: at least 1; null: all.
+    """
+    ends = ARCHITECTURES[arch].LEVELS
+    if last_block is not None:
+        ends = (*(end for end in ends if end < last_block), last_block)
+    return ends if levels is None else ends[-levels:]

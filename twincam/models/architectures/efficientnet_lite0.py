@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BLOCK_COUNT = 8
 
+LEVELS = (0, 1, 2, 4, 7)
+
 HEAD = "classifier"
 
 NORMALISATION = HALF

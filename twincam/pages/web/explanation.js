@@ -71,6 +71,7 @@ function verdictView(record) {
   if (record.source) facts.push(make("li", {}, "Source: ", named(record.source)));
   return make("header", { className: verdict.unsure ? "verdict unsure" : "verdict" },
     make("p", { className: "statement" }, capitalised(verdict.statement)),
+    verdict.remark ? make("p", { className: "why" }, verdict.remark) : null,
     make("ul", { className: "facts" }, facts));
 }
 
@@ -98,8 +99,8 @@ function readingView(record, heat) {
     heat.controls,
     make("h3", {}, "What the model says"),
     make("table", { className: "plain" },
-      make("caption", {}, "Probabilities before calibration"), make("tbody", {}, rows)),
-    make("p", {}, "Margin of ", named(verdict.predicted), ` over the runner-up: ${record.margin.toFixed(2)} logits (0 is a tie)`),
+      make("caption", {}, "Probabilities by the mean over deliveries, before calibration"), make("tbody", {}, rows)),
+    make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the image as it is (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)));
 }
 
@@ -163,7 +164,7 @@ function heatView(record, images) {
     caption.replaceChildren(...text);
   }
   function own() {
-    const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.predicted), ", ",
+    const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.as_is), ", ",
       make("span", { className: "against" }, "blue"), " against it."];
     if (chosen.sum_explains === "margin") {
       text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
@@ -207,7 +208,7 @@ const tiles = (list) => make("ul", { className: "tiles" }, list);
 
 function twinsView(record, images, heat) {
   if (!record.twins.length) return null;
-  const { predicted } = record.verdict;
+  const predicted = record.verdict.as_is;
   let pinned = null;
   const list = record.twins.map((twin) => {
     const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
@@ -227,14 +228,14 @@ function twinsView(record, images, heat) {
 }
 
 function neighboursView(record, images) {
-  const { neighbours, verdict } = record;
+  const { neighbours, verdict: { as_is: predicted } } = record;
   if (!neighbours.length) return null;
-  const against = neighbours.filter((one) => one.label !== verdict.predicted).length;
+  const against = neighbours.filter((one) => one.label !== predicted).length;
   const judged = against
-    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(verdict.predicted), ": a reason to doubt."]
-    : [`All ${neighbours.length} nearest are labelled `, named(verdict.predicted), "."];
+    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(predicted), ": a reason to doubt."]
+    : [`All ${neighbours.length} nearest are labelled `, named(predicted), "."];
   return section("Neighbours, whatever their class", judged,
-    tiles(neighbours.map((one) => tile(one, images, verdict.predicted, number(one.similarity)))));
+    tiles(neighbours.map((one) => tile(one, images, predicted, number(one.similarity)))));
 }
 
 /* What would change the prediction */
@@ -329,5 +330,5 @@ function influenceView(record, images) {
   if (!record.influence.length) return null;
   return section("The training images behind it",
     "Without one of these in training, this prediction would be weaker (with a minus: stronger). The numbers are estimates; only their order counts.",
-    tiles(record.influence.map((one) => tile(one, images, record.verdict.predicted, signed(one.influence)))));
+    tiles(record.influence.map((one) => tile(one, images, record.verdict.as_is, signed(one.influence)))));
 }

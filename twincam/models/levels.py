@@ -1,0 +1,79 @@
+"""The cells of several levels on one grid, with every mean kept.
+
+The head reads the mean-pooled maps of one or several blocks, its levels, so whatever is linear in
+the features is a sum over the cells of all levels. On a finer grid each cell is repeated, on a
+coarser one the cells inside one are averaged; where the numbers of cells do not divide, both go by
+the shares of their areas. A single level stays as it is, bit for bit.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from twincam.models.embedded import Maps
+
+
+def cell_sums(maps: Maps, weights: np.ndarray) -> np.ndarray:
+    """Return the sum of the weighted channels at each cell, ``[N,h,w]``, on the finest grid.
+
+    Its mean over cells is the sum of the weighted features.
+
+    Args:
+        maps: of N images.
+        weights: of each image's features, ``[N,C]``.
+    """
+    parts = by_level(weights, maps)
+    pairs = zip(maps, parts, strict=True)
+    sums = [np.einsum("nchw,nc->nhw", level, part) for level, part in pairs]
+    return added(sums, sums[0].shape[-2:])
+
+
+def class_scores(maps: Maps, weight: np.ndarray) -> np.ndarray:
+    """Return each cell's contribution to each logit, ``[N,K,h,w]``, on the coarsest grid.
+
+    Their mean over cells plus the bias are the logits.
+
+    Args:
+        maps: of N images.
+        weight: of the head, ``[K,C]``.
+    """
+    pairs = zip(maps, by_level(weight, maps), strict=True)
+    scores = [np.einsum("kc,nchw->nkhw", part, level) for level, part in pairs]
+    return added(scores, scores[-1].shape[-2:])
+
+
+def cells(maps: Maps) -> np.ndarray:
+    """Return the features of each cell of the coarsest grid, ``[N,h*w,C]``."""
+    grid = maps[-1].shape[-2:]
+    channels = np.concatenate([regridded(level, grid) for level in maps], axis=1)
+    return channels.reshape(*channels.shape[:2], -1).transpose(0, 2, 1)
+
+
+def by_level(weights: np.ndarray, maps: Maps) -> list[np.ndarray]:
+    """Split weights of features ``[…,C]`` into those of each level."""
+    ends = np.cumsum([level.shape[1] for level in maps])[:-1]
+    return np.split(weights, ends, axis=-1)
+
+
+def added(levels: Sequence[np.ndarray], grid: tuple[int, ...]) -> np.ndarray:
+    """Return the sum of maps ``[…,h,w]`` of any sizes on ``grid``."""
+    first, *others = (regridded(level, grid) for level in levels)
+    return np.asarray(sum(others, start=first))
+
+
+def regridded(maps: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
+    """Return maps ``[…,h,w]`` on ``grid``, with the same means."""
+    if maps.shape[-2:] == grid:
+        return maps
+    rows, columns = (overlaps(*pair) for pair in zip(grid, maps.shape[-2:], strict=True))
+    return np.asarray(rows @ maps @ columns.T)
+
+
+@lru_cache
+def overlaps(cells: int, others: int) -> np.ndarray:
+    """Return, ``[cells,others]``, the share of each cell of a side that cells of another fill."""
+    edges, other_edges = (np.arange(count + 1) / count for count in (cells, others))
+    low = np.maximum(edges[:-1, None], other_edges[:-1])
+    high = np.minimum(edges[1:, None], other_edges[1:])
+    return np.asarray(np.maximum(high - low, 0) * cells, np.float32)
