@@ -61,7 +61,7 @@ def test_a_shared_map_adds_up_to_the_similarity(data: st.DataObject, space: str)
     def seen() -> Embedded:
         maps = data.draw(arrays(float, (2, 4, 2, 3), elements=EIGHTHS.map(abs)))
         features = maps.mean(axis=(2, 3))
-        return Embedded(maps, features, features @ weight.T)
+        return Embedded((maps,), features, features @ weight.T)
 
     queries, twins = seen(), seen()
     shown = SPACES[space].similarity(queries, twins, weight).diagonal()
