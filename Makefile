@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .PHONY: repro test check evidence preset pull push app diff experiments profile clean
+.PHONY: lock locked sbom licences mutants
 
 repro: $(VENV)/.run
 	dvc repro
@@ -26,11 +27,17 @@ evidence: $(VENV)/.run
 	python -m benchmarks.peers $(if $(DATA),--photographs $(DATA)/oxford-cats)
 	python -m benchmarks.heat_memory
 	python -m benchmarks.prototype_seeds
+	$(if $(filter 0,$(shell id -u)),python -m benchmarks.failures)
+	python -m benchmarks.mutants
 	$(if $(DATA),python -m benchmarks.prototypes $(DATA))
 	$(if $(DATA),python -m benchmarks.explanations $(DATA))
 	$(if $(DATA),python -m benchmarks.trust $(DATA))
 	$(if $(DATA),python -m benchmarks.forensics $(DATA))
 	$(if $(DATA),python -m benchmarks.one_image $(DATA))
+
+# The modules that the figures' honesty rests on, each with one small fault: do the tests notice?
+mutants: $(VENV)/.dev
+	python -m benchmarks.mutants --sample $(or $(SAMPLE),60)
 
 preset: $(VENV)/.run
 	twincam preset $(NAME)
@@ -75,6 +82,33 @@ $(VENV)/.app: requirements-app.txt $(VENV)/.run
 
 $(VENV)/.dev: requirements-dev.txt requirements-app.txt requirements-ray.txt $(VENV)/.run
 	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+# Every package that requirements-dev.txt brings, with the hashes of its files.
+lock: .tools/.made
+	.tools/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+		--python $(PYTHON) requirements-dev.txt --output-file requirements.lock
+
+# The same environment as `make test` sets up, refusing any file that requirements.lock does not know.
+locked: requirements.lock
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --require-hashes --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.run $(VENV)/.app $(VENV)/.dev
+
+# What is installed in VENV: as CycloneDX (sbom.json), and its licences as a table.
+sbom: .tools/.made
+	.tools/bin/cyclonedx-py environment $(VENV) --output-reproducible --output-file sbom.json
+
+licences: .tools/.made
+	head -5 docs/licences.md > .tools/licences.md
+	.tools/bin/pip-licenses --python $(VENV)/bin/python --from mixed --order license \
+		--ignore-packages twincam --format markdown >> .tools/licences.md
+	mv .tools/licences.md docs/licences.md
+
+.tools/.made: requirements-tools.txt
+	test -x .tools/bin/python || $(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --requirement requirements-tools.txt
 	touch $@
 
 clean:

@@ -1,15 +1,19 @@
 """How much memory the app holds after large, many and hostile uploads, and how long it takes.
 
-Used as ``python -m benchmarks.app_memory``, with ``models/explainer`` of the working tree's run.
-The uploads are made up from noise; the app runs in a process of its own.
+Used as ``python -m benchmarks.app_memory``, with ``models/explainer`` of the working tree's run, or
+with another one as ``--explainer``. ``--soak SECONDS`` sends small pictures at a steady ``--rate``
+a second instead, a tenth of them broken. The uploads are made up from noise; the app runs in a
+process of its own.
 """
 
+import argparse
 import http.client
 import io
 import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -28,13 +32,22 @@ LARGE = (8660, 5774)
 
 
 def main() -> None:
-    """Print memory before and after each load."""
+    """Print memory before and after each load, or each minute of a soak."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--soak", type=float, default=0)
+    parser.add_argument("--rate", type=float, default=5)
+    parser.add_argument("--explainer", default=[])
+    args = parser.parse_args()
     command = [sys.executable, "-m", "twincam", "app", "--port", "0"]
+    command += ["--explainer", args.explainer] if args.explainer else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as app:
         assert app.stdout is not None
         url = app.stdout.readline().split()[3].rstrip(";")
         try:
-            measure(url, psutil.Process(app.pid))
+            if args.soak:
+                soak(url, psutil.Process(app.pid), args.soak, args.rate)
+            else:
+                measure(url, psutil.Process(app.pid))
         finally:
             app.terminate()
 
@@ -70,6 +83,21 @@ def measure(url: str, process: psutil.Process) -> None:
         assert post(url, small) == 200
         times.append(time.perf_counter() - started)
     print(f"answer: median {1000 * float(np.median(times)):.0f} ms, n = {len(times)}")
+
+
+def soak(url: str, process: psutil.Process, seconds: float, rate: float) -> None:
+    """Send ``rate`` pictures a second for ``seconds``; print the memory of each minute."""
+    whole = picture(640, 480)
+    broken, statuses, started = whole[: len(whole) // 2], Counter[int](), time.monotonic()
+    print(f"start: {megabytes(process):.0f} MB", flush=True)
+    with ThreadPoolExecutor(10) as pool:
+        for number in range(int(seconds * rate)):
+            time.sleep(max(0.0, started + number / rate - time.monotonic()))
+            answer = pool.submit(post, url, broken if number % 10 == 0 else whole)
+            answer.add_done_callback(lambda done: statuses.update([done.result()]))
+            if number and number % int(60 * rate) == 0:
+                print(f"{number / rate:.0f} s: {megabytes(process):.0f} MB", flush=True)
+    print(f"end: {megabytes(process):.0f} MB; answers by status: {dict(statuses)}")
 
 
 def picture(width: int, height: int, blank: bool = False) -> bytes:

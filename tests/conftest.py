@@ -1,13 +1,17 @@
 """What several test files share: a project in a temporary clone, run once on a tiny setting."""
 
+import errno
+import ipaddress
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -43,6 +47,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Started in the background a suite inherits an ignored SIGINT: no stage could be interrupted.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def stay_here(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse what leaves this machine, as if it had no network; commands meet a dead proxy."""
+    if event == "socket.getaddrinfo" and not is_here(arguments[0]):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if isinstance(address, tuple) and not is_here(address[0]):
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+
+def is_here(host: object) -> bool:
+    """Return whether ``host`` is a name or an address of the loopback interface, or none."""
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost", socket.gethostname()):
+        return True
+    try:
+        return ipaddress.ip_address(str(name)).is_loopback or str(name) in ("0.0.0.0", "::")
+    except ValueError:
+        return False
+
+
+sys.addaudithook(stay_here)
+os.environ |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+os.environ |= {"no_proxy": "127.0.0.1,localhost,::1"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -151,3 +181,16 @@ def project(finished: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(finished, folder, symlinks=True)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a file system of 64 kB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder))
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -155,6 +155,13 @@ def on_project(args: argparse.Namespace, root: Path) -> None:
         raise UserError(" ".join(str(error).split())) from error
     except ConnectionError as error:
         raise UserError(f"the remote is out of reach: {error}; see `dvc remote list`") from error
+    except (FileNotFoundError, PermissionError) as error:
+        if error.filename is not None:
+            raise
+        raise UserError(
+            f"the remote refuses: {error.strerror or error}; check its address with `dvc remote "
+            "list`, your credentials, and this machine's clock"
+        ) from error
 
 
 def _share(args: argparse.Namespace, root: Path) -> None:

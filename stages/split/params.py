@@ -24,11 +24,19 @@ class Data(Block):
     @field_validator("root", "info", "external")
     @classmethod
     def _is_safe_in_a_shell(cls, value: str) -> str:
-        if set(value) & set('"$`\\\n'):
+        if set(value) & set('"$`\\\n\0'):
             raise ValueError(
                 "a path without double quotes, $, ` and backslashes; rename the folder"
             )
         return value
+
+    @field_validator("source_pattern", mode="before")
+    @classmethod
+    def _compiles(cls, value: object) -> object:
+        try:
+            return re.compile(value) if isinstance(value, str) else value
+        except (re.error, OverflowError, RecursionError):
+            raise ValueError("a valid regular expression") from None
 
 
 class Split(Block):

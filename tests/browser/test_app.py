@@ -136,7 +136,7 @@ def test_what_cannot_be_explained_is_said_and_the_rest_goes_on(page: Page) -> No
 
 
 def test_verdicts_are_a_table(page: Page, tmp_path: Path) -> None:
-    choose(page, ("a,b.png", picture()), ("c.png", picture()))
+    choose(page, ("=a,b.png", picture()), ("c.png", picture()))
     expect(cards(page)).to_have_count(2)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download verdicts.csv (2)").click()
@@ -144,7 +144,7 @@ def test_verdicts_are_a_table(page: Page, tmp_path: Path) -> None:
     waiting.value.save_as(tmp_path / "verdicts.csv")
     with (tmp_path / "verdicts.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert sorted(row["name"] for row in rows) == ["a,b.png", "c.png"]
+    assert sorted(row["name"] for row in rows) == ["./=a,b.png", "c.png"]
     assert {row["predicted"] for row in rows} == {"real"}
 
 
@@ -183,7 +183,7 @@ def test_all_can_be_removed(page: Page) -> None:
 
 
 def test_marks_download_as_a_table(page: Page, tmp_path: Path) -> None:
-    choose(page, ("cat.png", picture()))
+    choose(page, ("# cat.png", picture()))
     expect(page.get_by_label("Right label")).to_be_hidden()
     shown(page).get_by_role("button", name="Wrong label").click()
     page.get_by_label("Right label").select_option("fake")
@@ -194,7 +194,7 @@ def test_marks_download_as_a_table(page: Page, tmp_path: Path) -> None:
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download reviews.csv (1 marked)").click()
     waiting.value.save_as(tmp_path / "reviews.csv")
-    assert read_reviews(tmp_path).values.tolist() == [["cat.png", "unfit", "no cat", ""]]
+    assert read_reviews(tmp_path).values.tolist() == [["# cat.png", "unfit", "no cat", ""]]
 
 
 def test_marks_are_written_to_the_project(open_page: Open, tmp_path: Path) -> None:

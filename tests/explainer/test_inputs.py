@@ -1,10 +1,16 @@
 """Pictures of every kind are explained; what is none is one line."""
 
+import copy
+import csv
 import io
 import json
+import os
 import struct
+import weakref
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ from PIL import Image
 import twincam
 from tests.conftest import ROOT, run_in, user_error
 from twincam.cli import main
+from twincam.explainer import outputs
 from twincam.explainer.explanation import Explanation
 from twincam.pages.explanation import SCHEMA
 
@@ -143,7 +150,7 @@ def test_a_folder(
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     (folder / "deep").mkdir(parents=True)
-    names = ["a.png", "deep/a.png", "deep/<img onerror=alert(1)>.png"]
+    names = ["a.png", "deep/a.png", "deep/<img onerror=alert(1)>.png", "=1+1.png"]
     for name in names:
         (folder / name).write_bytes(photo.read_bytes())
     (folder / "bad.jpg").write_text("hello")
@@ -162,10 +169,59 @@ def test_a_folder(
     lines = (out / "all.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + len(names)
     assert lines[0].startswith("name,predicted,as_is,unsure,confidence")
+    assert lines[1].startswith("./=1+1.png,"), "a spreadsheet would take the name for a formula"
     assert (out / "deep__a.png.html").is_file() and (out / "deep__a.png.png").is_file()
     index = (out / "index.html").read_text("utf-8")
     assert "<img onerror" not in index
     assert 'href="deep__a.png.html"' in index
+
+
+def test_every_picture_has_a_page_of_its_own_whatever_its_name(
+    photo: Path, pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [
+        "a/b.png",
+        "a__b.png",
+        "index",
+        f"{'x' * 250}.png",
+        os.fsdecode(b"\xff\n\xe2\x80\xae.png"),
+    ]
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        (folder / "a").mkdir(parents=True)
+        (folder / "b.png").write_bytes(photo.read_bytes())
+    for name in names:
+        (tmp_path / "one" / name).write_bytes(photo.read_bytes())
+    out = tmp_path / "out"
+    flags = ["--explainer", pack, "--html", out, "--csv", out / "all.csv"]
+    assert run_command(tmp_path / "one", tmp_path / "two", *flags) == 0
+    said = capsys.readouterr().out
+    assert said.count("\n") == len(names) + 2
+    assert "\u202e" not in said
+    with (out / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert len({row["name"] for row in csv.DictReader(file)}) == len(names) + 2
+    pages = {file.name for file in out.glob("*.html")} - {"index.html"}
+    assert len(pages) == len(names) + 2
+    index = (out / "index.html").read_text("utf-8")
+    assert all(f'href="{quote(name)}"' in index or f'href="{name}"' in index for name in pages)
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(
+    photo: Path, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = explained(photo, pack)
+    seen: list[weakref.ref[Explanation]] = []
+
+    def explanations(*_args: object) -> Iterator[Explanation]:
+        for _ in range(4):
+            made = copy.copy(one)
+            seen.append(weakref.ref(made))
+            yield made
+            del made
+            assert not any(earlier() for earlier in seen)
+
+    monkeypatch.setattr(outputs, "_explanations", explanations)
+    assert run_command(photo, photo, "--explainer", pack, "--csv", tmp_path / "all.csv") == 0
+    assert (tmp_path / "all.csv").read_text().count("\n") == 5
 
 
 def test_one_picture_is_told_in_words(

@@ -29,6 +29,10 @@ def ends_with(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple
         (PermissionError(errno.EACCES, "Permission denied", "data"), "Permission denied: data"),
         (FileNotFoundError("No such file: /nope"), "not found: No such file: /nope"),
         (MemoryError(), "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+        (RuntimeError("Failed to allocate memory for requested buffer"), "out of memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (RuntimeError("can't start new thread"), "out of memory"),
     ],
 )
 def test_user_errors_are_one_line(

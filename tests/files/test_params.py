@@ -32,6 +32,12 @@ class Params(Block):
 GOOD = "seed: 0\nname: x\ninner: {rate: 1e-4, kind: a, count: 3}\n"
 
 
+BOMB = "[&a [x,x,x,x,x,x,x,x]"
+for name, before in ("ba", "cb", "dc", "ed", "fe", "gf", "hg"):
+    BOMB += f", &{name} [{','.join([f'*{before}'] * 8)}]"
+BOMB += "]"
+
+
 def read(tmp_path: Path, text: str) -> Params:
     (tmp_path / "params.yaml").write_text(text)
     return read_params(tmp_path / "params.yaml", Params)
@@ -66,6 +72,10 @@ def test_reads_its_blocks(tmp_path: Path) -> None:
         (("seed: 0\n", "<<<<<<< HEAD\nseed: 0\n=======\nseed: 1\n>>>>>>> b\n"), ["line 1", "Git"]),
         (("seed: 0\n", "seed: 0\nsede: 1\n"), ["sede is not a known parameter"]),
         (("seed: 0\n", "seed: 0\n1: 1\n"), ["1 is not a known parameter"]),
+        (("kind: a", f"kind: {BOMB}"), ["inner.kind is [['x', 'x', 'x',", "[...]"]),
+        (("kind: a", f"kind: {'[' * 3000 + ']' * 3000}"), ["inner.kind is [[[...]]]"]),
+        (("count: 3", f"count: {'9' * 5000}"), ["not YAML (Exceeds the limit"]),
+        (("name: x", "name: 2024-13-31"), ["not YAML (month must be in 1..12)"]),
     ],
 )
 def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
@@ -73,6 +83,7 @@ def test_refuses_in_one_line(tmp_path: Path, change: tuple[str, str], words: lis
         read(tmp_path, GOOD.replace(*change))
     message = str(caught.value)
     assert "\n" not in message
+    assert len(message) < 1000
     assert "params.yaml" in message
     assert all(word in message for word in words), message
 

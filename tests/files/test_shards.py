@@ -1,6 +1,8 @@
 """Arrays in shards read as one array, and grow at the end of each class."""
 
+import gc
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,25 @@ def test_missing_rows_leave_nothing(tmp_path: Path) -> None:
     ):
         append(np.zeros(ROW))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+
+    def write() -> None:
+        with write_shards(small_disk / "rows", ["a"] * 1000, (10, 10)) as append:
+            for _ in range(1000):
+                append(np.zeros((10, 10)))
+
+    with pytest.raises(OSError, match="No space left"):
+        write()
+    gc.collect()
+    assert not ignored
+    assert not list(small_disk.iterdir())
 
 
 def test_a_folder_without_arrays_is_named(tmp_path: Path) -> None:

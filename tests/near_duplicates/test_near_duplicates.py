@@ -159,6 +159,15 @@ def test_alignments_are_bounded_with_a_warning(
     assert "split.near_duplicate_distance" in line
 
 
+def test_a_full_temporary_folder_is_an_error_and_not_the_end_of_the_process(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    with pytest.raises(OSError, match="No space left") as caught:
+        pairs_among([picture(0)] * 5)
+    assert caught.value.filename == str(small_disk)
+
+
 def test_only_pairs_with_a_new_image_are_returned() -> None:
     images = [picture(0), picture(0), picture(1), encoded(picture(0), 80)]
     assert pairs_among(images) == [[0, 1], [0, 3], [1, 3]]

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.conftest import user_error
 from tests.server.fake import picture
 from tests.server.served import LIMITS, served
+from twincam.server import serving
 from twincam.server.project import Project
 from twincam.server.serving import Address, listen, url_of
 
@@ -94,6 +96,19 @@ def test_an_upload_that_breaks_off_and_noise_leave_it_alive(url: str) -> None:
         with socket.create_connection((str(place.hostname), place.port or 80), 10) as wire:
             wire.sendall(noise)
     assert is_alive(url)
+
+
+def test_half_a_request_holds_its_place_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "CONNECTIONS", 4)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.3)
+    with served(NONE) as url, ExitStack() as wires:
+        place = urlsplit(url)
+        for _ in range(4):
+            address = (str(place.hostname), place.port or 80)
+            wire = wires.enter_context(socket.create_connection(address, 10))
+            wire.sendall(b"POST /explain HTTP/1.1\r\nHost: local")
+        assert wire.recv(1) == b"", "it was not closed"
+        assert is_alive(url)
 
 
 def test_ten_uploads_at_once() -> None:

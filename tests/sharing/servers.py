@@ -2,12 +2,14 @@
 
 import asyncio
 import functools
+import http.client
 import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncssh
 import boto3
@@ -126,6 +128,74 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_args: object) -> None:
         pass
+
+
+FAULTS = ("503", "drop", "truncate", "other")
+"""What `unreliable` does to a request: answers with a status, hangs up at once or halfway, or sends
+as many other bytes. "403" refuses every request."""
+
+
+@contextmanager
+def unreliable(url: str, fault: str, after: int) -> Iterator[str]:
+    """Yield the address of a proxy to ``url`` that serves ``after`` objects, and none further."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        left = after
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_PUT(self) -> None:
+            self.answer()
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            is_object = self.command != "HEAD" and "/files/md5/" in self.path
+            Proxy.left -= is_object
+            failing = is_object and Proxy.left < 0
+            if fault == "403":
+                content = (
+                    b"<Error><Code>RequestTimeTooSkewed</Code><Message>Clock</Message></Error>"
+                )
+                self.send_response(403)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content)
+                return
+            if failing and fault == "drop":
+                return
+            if failing and fault == "503":
+                self.send_response(503)
+                self.end_headers()
+                return
+            upstream = http.client.HTTPConnection(urlsplit(url).netloc)
+            upstream.request(self.command, self.path, body, dict(self.headers.items()))
+            found = upstream.getresponse()
+            content = found.read()
+            self.send_response(found.status)
+            for name, value in found.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.end_headers()
+            sent = {"truncate": content[: len(content) // 2], "other": content[::-1]}
+            self.wfile.write(sent.get(fault, content) if failing else content)
+            upstream.close()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 SERVERS = {"folder": shared_folder, "s3": s3, "ssh": ssh}

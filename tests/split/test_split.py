@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from stages.split import sources
 from stages.split.__main__ import COLUMNS, main
 from tests.conftest import user_error
 from twincam.files.tables import read_table
@@ -476,6 +478,11 @@ def test_ctrl_c_ends_the_run_and_leaves_the_old_outputs(
         ({"source_pattern": "fake/("}, "data.source_pattern is 'fake/('; allowed: a valid regular"),
         ({"source_pattern": 3}, "data.source_pattern"),
         (
+            {"source_pattern": "a{9999999999999}"},
+            "data.source_pattern is 'a{9999999999999}'; allowed",
+        ),
+        ({"root": "a\0b"}, "data.root is 'a\\x00b'; allowed: a path without"),
+        (
             {"root": "data/ca$h"},
             "data.root is 'data/ca$h'; allowed: a path without double quotes, $",
         ),
@@ -755,6 +762,15 @@ def test_a_pattern_that_finds_nothing(run: Run, pattern: str) -> None:
     assert f"data.source_pattern {pattern!r} finds no source in any of 16 paths" in message
     assert "'fake/0.png'" in message
     assert not run.split.exists()
+
+
+def test_a_pattern_that_takes_exponential_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "SECONDS", 0.2)
+    images = pd.DataFrame({"path": [f"real/{'a' * 60}.png"], "source": ""})
+    slow = re.compile("(a+)+b")
+    message = user_error(sources.with_sources, images=images, pattern=slow)
+    assert "data.source_pattern '(a+)+b' takes more than 0.2 seconds" in message
+    assert sources.with_sources(images, re.compile("(a)"))["source"].tolist() == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,11 @@ def test_too_few_groups_name_the_distance() -> None:
     )
     assert "images: 3, independent groups: 1" in message
     assert "split.near_duplicate_distance" in message
+    alone = table(1).assign(split="train", group="g")
+    message = user_error(
+        check_covered, images=alone, labels=["a"], splits=["train", "val"], given=False
+    )
+    assert message.endswith("needed: one each for train, val; add images"), "no group is at fault"
 
 
 def test_a_group_that_holds_much_of_a_class_is_named() -> None:

@@ -54,7 +54,7 @@ def test_above_the_cap_views_are_computed_in_every_epoch(monkeypatch: pytest.Mon
     def refuse(*_args: object) -> None:
         raise AssertionError("activations were kept")
 
-    monkeypatch.setattr(activations, "_temporary_map", refuse)
+    monkeypatch.setattr(activations, "temporary_array", refuse)
     small = SETTINGS.model_copy(update={"activation_cache_gb": 0.0})
     made = network()
     inputs = augmented_inputs(made, IMAGES, ROWS, 3, small, 0)
@@ -217,6 +217,12 @@ def test_checkpoints_that_cannot_be_resumed_are_named(
     torch.save(saved, path)
     message = user_error(run, checkpoint=path)
     assert "(1.bias) are of a diverged training" in message
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_nothing(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        run(small_disk / "c")
+    assert not list(small_disk.iterdir())
 
 
 def test_activations_that_overflow_are_refused_wherever_images_are_run() -> None:

@@ -106,14 +106,14 @@ def test_activations_are_gone_once_the_refits_are_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[weakref.ref[np.ndarray]] = []
-    real = activations._temporary_map
+    real = activations.temporary_array
 
-    def remembered(shape: tuple[int, ...]) -> np.ndarray:
-        made = real(shape)
+    def remembered(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        made = real(shape, dtype)
         kept.append(weakref.ref(made))
         return made
 
-    monkeypatch.setattr(activations, "_temporary_map", remembered)
+    monkeypatch.setattr(activations, "temporary_array", remembered)
     write_array(tmp_path / "images" / "0.npy", IMAGES)
     split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     nowhere = tmp_path / "none"

@@ -1,9 +1,12 @@
 """What ``twincam explain`` writes: text, pages, JSON, figures and a table."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,7 @@ from twincam.files.atomic import write_bytes, write_text
 from twincam.files.errors import UserError
 from twincam.files.folders import is_sidecar, walk
 from twincam.files.overwriting import resolve_output
+from twincam.files.tables import plain_path
 from twincam.pages.explanation import SCHEMA
 
 INDEX = Path(__file__).with_name("index.html")
@@ -29,6 +33,10 @@ MARKS = {".html": SCHEMA, ".json": SCHEMA, ".csv": ",".join(COLUMNS), ".png": SO
 """What a file contains that this command wrote, by the kind of output."""
 
 
+LONGEST = 200
+"""Bytes of a picture's name in that of its page; file systems take 255 in all."""
+
+
 class Outputs(NamedTuple):
     """What is written besides text: folders of pages and of figures, files of JSON and CSV."""
 
@@ -36,6 +44,14 @@ class Outputs(NamedTuple):
     png: Path | None = None
     json: Path | None = None
     csv: Path | None = None
+
+
+class Lists(NamedTuple):
+    """What is written of all pictures together: rows of the index, records, rows of the table."""
+
+    index: list[dict[str, object]]
+    records: list[Mapping[str, object]]
+    table: list[dict[str, object]]
 
 
 def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool:
@@ -51,13 +67,13 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
     Raises:
         UserError: there are no files, ``folder`` does not fit, or something else would be lost.
     """
-    named = [one for path in paths for one in files_at(path)]
+    named = _apart([one for path in paths for one in files_at(path)])
     if not named:
         raise UserError(f"{paths[0]}: expected pictures in this folder, found none; name another")
     for path, kind in ((outputs.json, ".json"), (outputs.csv, ".csv")):
         if path is not None:
             _place(path, kind)
-    explained, failed = [], 0
+    lists, failed = Lists([], [], []), 0
     for found in _explanations(named, folder):
         if isinstance(found, UserError):
             failed += 1
@@ -66,8 +82,9 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
         if STANDARD not in (outputs.json, outputs.csv):
             _say("\n".join(lines_of(found.record)) if len(named) == 1 else _short(found))
         _write_pictures(found, outputs)
-        explained.append(found)
-    _write_lists(explained, outputs)
+        _list(found, lists, outputs)
+        del found
+    _write_lists(lists, outputs)
     return not failed
 
 
@@ -81,20 +98,45 @@ def _write_pictures(found: Explanation, outputs: Outputs) -> None:
         write_bytes(_place(outputs.png / page_name(found, ".png"), ".png"), content.getvalue())
 
 
-def _write_lists(explained: Sequence[Explanation], outputs: Outputs) -> None:
+def _list(found: Explanation, lists: Lists, outputs: Outputs) -> None:
+    """Add to ``lists`` what ``outputs`` need of one picture; the rest need not stay in memory."""
+    if outputs.html is not None:
+        lists.index.append(_index_row(found))
+    if outputs.json is not None:
+        lists.records.append(found.to_dict())
+    if outputs.csv is not None:
+        row = row_of(found.record)
+        lists.table.append({**row, "name": plain_path(str(row["name"]))})
+
+
+def _write_lists(lists: Lists, outputs: Outputs) -> None:
     """Write what lists all pictures: the index of the pages, the records, the table."""
     if outputs.html is not None:
-        _put(outputs.html / "index.html", ".html", index_page(explained))
+        _put(outputs.html / "index.html", ".html", index_page(lists.index))
     if outputs.json is not None:
-        records = [one.to_dict() for one in explained]
-        _put(outputs.json, ".json", json.dumps(records, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(lists.records, ensure_ascii=False, allow_nan=False)
+        _put(outputs.json, ".json", text + "\n")
     if outputs.csv is not None:
-        _put(outputs.csv, ".csv", _as_csv([row_of(one.record) for one in explained]))
+        _put(outputs.csv, ".csv", _as_csv(lists.table))
 
 
 def page_name(found: Explanation, kind: str = ".html") -> str:
-    """Return the name of a picture's page, or of its figure."""
-    return found.record["name"].replace("/", "__") + kind
+    """Return the name of a picture's page, or of its figure; no two pictures share one."""
+    name = found.record["name"]
+    flat = name.replace("/", "__")
+    if flat == "index" or len(flat.encode()) > LONGEST or re.search("__|_/|/_", name):
+        short = flat.encode()[:LONGEST].decode(errors="ignore")
+        flat = f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return flat + kind
+
+
+def _apart(named: Sequence[Named]) -> list[Named]:
+    """Return pictures with their paths as names where others have the same name."""
+    often = Counter(one.name for one in named)
+    return [
+        one if often[one.name] == 1 else Named(Path(str(one.picture)).as_posix(), one.picture)
+        for one in named
+    ]
 
 
 def files_at(path: Path) -> list[Named]:
@@ -108,20 +150,20 @@ def files_at(path: Path) -> list[Named]:
     ]
 
 
-def index_page(explained: Sequence[Explanation]) -> str:
+def index_page(rows: Sequence[Mapping[str, object]]) -> str:
     """Return the page that lists the pages of pictures."""
     from twincam.pages.rendering import render
 
-    rows = [
-        {
-            "page": page_name(one),
-            "picture": one.uris()[one.record["image"]],
-            "name": one.record["name"],
-            "headline": headline_of(one.record),
-        }
-        for one in explained
-    ]
     return render(INDEX, {"rows": rows, "schema": SCHEMA})
+
+
+def _index_row(one: Explanation) -> dict[str, object]:
+    return {
+        "page": page_name(one),
+        "picture": one.uris()[one.record["image"]],
+        "name": one.record["name"],
+        "headline": headline_of(one.record),
+    }
 
 
 def _explanations(named: Sequence[Named], folder: Path) -> Iterator[Explanation | UserError]:

@@ -1,8 +1,11 @@
 """Read and write ``.npy`` arrays; reading memory-maps them."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from twincam.files.atomic import atomic_path
 from twincam.files.errors import UserError
@@ -39,6 +42,22 @@ def read_finite(path: Path) -> np.ndarray:
     if not np.isfinite(array).all():
         raise UserError(not_finite_message(path))
     return array
+
+
+def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Return an array on disk, whose file is gone once nothing refers to the array.
+
+    Its space is reserved, so that a full disk is an OSError: writing to memory that is mapped to
+    one would end the process.
+    """
+    with tempfile.TemporaryFile() as file:
+        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        try:
+            os.posix_fallocate(file.fileno(), 0, max(1, count))
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
+        return np.memmap(file, dtype, "r+", shape=shape)
 
 
 def not_finite_message(path: Path) -> str:

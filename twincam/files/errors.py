@@ -41,12 +41,23 @@ def run_stage(main: Callable[[list[str]], None], name: str) -> None:
         sys.exit(f"{name}: {error}")
     except OSError as error:
         sys.exit(f"{name}: {one_line(error)}")
-    except MemoryError:
-        sys.exit(
-            f"{name}: out of memory; close other programs or lower prepare.image_size and run again"
-        )
     except KeyboardInterrupt:
         print(
             f"\n{name}: interrupted; no file is half-written, run again to resume", file=sys.stderr
         )
         sys.exit(130)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        sys.exit(
+            f"{name}: out of memory; close other programs or lower prepare.image_size and run again"
+        )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether memory did not suffice; torch, onnxruntime and threads say so in words."""
+    words = ("out of memory", "can't allocate memory", "bad alloc", "Failed to allocate memory")
+    said = str(error)
+    return isinstance(error, MemoryError) or any(
+        word in said for word in (*words, "can't start new thread")
+    )

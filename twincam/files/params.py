@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -116,14 +117,24 @@ def read_document(path: Path) -> dict[str, Any]:
     except (UnicodeError, YAMLError, YAMLStreamError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not YAML in UTF-8 ({reason}); save it as UTF-8") from None
+    except ValueError as error:  # of a date or a number
+        raise UserError(f"{path}: not YAML ({error}); correct it") from None
     if document is None:
         raise UserError(
             f"{path}: expected a mapping of parameter blocks, but it is empty; restore it with "
             "`git checkout params.yaml`"
         )
     if not isinstance(document, dict):
-        raise UserError(f"{path}: expected a mapping of parameter blocks, got {document!r}")
+        raise UserError(f"{path}: expected a mapping of parameter blocks, got {_shown(document)}")
     return document
+
+
+def _shown(value: object) -> str:
+    """Return how a value is written, shortened: a few aliases of YAML stand for gigabytes."""
+    short = Repr()
+    short.maxlevel = 2
+    short.maxstring = short.maxother = short.maxlong = 200
+    return short.repr(value)
 
 
 def _refuse_conflict(path: Path) -> None:
@@ -182,9 +193,10 @@ def _explain(error: object) -> str:
         return unknown(key)
     if error["input"] is None:
         return f"{key} is empty (null); allowed: {allowed}"
+    given = _shown(error["input"])
     if error["type"] == "string_type" and not isinstance(error["input"], list | dict):
         return (
-            f"{key} is {error['input']!r}, which YAML does not read as text; allowed: text, in "
+            f"{key} is {given}, which YAML does not read as text; allowed: text, in "
             f'quotes if it looks like something else, such as {key}: "0"'
         )
-    return f"{key} is {error['input']!r}; allowed: {allowed}"
+    return f"{key} is {given}; allowed: {allowed}"

@@ -7,7 +7,7 @@ import pandas as pd
 from twincam.files.errors import UserError
 from twincam.files.folders import listed
 from twincam.files.handwritten import read_handwritten
-from twincam.files.tables import write_table
+from twincam.files.tables import plain_path, write_table
 
 MARKS = ("mislabelled", "duplicate", "unfit")
 COLUMNS = ("path", "mark", "note", "label")
@@ -37,6 +37,7 @@ def read_reviews(folder: Path) -> pd.DataFrame:
             f"{file}: unknown mark {listed(unknown, 1)}; write one of {', '.join(MARKS)}"
         )
     missing = [name for name in COLUMNS if name not in table]
+    table["path"] = table["path"].str.removeprefix("./")
     return table.assign(**dict.fromkeys(missing, ""))[list(COLUMNS)]
 
 
@@ -53,4 +54,5 @@ def add_reviews(folder: Path, reviews: pd.DataFrame) -> None:
         UserError: the file there cannot be read.
     """
     together = pd.concat([read_reviews(folder), reviews]).drop_duplicates("path", keep="last")
-    write_table(folder / "reviews.csv", together[together["mark"] != ""].sort_values("path"))
+    marked = together[together["mark"] != ""].sort_values("path")
+    write_table(folder / "reviews.csv", marked.assign(path=marked["path"].map(plain_path)))

@@ -4,8 +4,8 @@ The rows of a label start a shard of their own. Where new images are last of the
 with numbered ones, they change the last shard of a class, and a remote receives that one alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -99,14 +99,16 @@ def write_shards(
         labels: of the rows, in order.
         row: the shape of a row.
     """
-    with atomic_folder(folder) as partial:
-        files = _files(partial, shard_lengths(labels, int(np.prod(row))), row)
+    lengths = shard_lengths(labels, int(np.prod(row)))
+    with atomic_folder(folder) as partial, closing(_files(partial, lengths, row)) as files:
         yield lambda one: next(files).write(np.ascontiguousarray(one, np.uint8).data)
         if next(files, None) is not None:
             raise ValueError(f"{folder}: fewer rows than the {len(labels)} announced")
 
 
-def _files(folder: Path, lengths: Sequence[int], row: tuple[int, ...]) -> Iterator[BinaryIO]:
+def _files(
+    folder: Path, lengths: Sequence[int], row: tuple[int, ...]
+) -> Generator[BinaryIO, None, None]:
     """Yield for each row the shard to append it to, opened after its header."""
     for number, length in enumerate(lengths):
         header = {"descr": "|u1", "fortran_order": False, "shape": (length, *row)}

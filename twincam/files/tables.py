@@ -42,6 +42,14 @@ def _as_csv(table: pd.DataFrame, quoting: Literal[0, 1]) -> str:
     return table.to_csv(index=False, float_format="%.6f", lineterminator="\n", quoting=quoting)
 
 
+def plain_path(path: str) -> str:
+    """Return ``path`` with a leading "./" where it could be taken for something else in a CSV.
+
+    That is a formula, by a spreadsheet, or a comment, by `read_handwritten`.
+    """
+    return f"./{path}" if path.startswith(("#", "=", "+", "-", "@", "\t")) else path
+
+
 TEXT_COLUMNS = (
     *("id", "path", "label", "predicted", "class", "split", "group", "source", "family"),
     *("sha256", "phash", "format", "kind", "neighbour", "set", "flips", "verdict", "statement"),

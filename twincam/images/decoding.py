@@ -44,6 +44,9 @@ _SPECIAL = {
 
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that show the text after them in another order: ``gnp.exe`` as ``exe.png``."""
+
 
 class BadImageError(Exception):
     """A file that cannot be used as an image; the message is the reason, without the path."""
@@ -75,8 +78,10 @@ def image_id(path: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Escape characters that cannot be written as UTF-8, or are control characters."""
-    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Escape characters that cannot be written as UTF-8, control characters and bidi overrides."""
+    for pattern in (_UNWRITABLE, _REORDERING):
+        text = pattern.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text
 
 
 def check_name(path: str) -> None:

@@ -4,7 +4,6 @@ A 64-bit hash says little where all images share one layout (X-rays, documents, 
 counts only if the fine detail of both images agrees as well.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from twincam.files.arrays import temporary_array
 from twincam.files.messages import warn
 from twincam.near_duplicates.alignment import (
     DETAIL,
@@ -95,10 +95,8 @@ def _read_small(
 
     They are kept in a temporary file, as they take 32 kB an image.
     """
-    with tempfile.TemporaryFile() as first, tempfile.TemporaryFile() as second:
-        shape = (len(rows), THUMBNAIL, THUMBNAIL)
-        thumbnails = np.memmap(first, np.uint8, "w+", shape=shape)
-        details = np.memmap(second, np.float32, "w+", shape=(len(rows), DETAIL**2))
+    thumbnails = temporary_array((len(rows), THUMBNAIL, THUMBNAIL), np.uint8)
+    details = temporary_array((len(rows), DETAIL**2), np.float32)
     for at, image in enumerate(read(rows)):
         thumbnails[at] = thumbnail(image)
         details[at] = detail(thumbnails[at])

@@ -1,5 +1,6 @@
 """Run the app on an address of this machine."""
 
+import asyncio
 import ctypes
 import socket
 from collections.abc import Collection
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from twincam.explainer.explaining import default_folder
 from twincam.files.errors import UserError
@@ -20,6 +22,8 @@ from twincam.server.project import Project, read_project
 CONNECTIONS = 64
 """At a time; further ones are refused."""
 
+HEAD_SECONDS = 10.0
+"""For the head of a request to arrive."""
 
 LARGE_BLOCK = 1 << 23
 """Bytes."""
@@ -88,7 +92,7 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
     """Return a server that answers requests to ``app``, and logs none of them."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Impatient,
         ws="none",
         log_level="warning",
         access_log=False,
@@ -98,6 +102,25 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
     )
     return uvicorn.Server(config)
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection on which no whole head of a request arrives in `HEAD_SECONDS`.
+
+    uvicorn waits for it forever: `CONNECTIONS` that send half a head would shut out everybody.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._close_if_waiting)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.loop.call_later(HEAD_SECONDS, self._close_if_waiting)
+
+    def _close_if_waiting(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
 
 def url_of(place: socket.socket) -> str:

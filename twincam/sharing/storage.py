@@ -183,13 +183,15 @@ def listed(names: Iterable[str], shown: int = 5) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def reasons(failed: Mapping[str, str]) -> str:
-    """Return the failed names as text, grouped by reason."""
+def reasons(failed: Mapping[str, str], shown: int = 3) -> str:
+    """Return the failed names as text, grouped by reason; the first ``shown`` reasons."""
     causes = sorted(set(failed.values()))
-    return "; ".join(
+    more = [f"and {len(causes) - shown} other reasons"] if len(causes) > shown else []
+    named = [
         f"{cause}: {listed(path for path, why in failed.items() if why == cause)}"
-        for cause in causes
-    )
+        for cause in causes[:shown]
+    ]
+    return "; ".join([*named, *more])
 
 
 def summary(verb: str, done: Moved, place: str) -> str:

@@ -21,6 +21,15 @@ from twincam.sharing.storage import (
     upload,
 )
 
+REPLACE = (
+    "the intact files are in the cache; ask a colleague who has the others to delete them on "
+    "the remote and run `make push`, or run `make repro` to build them here"
+)
+"""What to do where files are missing or corrupted on the remote."""
+
+NOTHING = "none of them is there; check its address with `dvc remote list`, or have them pushed"
+"""What to do where the remote has no file at all: it may be another, or gone."""
+
 
 def push(repo: Repo, name: str | None) -> None:
     """Upload every output and the run cache; fail if the remote then lacks any output."""
@@ -79,12 +88,10 @@ def download(repo: Repo, name: str | None, outputs: dict[str, str]) -> None:
     remote = repo.cloud.get_remote(name, "pull")
     done = fetch_outputs(remote.odb, repo.cache.local, outputs)
     print(summary("fetched", done, remote.path))
-    require_success(
-        done,
-        remote.path,
-        "the intact files are in the cache; ask a colleague who has the others to delete them on "
-        "the remote and run `make push`, or run `make repro` to build them here",
-    )
+    advice = "run again: what arrived is kept"
+    if set(done.failed.values()) & {"missing", "corrupted"}:
+        advice = REPLACE if done.moved + done.already else NOTHING
+    require_success(done, remote.path, advice)
 
 
 def require_success(done: Moved, place: str, advice: str) -> None:

@@ -1,7 +1,5 @@
 """The input of the first trained block: the frozen blocks run once and their output is kept."""
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from twincam.determinism import generator
+from twincam.files.arrays import temporary_array
 from twincam.files.shards import Rows
 from twincam.models.forward import BATCH, batches, run_blocks
 from twincam.models.network import Network, device_of
@@ -52,7 +51,7 @@ def augmented_inputs(
     gigabytes = views.views * len(rows) * int(np.prod(shape)) * 4 / 1e9
     if cut == 0 or gigabytes > views.activation_cache_gb:
         return fresh
-    cache = _temporary_map((views.views, len(rows), *shape))
+    cache = temporary_array((views.views, len(rows), *shape), np.float32)
     for number in range(views.views):
         chunks = list(batches(len(rows), BATCH))
         for indices in tqdm(chunks, f"view {number + 1}/{views.views}", disable=None):
@@ -97,13 +96,3 @@ def augmented(
             for i in indices
         ]
     )
-
-
-def _temporary_map(shape: tuple[int, ...]) -> np.ndarray:
-    """Return a float32 array on disk, whose file is gone once nothing refers to the array.
-
-    Its space is reserved, so that a full disk is an OSError.
-    """
-    with tempfile.TemporaryFile() as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, int(np.prod(shape)) * 4))
-        return np.memmap(file, dtype=np.float32, mode="r+", shape=shape)

@@ -4,6 +4,7 @@ Every random choice in an epoch depends on the seed and the epoch's number alone
 interrupted resumes from its last checkpoint and ends with the same bits.
 """
 
+import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from twincam.determinism import derived_seed, generator
-from twincam.files.atomic import atomic_path
+from twincam.files.atomic import write_bytes
 from twincam.files.errors import UserError
 from twincam.models.forward import batches
 from twincam.models.network import Levels, Network, device_of, pool
@@ -144,8 +145,9 @@ def _write_checkpoint(progress: _Progress, path: Path) -> None:
         "best": progress.best,
         "best_state": progress.best_state,
     }
-    with atomic_path(path) as partial:
-        torch.save(state, partial)
+    content = io.BytesIO()  # given a path, torch raises RuntimeError where the disk is full
+    torch.save(state, content)
+    write_bytes(path, content.getvalue())
 
 
 def _resume(progress: _Progress, path: Path, device: torch.device) -> None:

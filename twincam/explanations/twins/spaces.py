@@ -151,9 +151,8 @@ def _cosine_map(
         own: what multiplies the queries' features before the cosine, ``[N,C]``.
         other: the same of the twins' features.
     """
-    pull = other * twins.features
-    pull = pull / np.linalg.norm(pull, axis=1, keepdims=True)
-    norm = np.linalg.norm(own * queries.features, axis=1)
+    pull = unit(other * twins.features)
+    norm = np.maximum(np.linalg.norm(own * queries.features, axis=1), 1e-12)
     heat = cell_sums(queries.maps, own * pull)
     return np.asarray(heat / norm[:, None, None] / heat[0].size)
 

@@ -118,9 +118,12 @@ function readMarks(honoured) {
 
 const csvCell = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** Return a path as no spreadsheet takes it for a formula, and no reader of reviews.csv for a comment. */
+const csvPath = (path) => (/^[#=+\-@\t]/.test(path) ? `./${path}` : path);
+
 /** Return the marks as CSV with the columns path, mark, note, label. */
 function reviewsCsv(marks) {
-  const rows = [...marks].filter(([, one]) => one.mark).map(([path, { mark, note, label }]) => [path, mark, note, label]);
+  const rows = [...marks].filter(([, one]) => one.mark).map(([path, { mark, note, label }]) => [csvPath(path), mark, note, label]);
   return [["path", "mark", "note", "label"], ...rows].map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
 }
 

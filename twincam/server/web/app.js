@@ -175,7 +175,7 @@ function table(columns, rows) {
 
 function verdicts() {
   const columns = [...new Set(entries.flatMap(({ row }) => Object.keys(row)))];
-  return table(columns, entries.map(({ row }) => row).reverse());
+  return table(columns, entries.map(({ row }) => ({ ...row, name: csvPath(row.name) })).reverse());
 }
 
 function reviews() {
