@@ -24,6 +24,7 @@ from stages.explain.twins import DEFAULT, Search, Twins, images_in
 from twincam.explanations.counterfactuals import Swap, minimal_swap
 from twincam.explanations.twins.neighbours import Compare, Neighbours, Positions, nearest_by_class
 from twincam.explanations.twins.spaces import SPACES
+from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches, embed_batch, logits_of
 from twincam.models.levels import class_scores
 
@@ -82,12 +83,11 @@ def find_swaps(run: Run, partners: np.ndarray) -> tuple[np.ndarray, Swap]:
 def cell_scores(run: Run, rows: np.ndarray) -> np.ndarray:
     """Return `class_scores` ``[N,K,h,w]`` of the images at ``rows``."""
     weight, _ = head_of(run.network)
-    return np.concatenate(
-        [
-            class_scores(embed_batch(run.network, run.images[part]).maps, weight)
-            for part in (rows[some] for some in batches(len(rows), BATCH))
-        ]
+    found = (
+        (class_scores(embed_batch(run.network, run.images[rows[part]]).maps, weight),)
+        for part in batches(len(rows), BATCH)
     )
+    return join_rows(found, len(rows))[0]
 
 
 def find_semifactuals(

@@ -1,6 +1,6 @@
 """The training images that resemble each evaluated image, in the most faithful space."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from twincam.explanations.twins.neighbours import (
 from twincam.explanations.twins.spaces import SPACES, shared_map, spaces_that_compare
 from twincam.files.messages import warn
 from twincam.files.metrics import Estimate
-from twincam.models.embedded import Embedded, at, maps_at
+from twincam.models.embedded import Embedded, at, join_rows, maps_at
 from twincam.statistics.estimates import mean
 
 DEFAULT = "features_cosine"
@@ -263,17 +263,20 @@ def shared_maps(run: Run, twins: np.ndarray, space: str) -> np.ndarray:
         space: that the twins are nearest in.
     """
     weight, _ = head_of(run.network)
-    found, start = [], 0
-    for queries in evaluated_maps(run):
-        ranked = twins[start : start + len(queries.logits)].T
-        start += ranked.shape[1]
-        maps = [
-            np.where(
-                (own >= 0)[:, None, None],
-                shared_map(space, queries, references_in(run, space, own), weight),
-                0,
-            )
-            for own in ranked
-        ]
-        found.append(np.stack(maps, axis=1))
-    return np.concatenate(found).astype(np.float32)
+
+    def found() -> Iterator[tuple[np.ndarray]]:
+        start = 0
+        for queries in evaluated_maps(run):
+            ranked = twins[start : start + len(queries.logits)].T
+            start += ranked.shape[1]
+            maps = [
+                np.where(
+                    (own >= 0)[:, None, None],
+                    shared_map(space, queries, references_in(run, space, own), weight),
+                    0,
+                )
+                for own in ranked
+            ]
+            yield (np.stack(maps, axis=1).astype(np.float32),)
+
+    return join_rows(found(), len(twins))[0]

@@ -9,7 +9,7 @@ from PIL import Image
 from twincam.explainer.pack import Influences
 from twincam.explanations.influence import LARGEST_HESSIAN, inverse_hessian, refit
 from twincam.files.shards import Rows
-from twincam.models.embedded import Maps
+from twincam.models.embedded import Maps, join_rows
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.levels import class_scores
 from twincam.models.network import Network
@@ -33,12 +33,14 @@ def cells_of(
         keep: whether the maps are returned.
     """
     weight = network.head.weight.detach().cpu().numpy()
-    scores, kept = [], []
-    for part in batches(len(train), BATCH):
-        maps = embed_batch(network, images[train[part]]).maps
-        scores.append(class_scores(maps, weight))
-        kept.append(maps if keep else ())
-    return np.concatenate(scores), tuple(map(np.concatenate, zip(*kept, strict=True)))
+
+    def found() -> Iterator[tuple[np.ndarray, ...]]:
+        for part in batches(len(train), BATCH):
+            maps = embed_batch(network, images[train[part]]).maps
+            yield class_scores(maps, weight), *(maps if keep else ())
+
+    scores, *kept = join_rows(found(), len(train))
+    return scores, tuple(kept)
 
 
 def thumbnails(ids: Sequence[str], images: Rows, train: np.ndarray) -> dict[str, bytes]:

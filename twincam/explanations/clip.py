@@ -5,6 +5,7 @@ through open_clip. Twins in this space are the control for those in the model's 
 similarity of content alone follow the model?
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from twincam.files.errors import UserError
 from twincam.files.shards import Rows
+from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches
 from twincam.models.network import device
 from twincam.models.weights import not_finite
@@ -35,12 +37,14 @@ def clip_features(images: Rows, name: str, folder: Path) -> np.ndarray:
             the images are not finite.
     """
     model, prepare = _load(name, folder)
-    found = []
-    with torch.no_grad():
+
+    def found() -> Iterator[tuple[np.ndarray]]:
         for part in batches(len(images), BATCH):
             pixels = torch.stack([prepare(Image.fromarray(image)) for image in images[part]])
-            found.append(model.encode_image(pixels.to(device()), normalize=True).cpu().numpy())
-    features = np.concatenate(found)
+            yield (model.encode_image(pixels.to(device()), normalize=True).cpu().numpy(),)
+
+    with torch.no_grad():
+        (features,) = join_rows(found(), len(images))
     if not np.isfinite(features).all():
         raise UserError(
             f"explain.clip is {name!r}: its features of the images are not finite, expected "
