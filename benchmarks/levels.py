@@ -117,8 +117,14 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--probe", action="store_true", help="photographs: the head alone, one view"
+    )
     args = parser.parse_args()
     params = read_params(ROOT / "params.yaml", Params)
+    if args.probe:
+        method = params.train.model_copy(update={"method": "linear_probe", "views": 1})
+        params = params.model_copy(update={"train": method})
     if args.photographs:
         with clone(args.photographs) as folder:
             settings = [f"data.root=data/{args.photographs.name}", "data.info=data/none"]
