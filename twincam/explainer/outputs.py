@@ -49,7 +49,7 @@ class Outputs(NamedTuple):
 class Lists(NamedTuple):
     """What is written of all pictures together: rows of the index, records, rows of the table."""
 
-    index: list[dict[str, object]]
+    pages: list[dict[str, object]]
     records: list[Mapping[str, object]]
     table: list[dict[str, object]]
 
@@ -101,7 +101,7 @@ def _write_pictures(found: Explanation, outputs: Outputs) -> None:
 def _list(found: Explanation, lists: Lists, outputs: Outputs) -> None:
     """Add to ``lists`` what ``outputs`` need of one picture; the rest need not stay in memory."""
     if outputs.html is not None:
-        lists.index.append(_index_row(found))
+        lists.pages.append(_index_row(found))
     if outputs.json is not None:
         lists.records.append(found.to_dict())
     if outputs.csv is not None:
@@ -112,7 +112,7 @@ def _list(found: Explanation, lists: Lists, outputs: Outputs) -> None:
 def _write_lists(lists: Lists, outputs: Outputs) -> None:
     """Write what lists all pictures: the index of the pages, the records, the table."""
     if outputs.html is not None:
-        _put(outputs.html / "index.html", ".html", index_page(lists.index))
+        _put(outputs.html / "index.html", ".html", index_page(lists.pages))
     if outputs.json is not None:
         text = json.dumps(lists.records, ensure_ascii=False, allow_nan=False)
         _put(outputs.json, ".json", text + "\n")
