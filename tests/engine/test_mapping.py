@@ -125,7 +125,7 @@ def test_images_are_prepared_to_the_same_bytes_on_ray(tmp_path: Path) -> None:
 
 def test_refits_are_the_same_bytes_on_ray(tmp_path: Path) -> None:
     write_array(tmp_path / "images" / "0.npy", IMAGES)
-    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12)})
+    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     files = RunFiles(tmp_path / "images", tmp_path / "none", tmp_path / "none", tmp_path)
     plan = [Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))]
     model = Model(

@@ -96,7 +96,7 @@ def test_missing_weights_file(project: Path) -> None:
 
 def test_missing_input_names_the_way_on(project: Path) -> None:
     shutil.rmtree(project / "data" / "embeddings")
-    line = fail(project, "evaluate")
+    line = fail(project, "explain")
     assert "data/embeddings" in line
     assert "dvc repro" in line
 
