@@ -25,6 +25,15 @@ def test_a_source_of_two_classes_is_one_of_each() -> None:
     assert np.allclose(weights, [0.5, 0.5, 1, 2])
 
 
+def test_every_image_is_sampled_once_where_sources_are_of_similar_size() -> None:
+    labels = np.repeat([0, 1], [30, 44])
+    similar, unlike = (
+        np.repeat(["a", "b", "c", "d"], [16, 14, *sizes]) for sizes in ((20, 24), (4, 40))
+    )
+    assert (sampling_weights(labels, similar) == 1).all()
+    assert (sampling_weights(labels, unlike) != 1).any()
+
+
 def test_an_epoch_has_as_many_images_as_there_are_and_samples_by_weight() -> None:
     weights = sampling_weights(LABELS, SOURCES)
     rng = np.random.default_rng(1)

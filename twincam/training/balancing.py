@@ -7,12 +7,17 @@ to it.
 import numpy as np
 import pandas as pd
 
+SIMILAR = 2.0
+"""Weights that differ by this factor at most are all 1: sampling anew would cost more images than
+balance brings."""
+
 
 def sampling_weights(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:
     """Return how often each image is sampled in an epoch, on average, ``[N]``; the sum is N.
 
     Where a source is named, every class weighs the same, and so does every source of a class;
-    images without one are a source of their own. Where none is named, every weight is 1.
+    images without one are a source of their own. Where none is named, or all are of `SIMILAR` size,
+    every weight is 1.
 
     Args:
         labels: class indices ``[N]``.
@@ -23,7 +28,8 @@ def sampling_weights(labels: np.ndarray, sources: np.ndarray) -> np.ndarray:
     table = pd.DataFrame({"label": labels, "source": sources})
     images = table.groupby(["label", "source"])["source"].transform("size").to_numpy()
     of_class = table.groupby("label")["source"].transform("nunique").to_numpy()
-    return len(table) / (table["label"].nunique() * of_class * images)
+    weights = len(table) / (table["label"].nunique() * of_class * images)
+    return weights if weights.max() > SIMILAR * weights.min() else np.ones(len(table))
 
 
 def epoch_order(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
