@@ -1,15 +1,26 @@
-"""A small training set, settings for it and a network before training."""
+"""A small training set, its table and settings, and a network before training."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from twincam.determinism import make_torch_deterministic
 from twincam.models.architectures import HALF
 from twincam.models.network import Network, create
+from twincam.models.params import Model
 from twincam.training.params import Training
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
 LABELS = torch.tensor([0, 1] * 6)
+SPLIT = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
+MODEL = Model(
+    arch="resnet18",
+    weights="none",
+    weights_file="",
+    normalisation="half",
+    last_block=None,
+    levels=1,
+)
 SETTINGS = Training(
     method="fine_tune",
     unfreeze_from=3,

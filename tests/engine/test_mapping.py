@@ -14,7 +14,7 @@ from stages.prepare.squares import list_jobs, make_square
 from stages.robustness.inference import logits_by_condition
 from tests.conftest import user_error
 from tests.engine import tasks
-from tests.fitted import IMAGES, SETTINGS
+from tests.fitted import IMAGES, MODEL, SETTINGS, SPLIT
 from twincam.determinism import Run, make_torch_deterministic
 from twincam.engine import cluster
 from twincam.engine.images import map_images
@@ -24,7 +24,6 @@ from twincam.images.params import Prepare
 from twincam.models.architectures import HALF
 from twincam.models.classifier import save_classifier
 from twincam.models.network import create
-from twincam.models.params import Model
 from twincam.models.runtimes import Source, loaded
 from twincam.training.params import ClassifierParams
 from twincam.training.refits import Refit, RunFiles, held_out_logits, refitted
@@ -125,22 +124,13 @@ def test_images_are_prepared_to_the_same_bytes_on_ray(tmp_path: Path) -> None:
 
 def test_refits_are_the_same_bytes_on_ray(tmp_path: Path) -> None:
     write_array(tmp_path / "images" / "0.npy", IMAGES)
-    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     files = RunFiles(tmp_path / "images", tmp_path / "none", tmp_path / "none", tmp_path)
     plan = [Refit(np.arange(8), np.arange(8, 12)), Refit(np.arange(4, 12), np.arange(4))]
-    model = Model(
-        arch="resnet18",
-        weights="none",
-        weights_file="",
-        normalisation="half",
-        last_block=None,
-        levels=1,
-    )
     settings = SETTINGS.model_copy(update={"epochs": 1, "unfreeze_from": 4, "views": 2})
     found = []
     for run in (LOCAL, RAY):
-        params = ClassifierParams(seed=0, run=run, model=model, train=settings)
-        with refitted("test", params, split, plan, held_out_logits, files) as results:
+        params = ClassifierParams(seed=0, run=run, model=MODEL, train=settings)
+        with refitted("test", params, SPLIT, plan, held_out_logits, files) as results:
             found.append([one["logits"].tobytes() for one in results])
     assert found[0] == found[1]
     assert found[0][0] != found[0][1]

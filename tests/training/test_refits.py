@@ -4,15 +4,13 @@ import weakref
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from tests.conftest import user_error
-from tests.fitted import IMAGES, LABELS, SETTINGS, network
+from tests.fitted import IMAGES, LABELS, MODEL, SETTINGS, SPLIT, network
 from twincam.determinism import Run
 from twincam.files.arrays import write_array
-from twincam.models.params import Model
 from twincam.training import activations
 from twincam.training.fitting import Recipe
 from twincam.training.labelled import LabelledImages
@@ -115,20 +113,11 @@ def test_activations_are_gone_once_the_refits_are_done(
 
     monkeypatch.setattr(activations, "temporary_array", remembered)
     write_array(tmp_path / "images" / "0.npy", IMAGES)
-    split = pd.DataFrame({"label": ["a", "b"] * 6, "group": range(12), "source": ""})
     nowhere = tmp_path / "none"
     files = RunFiles(tmp_path / "images", nowhere, nowhere, tmp_path / "checkpoints")
-    model = Model(
-        arch="resnet18",
-        weights="none",
-        weights_file="",
-        normalisation="half",
-        last_block=None,
-        levels=1,
-    )
     run = Run(engine="local", threads=1, runtime="torch")
-    params = ClassifierParams(seed=0, run=run, model=model, train=QUICK)
-    with refitted("test", params, split, [FIRST], held_out_logits, files) as found:
+    params = ClassifierParams(seed=0, run=run, model=MODEL, train=QUICK)
+    with refitted("test", params, SPLIT, [FIRST], held_out_logits, files) as found:
         assert len(found) == 1
         assert kept
         assert all(one() is None for one in kept)
