@@ -20,7 +20,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate, pairwise
+from itertools import accumulate, cycle, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,9 @@ TINY: dict[str, dict[str, object]] = {
 
 KILLS = 20
 """Moments, spread over the whole pipeline, at which it is killed."""
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+"""What kills it, in turn."""
 
 NOBODY = 65534
 """The user without rights."""
@@ -100,9 +103,9 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Print a row for each trouble, then one for each signal."""
+    """Print a row for each trouble, then one for the kills."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choices = [*TROUBLES, "SIGTERM", "SIGKILL"]
+    choices = [*TROUBLES, "kills"]
     parser.add_argument("troubles", nargs="*", metavar="TROUBLE", help=", ".join(choices))
     parser.add_argument("--stages", nargs="*", help="those that troubles meet (all)")
     args = parser.parse_args()
@@ -112,17 +115,15 @@ def main() -> None:
         stages = stages_of(project)
         met = [stage for stage in stages if stage.name in (args.stages or [stage.name])]
         expected = {stage.name: digests(project, stage) for stage in stages}
-        kills = [name for name in chosen if name not in TROUBLES]
         print("| trouble | tries | right | one line | faults | said |\n|---|---|---|---|---|---|")
         for name in chosen:
-            if name not in kills:
+            if name in TROUBLES:
                 found = {
                     stage.name: attempt(project, stage, name, expected[stage.name]) for stage in met
                 }
-                print_row(name, found)
-        lengths = seconds_of_stages(project, stages, results_of(project, stages)) if kills else []
-        for name in kills:
-            print_row(name, killed(project, stages, lengths, getattr(signal, name)))
+            else:
+                found = killed(project, stages)
+            print_row(name, found)
 
 
 def print_row(name: str, found: Mapping[str, Outcome]) -> None:
@@ -260,9 +261,7 @@ def judged(stage: Stage, status: int, said: str) -> Outcome:
     return Outcome("one line", lines[-1]) if lines else Outcome(f"status {status}", said)
 
 
-def killed(
-    project: Path, stages: Sequence[Stage], lengths: Sequence[float], number: int
-) -> dict[str, Outcome]:
+def killed(project: Path, stages: Sequence[Stage]) -> dict[str, Outcome]:
     """Kill the pipeline at `KILLS` moments while it is rebuilt from nothing.
 
     After each kill every output must be whole or absent, and `dvc repro` goes on from there; the
@@ -270,9 +269,10 @@ def killed(
     """
     names = [stage.name for stage in stages]
     wanted = results_of(project, stages)
+    lengths = seconds_of_stages(project, stages, wanted)
     remove_results(project, stages)
     found: dict[str, Outcome] = {}
-    for place, seconds in moments(lengths, random.Random(number)):
+    for (place, seconds), number in zip(moments(lengths), cycle(SIGNALS), strict=False):
         status, said = killed_at(project, number, names[place:], seconds)
         half = status != -number and "dvc.lock" in said
         if half:
@@ -284,7 +284,7 @@ def killed(
             kind = "dvc.lock half-written by DVC; went on without it"
         elif "Traceback" in said:
             kind = "traceback"
-        found[f"{names[place]}, after {seconds:.1f} s"] = Outcome(kind, said)
+        found[f"{number.name} in {names[place]} after {seconds:.1f} s"] = Outcome(kind, said)
     run(project, "dvc", "repro")
     if results_of(project, stages) != wanted:
         found["at the end"] = Outcome("another result", "")
@@ -320,9 +320,9 @@ def remove_results(project: Path, stages: Sequence[Stage]) -> None:
     (project / "dvc.lock").unlink(missing_ok=True)
 
 
-def moments(lengths: Sequence[float], chance: random.Random) -> list[tuple[int, float]]:
+def moments(lengths: Sequence[float]) -> list[tuple[int, float]]:
     """Return `KILLS` random moments of stages that take ``lengths``: the stage and its second."""
-    starts = list(accumulate(lengths, initial=0))
+    starts, chance = list(accumulate(lengths, initial=0)), random.Random(0)
     chosen = sorted(chance.uniform(0, starts[-1]) for _ in range(KILLS))
     places = [bisect(starts, moment) - 1 for moment in chosen]
     return [(place, moment - starts[place]) for place, moment in zip(places, chosen, strict=True)]
