@@ -10,7 +10,6 @@ import torch
 from stages.explainer.params import Params
 from stages.explainer.training import cells_of, influences_of, thumbnails
 from twincam.confidence.verdicts import ConfidenceModel
-from twincam.explainer.novelty import distances
 from twincam.explainer.pack import Head, Pack, PrototypePart, Settings, Training, write_pack
 from twincam.explanations.maps import full_colour
 from twincam.explanations.prototypes.contributions import last_layer
@@ -40,7 +39,7 @@ def main(argv: list[str]) -> None:
         argv,
         __doc__,
         *("params", "split", "images", "model", "protopnet", "embeddings"),
-        *("evaluated", "explained", "prototypes", "explainer"),
+        *("evaluated", "explained", "novelty", "prototypes", "explainer"),
     )
     params = read_params(args.params, Params)
     split = read_split(args.split)
@@ -71,11 +70,13 @@ def main(argv: list[str]) -> None:
     embedded = Embedded(maps, features, logits)
     head = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
     side = settings.preprocessing.image_size
+    novelty = read_table(args.novelty)
+    distances = novelty.loc[novelty["split"] == "train", "distance"].to_numpy()
     pack = Pack(
         graph=onnx_graph(maps_of(read_classifier(args.model)), torch.zeros(1, 3, side, side)),
         head=Head(*head),
         settings=settings,
-        training=Training(ids, paths, labels, embedded, scores, distances(embedded)),
+        training=Training(ids, paths, labels, embedded, scores, distances),
         prototypes=prototype_part(args.protopnet, read_table(args.prototypes), side),
         influences=influences_of(settings.influence, features, labels, len(network.classes)),
         thumbnails=thumbnails(ids, images, train),

@@ -62,7 +62,7 @@ class Training(NamedTuple):
         embedded: their features and logits; their maps only where the space of the twins compares
             maps.
         scores: of their cells, ``[T,K,h,w]`` (`class_scores`).
-        distances: of each to the nearest other, ascending, ``[T]`` (`novelty.distances`).
+        distances: of each to the nearest other, ``[T]`` (twincam/explanations/twins/novelty.py).
     """
 
     ids: Sequence[str]

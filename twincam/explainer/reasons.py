@@ -16,7 +16,6 @@ from twincam.confidence.verdicts import unsure_verdicts
 from twincam.confidence.words import remark_of, sure_statement, unsure_statement
 from twincam.deliveries import WAYS
 from twincam.explainer.inference import Networks, embed_deliveries, inputs_of, match_prototypes
-from twincam.explainer.novelty import novelty
 from twincam.explainer.pack import Pack
 from twincam.explanations.counterfactuals import minimal_swap
 from twincam.explanations.gradcam import margin_maps, margins
@@ -27,6 +26,7 @@ from twincam.explanations.influence import (
     second_order,
 )
 from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.twins import novelty
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import SPACES, shared_map
 from twincam.models.embedded import Embedded, at
@@ -37,6 +37,7 @@ from twincam.pages.explanation import (
     Explanation,
     Influence,
     Neighbour,
+    Novelty,
     Prototypes,
     Twin,
     Verdict,
@@ -47,6 +48,7 @@ from twincam.pages.explanation import (
     heat_of,
     influence_of,
     neighbour_of,
+    novelty_of,
     prototypes_of,
     twin_of,
 )
@@ -67,7 +69,7 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
     query = at(delivered, slice(0, 1))
     verdict = verdict_of(pack, delivered)
     heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
-    similar = similarities(pack, query)
+    similar = similarities(pack, query, pack.settings.space)
     neighbours = neighbours_of(pack, similar)
     return {
         "schema": SCHEMA,
@@ -103,9 +105,6 @@ def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
     weak = is_weak(score, model.least_margin)
     unsure = bool(unsure_verdicts(np.array([predicted]), sets, weak, None, classes)[0])
     held = [] if sets is None else [str(one) for one in np.array(classes)[sets[0]]]
-    distance, quantile = novelty(
-        at(delivered, slice(0, 1)), pack.training.embedded, pack.training.distances
-    )
     return {
         "statement": unsure_statement(predicted, held, weak=bool(weak[0]), traced=False)
         if unsure
@@ -119,13 +118,19 @@ def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
         "set": held or None,
         "flips": [name for name, one in zip(WAYS, best[1:], strict=True) if one != best[0]],
         "traces": None,
-        "novelty": {"distance": figure(distance), "quantile": figure(quantile)},
+        "novelty": novelty_in(pack, at(delivered, slice(0, 1))),
     }
 
 
-def similarities(pack: Pack, query: Embedded) -> np.ndarray:
-    """Return the similarity ``[1,T]`` of a picture and each training image, in the twins' space."""
-    compare = SPACES[pack.settings.space].similarity
+def novelty_in(pack: Pack, query: Embedded) -> Novelty:
+    """Return how far a picture is from the training images."""
+    distances = 1 - similarities(pack, query, novelty.SPACE).max(axis=1)
+    return novelty_of(distances[0], novelty.quantiles(distances, pack.training.distances)[0])
+
+
+def similarities(pack: Pack, query: Embedded, space: str) -> np.ndarray:
+    """Return the similarity ``[1,T]`` of a picture and each training image in ``space``."""
+    compare = SPACES[space].similarity
     return compare(query, pack.training.embedded, pack.head.weight)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from twincam.deliveries import WAYS
-from twincam.explainer.novelty import UNLIKE, is_unlike
+from twincam.explanations.twins.novelty import UNLIKE, is_unlike
 from twincam.files.predictions import join_names
 from twincam.pages.explanation import Explanation, Prototypes, Verdict
 

@@ -252,6 +252,11 @@ def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None)
     }
 
 
+def novelty_of(distance: float, quantile: float) -> Novelty:
+    """Return how far an image is from the training images."""
+    return {"distance": figure(distance), "quantile": figure(quantile)}
+
+
 def deliveries_of(
     names: Sequence[str], logits: np.ndarray, classes: Sequence[str], predicted: str
 ) -> list[Delivery]:

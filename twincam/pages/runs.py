@@ -18,6 +18,7 @@ from twincam.pages.explanation import (
     Delivery,
     Explanation,
     Forensics,
+    Novelty,
     Prototypes,
     counterfactual_of,
     deliveries_of,
@@ -26,6 +27,7 @@ from twincam.pages.explanation import (
     heat_of,
     influence_of,
     neighbour_of,
+    novelty_of,
     picture_of,
     pictures_named,
     prototypes_of,
@@ -49,6 +51,7 @@ class RunFiles(NamedTuple):
     predictions: Path
     deliveries: Path
     traces: Path
+    novelty: Path
     heatmaps: Path
     twins: Path
     shared: Path
@@ -76,9 +79,9 @@ class Run(NamedTuple):
     ``predictions`` has Q rows in the order of all arrays; ``images`` are ``[M,S,S,3]``, in the
     order of ``split``; ``near`` is ``reports/twins.csv``; ``deliveries``, those of
     ``data/deliveries.csv`` that are processed evaluated images; ``forensics``, by id where
-    measured; ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's map adds up to;
-    ``shared`` ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``, whether the cells
-    change the prediction in the image, too (1 or 0; -1: no counterfactual).
+    measured; ``novelty``, by id; ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's
+    map adds up to; ``shared`` ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``,
+    whether the cells change the prediction in the image, too (1 or 0; -1: no counterfactual).
     """
 
     split: pd.DataFrame
@@ -87,6 +90,7 @@ class Run(NamedTuple):
     margins: np.ndarray
     deliveries: pd.DataFrame
     forensics: Mapping[str, Forensics]
+    novelty: Mapping[str, Novelty]
     near: pd.DataFrame
     heat: Mapping[str, np.ndarray]
     explains: Mapping[str, str]
@@ -121,6 +125,7 @@ def read_run(files: RunFiles, details: Mapping[str, Any]) -> Run:
         margins=margins(read_finite(files.embeddings / "logits.npy")[rows]),
         deliveries=sent[(sent["delivery"] != AS_IS) & (sent["split"] != EXTERNAL)],
         forensics=_forensics(read_table(files.traces), details["forensics"].get("threshold")),
+        novelty=_novelty(read_table(files.novelty)),
         near=read_table(files.twins),
         heat=heat,
         explains={
@@ -147,6 +152,12 @@ def _forensics(traces: pd.DataFrame, threshold: float | None) -> dict[str, Foren
             "found": bool(row["traced"]),
         }
         for row in traces.to_dict("records")
+    }
+
+
+def _novelty(table: pd.DataFrame) -> dict[str, Novelty]:
+    return {
+        row["id"]: novelty_of(row["distance"], row["quantile"]) for row in table.to_dict("records")
     }
 
 
@@ -189,7 +200,7 @@ def _record(run: Run, n: int, shown: _Shown) -> Explanation:
         "label": row["label"],
         "split": row["split"],
         "source": row["source"],
-        "verdict": verdict_of(row, shown.classes),
+        "verdict": verdict_of(row, shown.classes, run.novelty[name]),
         "scope": "",
         "margin": figure(run.margins[n]),
         "deliveries": _deliveries(shown, name, as_is),
