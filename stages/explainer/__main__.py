@@ -23,6 +23,7 @@ from twincam.files.messages import warn
 from twincam.files.metrics import read_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, read_table
+from twincam.forensics.detector import read_detector
 from twincam.images.harmonising import Square
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.embedded import Embedded
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *("params", "split", "images", "model", "protopnet", "embeddings"),
+        *("params", "split", "images", "model", "protopnet", "forensics", "embeddings"),
         *("evaluated", "explained", "novelty", "prototypes", "explainer"),
     )
     params = read_params(args.params, Params)
@@ -78,6 +79,7 @@ def main(argv: list[str]) -> None:
         settings=settings,
         training=Training(ids, paths, labels, embedded, scores, distances),
         prototypes=prototype_part(args.protopnet, read_table(args.prototypes), side),
+        detector=read_detector(args.forensics),
         influences=influences_of(settings.influence, features, labels, len(network.classes)),
         thumbnails=thumbnails(ids, images, train),
     )

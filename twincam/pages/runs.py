@@ -1,5 +1,6 @@
 """The records of a run: what the pipeline found about each evaluated image, and the pictures."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from twincam.pages.explanation import (
     deliveries_of,
     disagreement,
     figure,
+    forensics_of,
     heat_of,
     influence_of,
     neighbour_of,
@@ -144,13 +146,9 @@ def read_run(files: RunFiles, details: Mapping[str, Any]) -> Run:
 
 
 def _forensics(traces: pd.DataFrame, threshold: float | None) -> dict[str, Forensics]:
-    limit = None if threshold is None else figure(threshold)
+    limit = math.inf if threshold is None else threshold
     return {
-        str(row["id"]): {
-            "score": figure(row["score"]),
-            "threshold": limit,
-            "found": bool(row["traced"]),
-        }
+        row["id"]: forensics_of(row["score"], limit, bool(row["traced"]))
         for row in traces.to_dict("records")
     }
 
