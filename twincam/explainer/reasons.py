@@ -19,7 +19,7 @@ from twincam.deliveries import WAYS
 from twincam.explainer.inference import Networks, embed_deliveries, inputs_of, match_prototypes
 from twincam.explainer.pack import Pack
 from twincam.explanations.counterfactuals import minimal_swap
-from twincam.explanations.gradcam import margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.influence import (
     gradients,
     head_of,
@@ -56,6 +56,7 @@ from twincam.pages.explanation import (
     prototypes_of,
     twin_of,
 )
+from twincam.statistics.margins import margins
 from twincam.statistics.probabilities import softmax
 
 

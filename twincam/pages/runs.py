@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.gradcam import margins
 from twincam.explanations.maps import full_colour
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.deliveries import AS_IS, EXTERNAL, read_deliveries
@@ -36,6 +35,7 @@ from twincam.pages.explanation import (
     twin_of,
     verdict_of,
 )
+from twincam.statistics.margins import margins
 
 LARGE, SMALL = 224, 128
 """Side in pixels of the pictures of evaluated images and prototypes, and of other images."""

@@ -301,7 +301,7 @@ function counterfactualView(record, images) {
   const outcome = other.flips_in_image === null ? ""
     : other.flips_in_image ? " The pasted image is classified that way, too." : " The pasted image itself keeps its prediction: a cell sees more than its square.";
   return section(["What would make it ", named(other.to)],
-    [`Swapping ${cells.length} of ${rows * columns} cells of the model's last feature maps for those of the other image turns the prediction to `,
+    [`Swapping ${cells.length} of ${rows * columns} cells of the model's feature maps for those of the other image turns the prediction to `,
       named(other.to), ". This is exact for the feature maps.", outcome],
     make("div", { className: "side-by-side" },
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
