@@ -98,7 +98,8 @@ locked: requirements.lock
 
 # What is installed in VENV: as CycloneDX (sbom.json), and its licences as a table.
 sbom: .tools/.made
-	.tools/bin/cyclonedx-py environment $(VENV) --output-reproducible --output-file sbom.json
+	.tools/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml \
+		--output-reproducible --output-file sbom.json
 
 licences: .tools/.made
 	head -5 docs/licences.md > .tools/licences.md
