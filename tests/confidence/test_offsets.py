@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
+from stages.train.__main__ import main as train
 from stages.train.methods import add_offsets
 from twincam.confidence.offsets import fit_offsets, with_offsets
-from twincam.confidence.scores import scores_of
+from twincam.files.deliveries import AS_IS
 from twincam.files.metrics import read_metrics
-from twincam.files.tables import class_names, read_logits, read_split
+from twincam.files.tables import write_table
 from twincam.models.architectures import HALF
+from twincam.models.classifier import read_classifier
 from twincam.models.network import create
 
 CLASSES = ["fake", "real"]
@@ -88,9 +90,23 @@ def test_they_are_added_to_every_logit() -> None:
     torch.testing.assert_close(network.head(features) - before, torch.tensor([[0.5, -0.5]] * 3))
 
 
-def test_the_classifier_decides_with_those_of_its_cross_validation(finished: Path) -> None:
-    classes = class_names(read_split(finished / "data/split.csv"))
-    table = scores_of(read_logits(finished / "data/out_of_fold.csv"), classes)
-    found = read_metrics(finished / "reports/details/train.json")["offsets"]
-    assert list(found.values()) == pytest.approx(fit_offsets(table, classes), abs=1e-5)
-    assert found["fake"] != 0
+def test_the_classifier_decides_with_those_of_its_cross_validation(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished)
+    table = scored(200, 1, 1.5).assign(delivery=AS_IS)
+    write_table(tmp_path / "scored.csv", table)
+    known = {"params": "params.yaml", "images": "data/prepared/images", "split": "data/split.csv"}
+    known |= {"preprocessing": "data/preprocessing.json", "weights-file": "data/none"}
+    made = {"out-of-fold": "scored.csv", "checkpoints": "kept", "model": "classifier.safetensors"}
+    made |= {"history": "history.csv", "details": "train.json"}
+    flags = known | {name: str(tmp_path / file) for name, file in made.items()}
+    train([part for name, value in flags.items() for part in (f"--{name}", value)])
+    biases = [
+        read_classifier(path).head.bias.detach().numpy()
+        for path in (tmp_path / "classifier.safetensors", Path("models/classifier.safetensors"))
+    ]
+    known_offsets = read_metrics(Path("reports/details/train.json"))["offsets"]
+    moved = biases[0] - (biases[1] - np.array(list(known_offsets.values())))
+    assert moved == pytest.approx(fit_offsets(table, CLASSES), abs=1e-4)
+    assert abs(moved[0]) > 0.5
