@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import commit, run_in
+from tests.conftest import ROOT, commit, run_in, user_error
+from twincam.files.project import project_root
+from twincam.sharing.models import compare_models
 
+PREDICTIONS = "reports/predictions.csv"
 STAGE = """
 import sys
 wrong = set(open("wrong.txt").read().split())
@@ -83,20 +86,17 @@ def repo(built: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def models(folder: Path, *words: str) -> str:
-    root = str(Path(__file__).parents[2])
-    return run_in(
-        folder, "env", f"PYTHONPATH={root}", "python", "-m", "twincam", "models", *words
-    ).stdout
+    """Return what the command prints."""
+    command = ("env", f"PYTHONPATH={ROOT}", "python", "-m", "twincam", "models", *words)
+    return run_in(folder, *command).stdout
 
 
-def failure(folder: Path, *words: str) -> str:
-    root = str(Path(__file__).parents[2])
-    command = ("env", f"PYTHONPATH={root}", "python", "-m", "twincam", "models", *words)
-    done = run_in(folder, *command, check=False)
-    assert done.returncode == 1
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("twincam models: ")
-    return line
+def compared(root: Path, first: str, second: str | None = None, file: str = PREDICTIONS) -> str:
+    return f"{compare_models(root, first, second, file)}\n"
+
+
+def failure(root: Path, first: str, second: str | None = None, file: str = PREDICTIONS) -> str:
+    return user_error(compare_models, root=root, first=first, second=second, file=file)
 
 
 def test_two_revisions_and_the_working_tree(repo: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_revisions_and_the_working_tree(repo: Path) -> None:
     assert "- test, n = 20: good against bad -5.0 points" in said
     assert "no significant difference; too few discordant images (1)" in said
 
-    tree = models(repo, "good")
+    tree = compared(repo, "good")
     assert "| val | 40 | 0.975 (0.871–0.996) | 0.950 (0.835–0.986) | 1 | 0 | 1.000 |" in tree
     assert "B: the working tree" in tree
 
@@ -121,14 +121,14 @@ def test_two_revisions_and_the_working_tree(repo: Path) -> None:
 def test_another_table_and_images_of_other_sources(repo: Path) -> None:
     said = models(repo, "bad", "good", "--file", "reports/external.csv")
     assert "| external: phone | 10 | 0.700 (0.397–0.892) | 1.000 (0.722–1.000) | 0 | 3 |" in said
-    assert "reports/nothing.csv" in failure(repo, "bad", "--file", "reports/nothing.csv")
+    assert "reports/nothing.csv" in failure(repo, "bad", file="reports/nothing.csv")
 
 
 def test_outputs_come_from_the_remote_and_the_markdown_stays_clean(repo: Path) -> None:
     for name in ("bad", "good", "main"):
         run_in(repo, "git", "checkout", "--quiet", name)
         run_in(repo, "dvc", "push", "--quiet")
-    expected = models(repo, "bad", "good")
+    expected = compared(repo, "bad", "good")
     shutil.rmtree(repo / ".dvc" / "cache")
     assert models(repo, "bad", "good") == expected
     shutil.rmtree(repo / ".dvc" / "cache")
@@ -137,9 +137,9 @@ def test_outputs_come_from_the_remote_and_the_markdown_stays_clean(repo: Path) -
 
 
 def test_what_the_table_does_not_rest_on_may_be_stale(repo: Path) -> None:
-    before = models(repo, "good")
+    before = compared(repo, "good")
     (repo / "other.txt").write_text("2\n")
-    assert models(repo, "good") == before
+    assert compared(repo, "good") == before
     (repo / "wrong.txt").write_text("00\n")
     line = failure(repo, "good")
     assert "have not run since something changed: evaluate" in line
@@ -151,13 +151,13 @@ def test_images_that_one_side_alone_judged_are_counted_and_never_compared(repo: 
     split[1] = split[1].replace("0" * 64, "f" * 64)
     (repo / "split.csv").write_text("\n".join(split) + "\n")
     run_in(repo, "dvc", "repro", "--quiet")
-    said = models(repo, "good")
+    said = compared(repo, "good")
     assert "| val | 39 |" in said
     assert "Not compared: images that only A evaluated (1) or only B (1)." in said
 
 
 def test_a_folder_below_the_project_will_do(repo: Path) -> None:
-    assert models(repo / "data", "bad", "good") == models(repo, "bad", "good")
+    assert models(repo / "data", "bad", "good") == compared(repo, "bad", "good")
     (repo / "other").mkdir()
     run_in(repo / "other", "git", "init", "--quiet")
-    assert "expected the project's folder" in failure(repo / "other", "good")
+    assert "expected the project's folder" in user_error(project_root, start=repo / "other")
