@@ -2,21 +2,25 @@
 
 Used as ``python -m benchmarks.failures [TROUBLE …]``, by root on Linux: it mounts small file
 systems. Each stage of a finished tiny run is run again under each trouble; it must end right, with
-the same bytes, or in one line, with every earlier output as it was.
+the same bytes, or in one line, with every earlier output as it was. Then the whole pipeline is run
+from nothing and killed again and again; it must end with the same bytes, too.
 """
 
 import argparse
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate, cycle, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +43,11 @@ TINY: dict[str, dict[str, object]] = {
     "prototypes": {"on_collapse": "warn"},
 }
 
-KILLS = 10
-"""Moments at which a forced run is killed."""
+KILLS = 20
+"""Moments, spread over the whole pipeline, at which it is killed."""
 
-KILLED = "prepare"
-"""The last stage of that run."""
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+"""What kills it, in turn."""
 
 NOBODY = 65534
 """The user without rights."""
@@ -78,6 +82,8 @@ TROUBLES = {
         },
     ),
     "2 GB of memory": Trouble(limited("-d 2000000")),
+    "500 MB of memory": Trouble(limited("-d 500000")),
+    "2 GB of address space": Trouble(limited("-v 2000000")),
 }
 
 
@@ -97,9 +103,9 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """Print a row for each trouble, then one for each signal."""
+    """Print a row for each trouble, then one for the kills."""
     parser = argparse.ArgumentParser(description=__doc__)
-    choices = [*TROUBLES, "SIGTERM", "SIGKILL"]
+    choices = [*TROUBLES, "kills"]
     parser.add_argument("troubles", nargs="*", metavar="TROUBLE", help=", ".join(choices))
     parser.add_argument("--stages", nargs="*", help="those that troubles meet (all)")
     args = parser.parse_args()
@@ -116,7 +122,7 @@ def main() -> None:
                     stage.name: attempt(project, stage, name, expected[stage.name]) for stage in met
                 }
             else:
-                found = killed(project, stages, getattr(signal, name), expected)
+                found = killed(project, stages)
             print_row(name, found)
 
 
@@ -255,48 +261,99 @@ def judged(stage: Stage, status: int, said: str) -> Outcome:
     return Outcome("one line", lines[-1]) if lines else Outcome(f"status {status}", said)
 
 
-def killed(
-    project: Path, stages: Sequence[Stage], number: int, expected: Mapping[str, Mapping[str, str]]
-) -> dict[str, Outcome]:
-    """Kill a forced run at random moments; return whether every output was whole or absent, and
-    whether `dvc repro` then ended with the same bytes.
+def killed(project: Path, stages: Sequence[Stage]) -> dict[str, Outcome]:
+    """Kill the pipeline at `KILLS` moments while it is rebuilt from nothing.
+
+    After each kill every output must be whole or absent, and `dvc repro` goes on from there; the
+    last one must end with the same bytes.
     """
-    until = [stage.name for stage in stages].index(KILLED) + 1
-    command, short = ["dvc", "repro", "--force", KILLED], stages[:until]
-    wanted = {key: value for stage in short for key, value in expected[stage.name].items()}
-    started = time.monotonic()
-    run(project, *command)
-    longest, found, chance = time.monotonic() - started, {}, random.Random(0)
-    for kill in range(KILLS):
-        moment = chance.uniform(0, longest)
-        with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen(
-                command, cwd=project, stdout=log, stderr=log, start_new_session=True
-            )
-            time.sleep(moment)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            process.wait()
-            log.seek(0)
-            said = log.read().decode(errors="replace")
-        left = {key: value for one in short for key, value in digests(project, one).items()}
-        again = subprocess.run(
-            ["dvc", "repro", KILLED], cwd=project, capture_output=True, check=False
-        )
-        if again.returncode:
+    names = [stage.name for stage in stages]
+    wanted = results_of(project, stages)
+    lengths = seconds_of_stages(project, stages, wanted)
+    remove_results(project, stages)
+    found: dict[str, Outcome] = {}
+    for (place, seconds), number in zip(moments(lengths), cycle(SIGNALS), strict=False):
+        status, said = killed_at(project, number, names[place:], seconds)
+        half = status != -number and "dvc.lock" in said
+        if half:
             (project / "dvc.lock").unlink(missing_ok=True)
-            run(project, "dvc", "repro", KILLED)
-        after = {key: value for one in short for key, value in digests(project, one).items()}
-        kind = "right" if after == wanted else "another result"
-        if not left.items() <= wanted.items():
-            kind = "half-written"
-        elif again.returncode:
-            kind = "dvc.lock half-written by DVC; right without it"
-            said = again.stderr.decode(errors="replace")
+            _, said = killed_at(project, number, names[place:], seconds)
+        whole = results_of(project, stages).items() <= wanted.items()
+        kind = "right" if whole else "half-written"
+        if half:
+            kind = "dvc.lock half-written by DVC; went on without it"
         elif "Traceback" in said:
             kind = "traceback"
-        found[f"{kill}: after {moment:.0f} s"] = Outcome(kind, said)
+        found[f"{number.name} in {names[place]} after {seconds:.1f} s"] = Outcome(kind, said)
+    run(project, "dvc", "repro")
+    if results_of(project, stages) != wanted:
+        found["at the end"] = Outcome("another result", "")
     return found
+
+
+def results_of(project: Path, stages: Sequence[Stage]) -> dict[str, str]:
+    """Return the sha256 of every file of all outputs."""
+    return {key: value for stage in stages for key, value in digests(project, stage).items()}
+
+
+def seconds_of_stages(
+    project: Path, stages: Sequence[Stage], wanted: Mapping[str, str]
+) -> list[float]:
+    """Run the whole pipeline again, which must end as ``wanted``; return how long stages take."""
+    starts = {stage.name: 0.0 for stage in stages}
+    with repro(project, "--force") as process:
+        for line in process.stdout or ():
+            if line.startswith("Running stage"):
+                starts[line.split("'")[1]] = time.monotonic()
+    if process.returncode or results_of(project, stages) != wanted:
+        sys.exit("the pipeline, run again without any trouble, failed or ended otherwise")
+    return [end - start for start, end in pairwise([*starts.values(), time.monotonic()])]
+
+
+def remove_results(project: Path, stages: Sequence[Stage]) -> None:
+    """Remove all that DVC knows of earlier runs: outputs, cache and lock file."""
+    for path in (project / ".dvc" / "cache", *(out for stage in stages for out in stage.outputs)):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    (project / "dvc.lock").unlink(missing_ok=True)
+
+
+def moments(lengths: Sequence[float]) -> list[tuple[int, float]]:
+    """Return `KILLS` random moments of stages that take ``lengths``: the stage and its second."""
+    starts, chance = list(accumulate(lengths, initial=0)), random.Random(0)
+    chosen = sorted(chance.uniform(0, starts[-1]) for _ in range(KILLS))
+    places = [bisect(starts, moment) - 1 for moment in chosen]
+    return [(place, moment - starts[place]) for place, moment in zip(places, chosen, strict=True)]
+
+
+def killed_at(project: Path, number: int, names: Sequence[str], seconds: float) -> tuple[int, str]:
+    """Kill `dvc repro` ``seconds`` after it starts one of ``names``; return its end, and output."""
+    said = []
+    with repro(project) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if line.startswith("Running stage") and line.split("'")[1] in names:
+                break
+        time.sleep(seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        said.extend(process.stdout or ())
+    return process.returncode, "".join(said)
+
+
+def repro(project: Path, *flags: str) -> subprocess.Popen[str]:
+    """Start `dvc repro` as the leader of a group of processes that share its output."""
+    return subprocess.Popen(
+        ["dvc", "repro", *flags],
+        cwd=project,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 if __name__ == "__main__":

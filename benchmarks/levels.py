@@ -1,8 +1,9 @@
 """Does a head over several resolutions classify better, and point better?
 
 Used as ``python -m benchmarks.levels`` with the built-in cats of the working tree (`dvc repro
-prepare` first), or with ``--photographs DATA/cats-ddpm``, out of fold over all its images. The
-recipe is that of `params.yaml`; only the seed and `model.levels` change.
+prepare` first), or with ``--photographs DATA/cats-ddpm --others DATA/oxford-cats/images``, out of
+fold over all its images, by the mean over deliveries, and on images of other sources. The recipe is
+that of `params.yaml`; only the seed and `model.levels` change.
 """
 
 import argparse
@@ -16,21 +17,30 @@ from benchmarks.runs import ROOT, clone, run
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
 from stages.train.params import Params
+from twincam.confidence.scores import mean_logits
+from twincam.deliveries import read_deliveries
 from twincam.determinism import make_torch_deterministic
-from twincam.explanations.gradcam import margin_classes, margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.localisation import pixel_precision, pointing_hits, targets
+from twincam.files.folders import is_sidecar, walk
 from twincam.files.metrics import Estimate
 from twincam.files.params_file import read_params
 from twincam.files.shards import read_masks, read_shards
 from twincam.files.tables import class_names, read_split
-from twincam.models.forward import embed
+from twincam.images.params import Prepare
+from twincam.models.forward import embed, logits_of
 from twincam.models.network import Network
+from twincam.models.runtimes import compiled
 from twincam.models.weights import initial_network
 from twincam.statistics.estimates import mean, share
+from twincam.statistics.margins import margin_classes, margins
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import Recipe, fit
 from twincam.training.labelled import LabelledInputs, labelled_images, labelled_inputs
-from twincam.training.refits import held_out_logits, refit_function
+from twincam.training.originals import Originals, delivered_logits
+from twincam.training.refits import Refit, Results, refit_function
+
+MAX_PIXELS = 10**8
 
 
 def with_levels(params: Params, levels: int, seed: int) -> Params:
@@ -82,21 +92,54 @@ def rendered(
         }
 
 
-def out_of_fold(folder: Path, params: Params) -> np.ndarray:
-    """Return, bool ``[N]``, whether each image is recognised by a network not trained on it."""
+def out_of_fold(
+    folder: Path, root: Path, params: Params, others: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Score the photographs at ``folder`` and other images by networks not trained on them.
+
+    Args:
+        folder: of a project whose images are prepared.
+        root: of the images.
+        params: how the five networks are trained.
+        others: deliveries of images of other sources by their names, bytes ``[M,D,S,S,3]``.
+
+    Returns:
+        Whether the mean over the deliveries recognises each photograph, bool ``[N]``; and the share
+        of the five networks that take each of the others for real, ``[M]``.
+    """
     split = read_split(folder / "data/split.csv")
     images = read_shards(folder / "data/prepared/images")
     classes = class_names(split)
     data = labelled_images(images, split, classes)
-    divided = divide(split, Crossval(folds=5, repeats=1), params.seed)
-    plan, network = list(refits(divided)), started(params, "crossval", classes)
+    plan = list(refits(divide(split, Crossval(folds=5, repeats=1), params.seed)))
+    prepare = Prepare.model_validate(params.prepare)
+    files = [root / path for path in split["path"]]
+    originals = Originals(files, split["sha256"].tolist(), prepare, MAX_PIXELS, threads=1)
+    network = started(params, "crossval", classes)
+
+    def evaluate(network: Network, part: Refit) -> Results:
+        fast = compiled(network, params.run)
+        own = mean_logits(delivered_logits(fast, originals, part.held_out))
+        real = {name: is_real(fast, squares) for name, squares in others.items()}
+        return {"right": own.argmax(axis=1) == data.labels[part.held_out].numpy(), **real}
+
+    def is_real(network: Network, squares: np.ndarray) -> np.ndarray:
+        logits = logits_of(network, squares.reshape(-1, *squares.shape[2:]))
+        means = mean_logits(logits.reshape(*squares.shape[:2], -1))
+        return np.asarray(means.argmax(axis=1) == classes.index("real"))
+
     with tempfile.TemporaryDirectory() as scratch:
         recipe = Recipe(params.train, params.seed)
-        evaluate = held_out_logits(images)
         results = refit_function(network, data, plan, evaluate, recipe, Path(scratch))
-        found = [results(number)["logits"].argmax(axis=1) for number in range(len(plan))]
-    truth = [data.labels[part.held_out].numpy() for part in plan]
-    return np.asarray(np.concatenate(found) == np.concatenate(truth))
+        found = [results(number) for number in range(len(plan))]
+    right = np.concatenate([one["right"] for one in found])
+    return right, {name: np.mean([one[name] for one in found], axis=0) for name in others}
+
+
+def deliveries_in(folder: Path, prepare: Prepare) -> np.ndarray:
+    """Return the deliveries of every image below ``folder``, bytes ``[M,D,S,S,3]``."""
+    files = [path for path, fault in walk(folder) if not fault and not is_sidecar(path.name)]
+    return np.stack([read_deliveries(path, prepare, MAX_PIXELS)[1] for path in sorted(files)])
 
 
 def spelled(figure: Estimate) -> str:
@@ -107,14 +150,19 @@ def spelled(figure: Estimate) -> str:
 def print_row(name: str, found: dict[str, np.ndarray]) -> None:
     """Print one line of the table of rendered cats."""
     figures = (share(found["right"]), share(found["hits"]), mean(found["precision"], 0, "levels"))
-    cells = [name, *map(spelled, figures), f"{found['error'].max():.0e}"]
-    print(f"| {' | '.join(cells)} |", flush=True)
+    print_cells(name, *map(spelled, figures), f"{found['error'].max():.0e}")
+
+
+def print_cells(*cells: object) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="other sources' images")
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
@@ -126,15 +174,21 @@ def main() -> None:
         method = params.train.model_copy(update={"method": "linear_probe", "views": 1})
         params = params.model_copy(update={"train": method})
     if args.photographs:
+        prepare = Prepare.model_validate(params.prepare)
+        others = {f"`{path}`": deliveries_in(path, prepare) for path in args.others}
         with clone(args.photographs) as folder:
             settings = [f"data.root=data/{args.photographs.name}", "data.info=data/none"]
             changes = [f"--set-param={one}" for one in settings]
             run(folder, "dvc", "exp", "run", "prepare", *changes)
-            print("| levels | seed | out of fold | n |\n|---|---|---|---|")
-            for levels in args.levels:
-                for seed in args.seeds:
-                    right = out_of_fold(folder, with_levels(params, levels, seed))
-                    print(f"| {levels} | {seed} | {spelled(share(right))} | {len(right)} |")
+            print_cells("levels", "seed", "out of fold", *(f"{one} real" for one in others))
+            print_cells(*["---"] * (3 + len(others)))
+            for seed in args.seeds:
+                for levels in args.levels:
+                    own = with_levels(params, levels, seed)
+                    root = folder / "data" / args.photographs.name
+                    right, real = out_of_fold(folder, root, own, others)
+                    shares = [spelled(share(one)) for one in (right, *real.values())]
+                    print_cells(levels, seed, *shares)
         return
     print("| levels, seed | accuracy | pointing game | pixel precision | error of the sum |")
     print("|---|---|---|---|---|")

@@ -20,6 +20,7 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
+from twincam.deliveries import deliver
 from twincam.explainer.explaining import (
     FOLDER,
     Named,
@@ -30,7 +31,7 @@ from twincam.explainer.explaining import (
     processors,
 )
 from twincam.explainer.inference import embed_deliveries, inputs_of
-from twincam.explainer.pictures import squares_of
+from twincam.explainer.pictures import open_picture
 from twincam.explainer.text import headline_of
 from twincam.explanations.twins.neighbours import nearest
 from twincam.explanations.twins.spaces import SPACES
@@ -137,7 +138,8 @@ def print_novelty(sources: Mapping[str, Sequence[Path]]) -> None:
     features, logits = (np.load(f"data/embeddings/{name}.npy")[own] for name in names)
     groups = {"evaluated": Embedded((), features, logits)}
     for name, files in sources.items():
-        squares = (squares_of(one, pack.settings.preprocessing) for one in files[:ASKED])
+        opened = (open_picture(one, pack.settings.preprocessing) for one in files[:ASKED])
+        squares = (deliver(one, pack.settings.preprocessing) for one in opened)
         found = [
             at(embed_deliveries(networks, inputs_of(one, pack.settings), pack), slice(0, 1))
             for one in squares

@@ -25,7 +25,6 @@ from stages.explain.run import Run
 from stages.synthesize.canvas import LABEL
 from stages.synthesize.render import render_pair
 from twincam.determinism import make_torch_deterministic
-from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.explanations.localisation import coverage, localisation
 from twincam.explanations.twins.neighbours import nearest
@@ -37,6 +36,7 @@ from twincam.images.harmonising import harmonise, warp
 from twincam.models.classifier import read_classifier
 from twincam.models.forward import embed, logits_of
 from twincam.statistics.intervals import bootstrap_mean
+from twincam.statistics.margins import margin_classes
 from twincam.statistics.vectors import unit
 
 SIZE = 224

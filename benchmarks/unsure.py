@@ -15,7 +15,7 @@ import pandas as pd
 
 from twincam.confidence.calibration import fit_temperature, log_loss, logits_and_truth
 from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsure_by_set
-from twincam.confidence.scores import margins_of, scores_of, untouched
+from twincam.confidence.scores import scores_of, untouched
 from twincam.confidence.verdicts import Traces, fit_confidence, flips_by_delivery, verdicts_of
 from twincam.deliveries import DELIVERIES
 from twincam.files.deliveries import EXTERNAL, read_deliveries
@@ -23,6 +23,7 @@ from twincam.files.metrics import Estimate
 from twincam.files.tables import read_logits
 from twincam.statistics.estimates import difference, mean, share
 from twincam.statistics.intervals import mcnemar
+from twincam.statistics.margins import margins
 
 ALPHA, MAX_ABSTENTION, SEED = 0.05, 0.1, 0
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -68,11 +69,11 @@ def rules(
     doubted = flips > 0
     if limits is not None:
         doubted |= unsure_by_set(predicted, prediction_sets(logits, limits, classes), classes)
-    before = Rule(logits.argmax(axis=1) == truth, ~doubted, margins_of(logits) - 1e3 * flips)
+    before = Rule(logits.argmax(axis=1) == truth, ~doubted, margins(logits) - 1e3 * flips)
     model = fit_confidence(scores_of(out_of_fold, classes), classes, ALPHA, MAX_ABSTENTION)
     now = verdicts_of(delivered, model, Traces(None, None), classes)
     right = (now.table["predicted"] == labels).to_numpy()
-    return before, Rule(right, ~now.table["unsure"].to_numpy(), margins_of(now.scores))
+    return before, Rule(right, ~now.table["unsure"].to_numpy(), margins(now.scores))
 
 
 def surest(rule: Rule, count: int) -> Estimate:
@@ -111,7 +112,7 @@ def print_weights(out_of_fold: pd.DataFrame, classes: list[str]) -> None:
         right, loss = values.argmax(axis=1) == truth, log_loss(values / (temperature or 1), truth)
         if name == "all the same":
             reference = right, loss
-        best = surest(Rule(right, right, margins_of(values)), kept)
+        best = surest(Rule(right, right, margins(values)), kept)
         gain = difference(right, reference[0], SEED, "weights", name)
         worse = mean(loss - reference[1], SEED, "weights", name)
         cells = [len(right), shown(share(right)), shown(best), f"{loss.mean():.3f}", shown(gain)]

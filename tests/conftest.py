@@ -25,7 +25,6 @@ TINY: dict[str, dict[str, object]] = {
     "synthesize": {"pairs": 16, "image_size": 96},
     "prepare": {"image_size": 96},
     "audit": {"permutations": 20},
-    "model": {"levels": 2},
     "train": {"unfreeze_from": 5, "views": 2, "epochs": 2, "batch_size": 8},
     "crossval": {"folds": 2},
     "leave_one_source_out": {"max_sources": 1},

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -33,19 +33,22 @@ Each = Callable[[Callable[[str], np.ndarray], Sequence[str]], Iterable[np.ndarra
 """What applies a function to each of some names, in order: `map`, or that of a pool of threads."""
 
 
-def read_deliveries(
-    file: Path | bytes, settings: "Prepare | Square", max_pixels: int | None, each: Each = map
-) -> tuple[str, np.ndarray]:
-    """Return the sha256 of an image file, or its content, and its deliveries ``[D,S,S,3]``, bytes.
+class Opened(NamedTuple):
+    """An image, RGB: as decoded for `prepare`; and ``whole``, in full, at least to `LONGEST`."""
 
-    The first is the image as `prepare` reads it. For the others the image is decoded in full, or,
-    if larger than needed, in part.
+    image: Image.Image
+    whole: Image.Image
+
+
+def open_file(
+    file: Path | bytes, settings: "Prepare | Square", max_pixels: int | None
+) -> tuple[str, Opened]:
+    """Return the sha256 of an image file, or its content, and the image.
 
     Args:
         file: an image file of any kind that `decode` reads.
         settings: how images are prepared.
         max_pixels: larger images are bad; None for no limit.
-        each: as for `deliver`.
 
     Raises:
         BadImageError: not a regular file, unreadable, not an image, or damaged.
@@ -57,7 +60,18 @@ def read_deliveries(
     found = read(max_pixels, at_least=2 * settings.image_size)
     whole = found.image.size == (found.width, found.height)
     picture = found.image if whole else read(max_pixels, at_least=LONGEST).image
-    return found.sha256, deliver(found.image, picture, settings, each)
+    return found.sha256, Opened(found.image, picture)
+
+
+def read_deliveries(
+    file: Path | bytes, settings: "Prepare | Square", max_pixels: int | None
+) -> tuple[str, np.ndarray]:
+    """Return the sha256 of an image file, or its content, and its deliveries ``[D,S,S,3]``, bytes.
+
+    Arguments and errors as for `open_file`.
+    """
+    sha256, opened = open_file(file, settings, max_pixels)
+    return sha256, deliver(opened, settings)
 
 
 def own_deliveries(
@@ -69,7 +83,7 @@ def own_deliveries(
         file: of the image.
         sha256: of the file when it was split.
         settings: how images are prepared.
-        max_pixels: as for `read_deliveries`.
+        max_pixels: as for `open_file`.
 
     Raises:
         UserError: the file changed since then.
@@ -83,17 +97,14 @@ def own_deliveries(
     return squares
 
 
-def deliver(
-    image: Image.Image, picture: Image.Image, settings: "Prepare | Square", each: Each = map
-) -> np.ndarray:
-    """Return the deliveries of an image, bytes ``[D,S,S,3]``; the first is ``image`` as it is.
+def deliver(opened: Opened, settings: "Prepare | Square", each: Each = map) -> np.ndarray:
+    """Return the deliveries of an image, bytes ``[D,S,S,3]``; the first is the image as it is.
 
-    For the others ``picture`` is scaled to at most `LONGEST` pixels, processed and then prepared
-    like any image.
+    For the others the whole image is scaled to at most `LONGEST` pixels, processed and then
+    prepared like any image.
 
     Args:
-        image: RGB, as decoded for `prepare`.
-        picture: the same in full, or ``image`` itself.
+        opened: the image.
         settings: how images are prepared.
         each: applies a function to each delivery's name.
     """
@@ -103,10 +114,10 @@ def deliver(
         crop=settings.harmonise,
         jpeg_quality=settings.jpeg_quality,
     )
-    sent = picture.copy()
+    sent = opened.whole.copy()
     sent.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
 
     def one(name: str) -> np.ndarray:
-        return prepared(image if name == AS_IS else WAYS[name](sent))
+        return prepared(opened.image if name == AS_IS else WAYS[name](sent))
 
     return np.stack(list(each(one, (AS_IS, *WAYS))))

@@ -28,11 +28,12 @@ from stages.faithfulness.measures import (
 )
 from stages.faithfulness.orders import pixel_ranks
 from twincam.determinism import Run
-from twincam.explanations.gradcam import margin_classes, margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.models.embedded import Embedded
 from twincam.models.forward import embed_batch, to_inputs
 from twincam.models.network import Network
 from twincam.models.runtimes import compiled
+from twincam.statistics.margins import margin_classes, margins
 
 STEPS = len(FRACTIONS) - 1
 ROUNDS = 3

@@ -16,10 +16,11 @@ from torchcam.methods import GradCAM as TorchcamGradCAM
 from benchmarks.peers.networks import LAST, last_layer, network_of
 from benchmarks.peers.timing import Calls, in_turn, print_times
 from twincam.determinism import Run
-from twincam.explanations.gradcam import margin_classes, margin_maps
+from twincam.explanations.gradcam import margin_maps
 from twincam.models.forward import embed_batch, to_inputs
 from twincam.models.network import Network
 from twincam.models.runtimes import compiled
+from twincam.statistics.margins import margin_classes
 
 ROUNDS = 7
 

@@ -10,13 +10,13 @@ import pandas as pd
 from stages.crossval.folds import divide, refits, too_few, with_deliveries, with_logits
 from stages.crossval.params import Params
 from stages.crossval.summary import (
-    beside_as_is,
-    beside_linear_probe,
     contradicted,
+    gain_over,
     headlines,
     summarise,
 )
 from stages.crossval.twins import empty_table, fidelity_table, measuring
+from twincam.confidence.offsets import with_offsets
 from twincam.confidence.scores import scores_of, untouched
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -82,13 +82,15 @@ def main(argv: list[str]) -> None:
 
         found = refits_of(params, partial(measuring, labels, originals_of(args, params, split)))
         delivered = with_deliveries(divided, found, classes)
-        scored, plain = scores_of(delivered, classes), untouched(delivered)
+        raw = scores_of(delivered, classes)
+        scored, plain = (with_offsets(table, classes) for table in (raw, untouched(delivered)))
         details = summarise(scored, classes, params.seed)
-        details |= beside_as_is(scored, plain, classes, params.seed)
+        details |= gain_over(raw, "without_offsets", scored, classes, params.seed)
+        details |= gain_over(plain, "as_is", scored, classes, params.seed)
         if params.train.method == "fine_tune":
             probed = refits_of(as_linear_probe(params), held_out_logits)
-            control = with_logits(divided, probed, classes)
-            details |= beside_linear_probe(plain, control, classes, params.seed)
+            control = with_offsets(with_logits(divided, probed, classes), classes)
+            details |= gain_over(control, "linear_probe", plain, classes, params.seed)
         paths = train.set_index("id")["path"]
         write_table(args.out_of_fold, delivered)
         write_table(args.twins, fidelity_table(scored, found, classes))

@@ -33,41 +33,22 @@ def accuracy_by_image(scored: pd.DataFrame, classes: Sequence[str]) -> pd.Series
     return right.groupby(scored["id"]).mean()
 
 
-def beside_as_is(
-    scored: pd.DataFrame, plain: pd.DataFrame, classes: Sequence[str], seed: int
+def gain_over(
+    control: pd.DataFrame, name: str, scored: pd.DataFrame, classes: Sequence[str], seed: int
 ) -> dict[str, Estimate]:
-    """Return the accuracy of the images as they are, and how much higher that of the score is.
+    """Return the accuracy of a control, and how much higher that of ``scored`` is.
 
     Args:
+        control: the images of ``scored`` in the same order, scored otherwise.
+        name: of the control: the figures are ``accuracy_<name>`` and ``accuracy_over_<name>``.
         scored: as in `summarise`.
-        plain: the same images in the same order, as they are.
         classes: the labels.
         seed: of the bootstrap of the difference, paired by image.
     """
-    own, control = (accuracy_by_image(table, classes).to_numpy() for table in (scored, plain))
+    own, other = (accuracy_by_image(table, classes).to_numpy() for table in (scored, control))
     return {
-        "accuracy_as_is": share(control),
-        "accuracy_over_as_is": difference(own, control, seed, "crossval", "as is"),
-    }
-
-
-def beside_linear_probe(
-    plain: pd.DataFrame, probed: pd.DataFrame, classes: Sequence[str], seed: int
-) -> dict[str, Estimate]:
-    """Return the accuracy of the linear probe, and how much higher the classifier's is.
-
-    Both of the images as they are.
-
-    Args:
-        plain: as in `beside_as_is`.
-        probed: the same images in the same order, scored by linear probes.
-        classes: the labels.
-        seed: of the bootstrap of the difference, paired by image.
-    """
-    own, control = (accuracy_by_image(table, classes).to_numpy() for table in (plain, probed))
-    return {
-        "accuracy_linear_probe": share(control),
-        "accuracy_over_linear_probe": difference(own, control, seed, "crossval", "linear probe"),
+        f"accuracy_{name}": share(other),
+        f"accuracy_over_{name}": difference(own, other, seed, "crossval", name),
     }
 
 

@@ -14,6 +14,7 @@ from stages.evaluate.params import Params
 from stages.evaluate.scores import roc
 from stages.evaluate.selective import risk_coverage
 from stages.evaluate.splits import external_figures, reliability_diagrams, split_figures
+from twincam.confidence.offsets import with_offsets
 from twincam.confidence.scores import scores_of
 from twincam.confidence.verdicts import (
     ConfidenceModel,
@@ -60,9 +61,10 @@ def main(argv: list[str]) -> None:
     deliveries = read_deliveries(args.deliveries)
     traces = Traces(traced_ids(read_table(args.traces)), params.real_class)
     left_out = read_metrics(args.leave_one_source_out)
-    out_of_fold = scores_of(read_logits(args.out_of_fold), classes)
+    scored = scores_of(read_logits(args.out_of_fold), classes)
 
     settings = params.evaluate
+    out_of_fold = with_offsets(scored, classes)
     model = fit_confidence(out_of_fold, classes, settings.alpha, settings.max_abstention)
     warn_of_unfitted(model)
     elsewhere = deliveries["split"] == EXTERNAL

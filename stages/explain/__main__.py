@@ -5,6 +5,7 @@ from typing import Any
 from stages.explain.counterfactuals import find_counterfactuals
 from stages.explain.heatmaps import find_maps
 from stages.explain.influence import find_influential
+from stages.explain.novelty import novelty_table
 from stages.explain.params import Params
 from stages.explain.run import neighbour_table, read_run
 from stages.explain.twins import find_twins
@@ -24,8 +25,7 @@ def main(argv: list[str]) -> None:
         __doc__,
         *("params", "split", "attributes", "images", "masks", "marks", "model", "embeddings"),
         *("clip-folder", "out-of-fold-twins", "heatmaps", "swapped", "flips", "shared"),
-        "twins",
-        *("metrics", "details"),
+        *("twins", "novelty", "metrics", "details"),
     )
     params = read_params(args.params, Params)
     run = read_run(args, params)
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> None:
         write_array(getattr(args, name), changes.arrays[name])
     neighbours = {**twins.neighbours, **changes.neighbours, **influence.neighbours}
     write_table(args.twins, neighbour_table(neighbours, run))
+    write_table(args.novelty, novelty_table(run, params.explain.exact_neighbours_up_to))
     details = {
         "shown": params.explain.twins,
         **heat.metrics,

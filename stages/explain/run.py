@@ -11,7 +11,6 @@ from scipy.special import softmax
 from stages.explain.params import Params
 from twincam.determinism import make_torch_deterministic
 from twincam.explanations.clip import clip_features
-from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.twins.neighbours import Neighbours
 from twincam.explanations.twins.spaces import comparable
 from twincam.files.arrays import read_finite
@@ -22,6 +21,7 @@ from twincam.models.embedded import Embedded, Maps
 from twincam.models.forward import BATCH, batches, embed, embed_batch
 from twincam.models.network import Network
 from twincam.models.runtimes import read_compiled
+from twincam.statistics.margins import margin_classes, margins
 
 
 class Run(NamedTuple):

@@ -107,10 +107,12 @@ def all_searches(run: Run, exact_up_to: int) -> dict[str, Search]:
     there = {"features"}
     there |= {"maps"} if len(run.maps) else set()
     there |= {"clip"} if run.clip.size else set()
-    return {
-        space: Search(comparison(run, space), among_references(run, space), exact_up_to)
-        for space in spaces_that_compare(there)
-    }
+    return {space: search_in(run, space, exact_up_to) for space in spaces_that_compare(there)}
+
+
+def search_in(run: Run, space: str, exact_up_to: int) -> Search:
+    """Return the search for neighbours in ``space``; see `Search` for ``exact_up_to``."""
+    return Search(comparison(run, space), among_references(run, space), exact_up_to)
 
 
 def comparison(run: Run, space: str) -> Compare:

@@ -10,7 +10,6 @@ import torch
 from stages.explainer.params import Params
 from stages.explainer.training import cells_of, influences_of, thumbnails
 from twincam.confidence.verdicts import ConfidenceModel
-from twincam.explainer.novelty import distances
 from twincam.explainer.pack import Head, Pack, PrototypePart, Settings, Training, write_pack
 from twincam.explanations.maps import full_colour
 from twincam.explanations.prototypes.contributions import last_layer
@@ -24,6 +23,7 @@ from twincam.files.messages import warn
 from twincam.files.metrics import read_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, read_table
+from twincam.forensics.detector import read_detector
 from twincam.images.harmonising import Square
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.embedded import Embedded
@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *("params", "split", "images", "model", "protopnet", "embeddings"),
-        *("evaluated", "explained", "prototypes", "explainer"),
+        *("params", "split", "images", "model", "protopnet", "forensics", "embeddings"),
+        *("evaluated", "explained", "novelty", "prototypes", "explainer"),
     )
     params = read_params(args.params, Params)
     split = read_split(args.split)
@@ -71,12 +71,15 @@ def main(argv: list[str]) -> None:
     embedded = Embedded(maps, features, logits)
     head = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
     side = settings.preprocessing.image_size
+    novelty = read_table(args.novelty)
+    distances = novelty.loc[novelty["split"] == "train", "distance"].to_numpy()
     pack = Pack(
         graph=onnx_graph(maps_of(read_classifier(args.model)), torch.zeros(1, 3, side, side)),
         head=Head(*head),
         settings=settings,
-        training=Training(ids, paths, labels, embedded, scores, distances(embedded)),
+        training=Training(ids, paths, labels, embedded, scores, distances),
         prototypes=prototype_part(args.protopnet, read_table(args.prototypes), side),
+        detector=read_detector(args.forensics),
         influences=influences_of(settings.influence, features, labels, len(network.classes)),
         thumbnails=thumbnails(ids, images, train),
     )

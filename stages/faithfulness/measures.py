@@ -17,8 +17,8 @@ from stages.faithfulness.controls import BLIND, CONTROLS, Sample, controls
 from stages.faithfulness.imputation import NOISE, impute
 from stages.faithfulness.orders import baselines, count_of, kept_shares, pixel_ranks
 from twincam.determinism import generator
-from twincam.explanations.gradcam import margin_classes, margins
 from twincam.models.network import Network, pool
+from twincam.statistics.margins import margin_classes, margins
 
 Classify = Callable[[Tensor], Tensor]
 """Normalised inputs ``[B,3,S,S]`` to logits ``[B,K]``."""

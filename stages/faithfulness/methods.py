@@ -19,11 +19,11 @@ from stages.faithfulness.summary import (
     series_metrics,
 )
 from twincam.engine.mapping import map_in_order
-from twincam.explanations.gradcam import margin_classes, margins
 from twincam.files.arrays import read_array
 from twincam.files.errors import UserError
 from twincam.models.forward import BATCH, batches, to_inputs
 from twincam.models.runtimes import Source, opened
+from twincam.statistics.margins import margin_classes, margins
 
 
 def read_heat(folder: Path, evaluated: int) -> dict[str, np.ndarray]:

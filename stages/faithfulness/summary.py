@@ -18,9 +18,9 @@ from scipy.special import softmax
 from stages.faithfulness.controls import CONTROLS
 from stages.faithfulness.measures import BASELINES, FRACTIONS, KINDS, Measured
 from twincam.determinism import generator
-from twincam.explanations.gradcam import margins
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import share
+from twincam.statistics.margins import margins
 
 BETTER = {
     "deletion": -1,

@@ -18,7 +18,7 @@ from stages.forensics.summary import COLUMNS, FOLDS, headlines, summarise, why_s
 from stages.forensics.thresholds import conformal, worst_source
 from twincam.determinism import make_torch_deterministic
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
-from twincam.files.atomic import atomic_folder
+from twincam.files.atomic import atomic_folder, write_bytes
 from twincam.files.command_line import parse_flags
 from twincam.files.deliveries import read_deliveries, untouched_external
 from twincam.files.errors import run_stage
@@ -27,6 +27,7 @@ from twincam.files.messages import skipped, warn, warn_unless_class
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
+from twincam.forensics.detector import Detector, detector_file, mean_score
 from twincam.near_duplicates.copies import copies_of
 
 ELSEWHERE = "photographs"
@@ -65,10 +66,10 @@ def photograph_files(args: argparse.Namespace, split: pd.DataFrame) -> list[Path
 
 def fit_and_score(
     table: pd.DataFrame, rate: float, max_pixels: int, seed: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return ``table`` with ``score`` and ``traced``, and the threshold with its sources."""
+) -> tuple[pd.DataFrame, Detector, dict[str, Any]]:
+    """Return ``table`` with ``score`` and ``traced``, the detector, and what set its threshold."""
     from stages.forensics.describing import Source, described, photographs
-    from stages.forensics.model import cross_fit, mean_score
+    from stages.forensics.model import cross_fit
     from stages.forensics.remakes import fit_networks
 
     sources = [Source(*row) for row in table[["id", "file"]].itertuples(index=False)]
@@ -92,7 +93,8 @@ def fit_and_score(
         },
         "target_fpr": rate,
     }
-    return table.assign(score=scores, traced=scores > threshold), found
+    scored = table.assign(score=scores, traced=scores > threshold)
+    return scored, Detector(models, threshold), found
 
 
 def main(argv: Sequence[str]) -> None:
@@ -101,7 +103,7 @@ def main(argv: Sequence[str]) -> None:
         argv,
         __doc__,
         *("params", "root", "split", "external", "deliveries", "photographs"),
-        *("traces", "metrics", "details", "figures"),
+        *("traces", "model", "metrics", "details", "figures"),
         integers=("max-pixels", "near-duplicate-distance"),
     )
     params = read_params(args.params, Params)
@@ -112,15 +114,17 @@ def main(argv: Sequence[str]) -> None:
         if reason := why_skipped(trained, rate, FOLDS):
             if rate:
                 warn_unless_class("forensics", params.real_class, class_names(split))
-            table, details = pd.DataFrame(columns=COLUMNS), skipped("forensics", reason)
+            table, detector = pd.DataFrame(columns=COLUMNS), None
+            details = skipped("forensics", reason)
             save_picture(picture, skipped_picture(reason))
         else:
             make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
             images = images_of(args, split, params.real_class)
-            table, found = fit_and_score(images, rate, args.max_pixels, params.seed)
+            table, detector, found = fit_and_score(images, rate, args.max_pixels, params.seed)
             details = {**found, **summarise(table)}
             save_figure(picture, scores_figure(table, found["threshold"], params.real_class))
     write_table(args.traces, table[COLUMNS])
+    write_bytes(args.model, detector_file(detector))
     write_metrics(args.details, details)
     write_metrics(args.metrics, headlines(table, params.real_class))
 

@@ -8,34 +8,35 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from stages.forensics.detail import describe
 from stages.forensics.remakes import REMAKES, Networks, remake
-from stages.forensics.views import SCORING, TRAINING, finish, patch
+from twincam.deliveries import LONGEST
 from twincam.determinism import generator
 from twincam.files.errors import UserError
+from twincam.forensics.detail import describe
+from twincam.forensics.scoring import scoring_views
+from twincam.forensics.views import TRAINING, cut_patch, finish, scaled
 from twincam.images.decoding import BadImageError, decode
 from twincam.images.parallel import in_order
 
-SCORE_VIEWS = 3
 TRAINING_VIEWS = ("", "", *REMAKES)
 """The training views of a photograph: "" is the unmodified photograph."""
 
 
 class Source(NamedTuple):
-    """An image file, and the id that seeds its views."""
+    """An image file, and the id that seeds its training views."""
 
     id: str
     file: Path
 
 
 def open_image(source: Source, max_pixels: int) -> Image.Image:
-    """Read an image.
+    """Read an image, a large one in part, as its deliveries are read.
 
     Raises:
         UserError: it cannot be read.
     """
     try:
-        return decode(source.file, max_pixels).image
+        return decode(source.file, max_pixels, at_least=LONGEST).image
     except BadImageError as error:
         raise UserError(
             f"{source.file}: expected a readable image ({error}); restore it or remove it"
@@ -48,22 +49,12 @@ def photographs(sources: Sequence[Source], max_pixels: int) -> Iterator[Image.Im
         yield open_image(source, max_pixels)
 
 
-def scoring_views(image: Image.Image, name: str, seed: int) -> np.ndarray:
-    """Describe the views by which an image is scored: ``[SCORE_VIEWS,F]``."""
-
-    def view(number: int) -> np.ndarray:
-        rng = generator(seed, "traces", name, "judge", number)
-        return describe(finish(patch(image, SCORING, rng), SCORING, rng))
-
-    return np.stack([view(number) for number in range(SCORE_VIEWS)])
-
-
 def training_views(image: Image.Image, name: str, networks: Networks, seed: int) -> np.ndarray:
     """Describe training views of a photograph and its remakes: ``[len(TRAINING_VIEWS),F]``."""
 
     def view(number: int, made: str) -> np.ndarray:
         rng = generator(seed, "traces", name, "learn", number)
-        square = patch(image, TRAINING, rng)
+        square = cut_patch(scaled(image, TRAINING, rng), rng)
         if made:
             square = remake(made, square, networks, rng)
         return describe(finish(square, TRAINING, rng))
@@ -80,7 +71,7 @@ def described(
         sources: N files.
         networks: that reconstruct photographs; None if the images are not used for training.
         max_pixels: larger images are bad.
-        seed: of the views.
+        seed: of the training views.
 
     Returns:
         Scoring views ``[N,SCORE_VIEWS,F]`` and training views ``[N,len(TRAINING_VIEWS),F]`` (or
@@ -95,7 +86,7 @@ def _both(
     networks: Networks | None, max_pixels: int, seed: int, source: Source
 ) -> tuple[np.ndarray, np.ndarray]:
     image = open_image(source, max_pixels)
-    scoring = scoring_views(image, source.id, seed)
+    scoring = scoring_views(image)
     if networks is None:
         return scoring, scoring[:0]
     return scoring, training_views(image, source.id, networks, seed)

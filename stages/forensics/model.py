@@ -1,7 +1,6 @@
 """A linear discriminant between photographs and their remakes, trained without generators."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -11,22 +10,9 @@ from stages.forensics.describing import TRAINING_VIEWS
 from stages.forensics.remakes import REMAKES
 from stages.forensics.summary import FOLDS
 from twincam.determinism import derived_seed
+from twincam.forensics.detector import Discriminant
 
 PENALTY = 10.0
-
-
-class Discriminant(NamedTuple):
-    """A linear score of standardised descriptions; ``centre`` and ``spread`` are ``[F]``."""
-
-    centre: np.ndarray
-    spread: np.ndarray
-    ridge: Ridge
-
-    def score(self, described: np.ndarray) -> np.ndarray:
-        """Return the mean score ``[N]`` of described views ``[N,V,F]``; larger: a remake."""
-        flat = described.reshape(-1, described.shape[-1])
-        scores = self.ridge.predict((flat - self.centre) / self.spread)
-        return scores.reshape(described.shape[:2]).mean(axis=1)
 
 
 def fit(training: np.ndarray) -> Discriminant:
@@ -46,7 +32,7 @@ def fit(training: np.ndarray) -> Discriminant:
     weights = np.where(remade, 0.5 / len(REMAKES), 0.5 / (made == "").sum()) * len(made)
     ridge = Ridge(alpha=PENALTY * len(views), solver="cholesky")
     ridge.fit((views - centre) / spread, np.where(remade, 1.0, -1.0), sample_weight=weights)
-    return Discriminant(centre, spread, ridge)
+    return Discriminant(centre, spread, ridge.coef_, np.array(ridge.intercept_))
 
 
 def cross_fit(
@@ -69,8 +55,3 @@ def cross_fit(
         models.append(fit(training[fitted]))
         scores[held_out] = models[-1].score(scoring[held_out])
     return scores, models
-
-
-def mean_score(models: Sequence[Discriminant], scoring: np.ndarray) -> np.ndarray:
-    """Return the mean ``[N]`` over ``models`` of the scores of images that none was fitted on."""
-    return np.mean([model.score(scoring) for model in models], axis=0)

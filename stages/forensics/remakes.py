@@ -13,8 +13,8 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import uniform_filter
 from torch import Tensor, nn
 
-from stages.forensics.views import KERNELS
 from twincam.determinism import derived_seed, generator
+from twincam.forensics.views import KERNELS
 
 REMAKES = ("resampled", "filtered", "autoencoded", "denoised")
 STEPS, BATCH, CROP, WIDTH, RATE = 400, 4, 64, 16, 4e-3

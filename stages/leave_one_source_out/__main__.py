@@ -13,13 +13,15 @@ from stages.leave_one_source_out.summary import (
     macro_recall,
     rates,
 )
+from twincam.confidence.offsets import fit_offsets
+from twincam.confidence.scores import untouched
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.predictions import predictions
-from twincam.files.tables import class_names, read_split, write_table
+from twincam.files.tables import class_names, read_logits, read_split, write_table
 
 
 def main(argv: list[str]) -> None:
@@ -27,13 +29,14 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *("params", "images", "split", "weights-file", "checkpoints"),
+        *("params", "images", "split", "out-of-fold", "weights-file", "checkpoints"),
         *("predictions", "metrics", "details"),
     )
     params = read_params(args.params, Params)
     settings = params.leave_one_source_out
     split = read_split(args.split)
     classes = class_names(split)
+    out_of_fold = untouched(read_logits(args.out_of_fold))
     found = {name: leave_out(split, settings.by, name) for name in names(split, settings.by)}
     possible = [one for one in found.values() if one]
     plan = possible[: settings.max_sources]
@@ -60,7 +63,10 @@ def main(argv: list[str]) -> None:
             RunFiles(args.images, args.split, args.weights_file, args.checkpoints),
         ) as scored:
             for one, found_in in zip(plan, scored, strict=True):
-                table = predictions(split.iloc[one.refit.held_out], found_in["logits"], classes)
+                trained = split["id"].iloc[one.refit.train]
+                offsets = fit_offsets(out_of_fold[out_of_fold["id"].isin(trained)], classes)
+                logits = found_in["logits"] + offsets
+                table = predictions(split.iloc[one.refit.held_out], logits, classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
         own = table[table["own"]]

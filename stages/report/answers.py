@@ -43,7 +43,7 @@ def questions(
                 filter(
                     None,
                     (
-                        single_sources(details["split"]),
+                        *details["split"].get("sentences", []),
                         weakest_source(predictions),
                         details["evaluate"]["scope"],
                     ),
@@ -115,15 +115,6 @@ def shortcuts(audit: Figures) -> str:
     """Return what models found that do not see the content of the images."""
     tried = "Simple models that do not see the content of the images were tried."
     return _skipped(audit) or " ".join([tried, *audit["sentences"]])
-
-
-def single_sources(split: Figures) -> str:
-    """Return which classes have images of one named source only."""
-    return " ".join(
-        f"All images of class {label} are of one source, {source}: what is peculiar to it may be "
-        "taken for the class."
-        for label, source in split["single_sources"].items()
-    )
 
 
 def weakest_source(predictions: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from stages.split.manifest import (
 from stages.split.names import lookalikes
 from stages.split.params import Params
 from stages.split.reviews import apply_reviews
-from stages.split.sources import single_sources, with_sources
+from stages.split.sources import single_source_sentences, with_sources
 from stages.split.summary import headlines, summarise
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -89,14 +89,8 @@ def main(argv: list[str]) -> None:
     check_covered(images, labels, wanted, given)
     log(*missing_from_test(images, labels, splits))
     log(*dominant_groups(images, near))
-    single = single_sources(images)
-    log(
-        *(
-            f"all images of class {label} are of one source, {source}: what is peculiar to it may "
-            "be taken for the class; add images of another source"
-            for label, source in single.items()
-        )
-    )
+    one_sided = single_source_sentences(images)
+    log(*(f"{sentence} Add images of another source." for sentence in one_sided))
 
     details = {
         "images": {
@@ -111,7 +105,7 @@ def main(argv: list[str]) -> None:
         "label_conflicts": conflicts,
         "reviewed": reviewed,
         "predefined_split": given,
-        "single_sources": single,
+        "sentences": one_sided,
         **summarise(images, near),
     }
     write_table(flags.split, images.assign(phash=hash_text(images["phash"]))[COLUMNS])

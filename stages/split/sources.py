@@ -14,17 +14,18 @@ SECONDS = 60.0
 """Of processor time, for all paths: ``(a+)+b`` takes twice as long with each further a."""
 
 
-def single_sources(images: pd.DataFrame) -> dict[str, str]:
-    """Return the classes whose images all come from one named source, and the source.
+def single_source_sentences(images: pd.DataFrame) -> list[str]:
+    """Return a sentence on each class whose images all come from one named source.
 
     Args:
         images: columns label and source ("" if unknown).
     """
-    return {
-        str(label): own.iloc[0]
+    return [
+        f"All images of class {label} are of one source, {own.iloc[0]}: what is peculiar to it "
+        "may be taken for the class."
         for label, own in images.groupby("label")["source"]
         if own.iloc[0] and own.nunique() == 1
-    }
+    ]
 
 
 def with_sources(images: pd.DataFrame, pattern: re.Pattern[str] | None) -> pd.DataFrame:

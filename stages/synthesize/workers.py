@@ -4,9 +4,12 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from threading import Thread
+
+from twincam.files.errors import UserError
 
 
 def processors() -> int:
@@ -16,10 +19,19 @@ def processors() -> int:
 
 @contextmanager
 def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes; on an interrupt it finishes running tasks and cancels the rest."""
+    """Yield a pool of processes; on an interrupt it finishes running tasks and cancels the rest.
+
+    Raises:
+        UserError: a process of the pool was killed, as systems do where memory runs out.
+    """
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _watch_parent)
     try:
         yield pool
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that renders images was killed, probably for lack of memory; close other "
+            "programs and run again"
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

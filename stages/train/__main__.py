@@ -2,8 +2,10 @@
 
 import pandas as pd
 
-from stages.train.methods import fine_tune, probe
+from stages.train.methods import add_offsets, fine_tune, probe
 from stages.train.params import Params
+from twincam.confidence.offsets import fit_offsets
+from twincam.confidence.scores import scores_of
 from twincam.determinism import make_torch_deterministic
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
@@ -11,7 +13,7 @@ from twincam.files.metrics import write_metrics
 from twincam.files.params import require_settings
 from twincam.files.params_file import read_params
 from twincam.files.shards import read_shards
-from twincam.files.tables import class_names, read_split, write_table
+from twincam.files.tables import class_names, read_logits, read_split, write_table
 from twincam.models.classifier import save_classifier
 from twincam.models.weights import initial_network
 from twincam.training.checkpoints import run_key
@@ -27,6 +29,7 @@ def main(argv: list[str]) -> None:
         "images",
         "preprocessing",
         "split",
+        "out-of-fold",
         "weights-file",
         "checkpoints",
         "model",
@@ -46,8 +49,11 @@ def main(argv: list[str]) -> None:
         history, about = probe(network, data, split["split"], params)
     else:
         history, about = fine_tune(network, data, split["split"], params, checkpoint)
+    offsets = fit_offsets(scores_of(read_logits(args.out_of_fold), classes), classes)
+    add_offsets(network, offsets)
     save_classifier(args.model, network, params.prepare)
     write_table(args.history, pd.DataFrame(map(vars, history)))
+    about["offsets"] = dict(zip(classes, offsets.tolist(), strict=True))
     write_metrics(args.details, {"arch": network.arch, "method": params.train.method, **about})
     checkpoint.unlink(missing_ok=True)
 

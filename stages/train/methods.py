@@ -88,6 +88,12 @@ def probe(network: Network, data: LabelledImages, split: pd.Series, params: Para
     return [epoch], {**vars(epoch), "epoch_chosen_on_val": False}
 
 
+def add_offsets(network: Network, offsets: np.ndarray) -> None:
+    """Add class offsets ``[K]`` to the bias of the head of ``network``, in place."""
+    with torch.no_grad():
+        network.head.bias.add_(torch.from_numpy(offsets).to(network.head.bias))
+
+
 def _rows_and_views(
     split: pd.Series, training: Training
 ) -> list[tuple[np.ndarray, AugmentedViews]]:

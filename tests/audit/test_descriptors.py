@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.stats import skew
 
 from stages.audit.contents import BANDS, colour, spectrum, thumbnail
-from stages.audit.metadata import as_features, jpeg_quality, read_metadata
+from stages.audit.metadata import COMMON, as_features, jpeg_quality, read_metadata
 
 
 def noise(width: int = 64, height: int = 48) -> Image.Image:
@@ -38,6 +38,21 @@ def test_metadata_of_a_jpeg_and_a_png(tmp_path: Path) -> None:
     assert (jpeg["JPEG progressive"], png["JPEG quality"]) == (1, 0)
     assert png["bytes"] == (tmp_path / "a.png").stat().st_size
     assert png["aspect"] == pytest.approx(64 / 48)
+    assert png["pixels"] == 64 * 48
+    assert png["bytes per pixel"] == png["bytes"] / (64 * 48)
+    assert (jpeg["JPEG tables"], png["JPEG tables"]) != ("none", "none")
+
+
+@pytest.mark.parametrize("name", ["4:4:4", "4:2:2", "4:2:0"])
+def test_subsampling_is_named(name: str, tmp_path: Path) -> None:
+    noise().save(tmp_path / "a.jpg", subsampling=name)
+    assert read_metadata(tmp_path / "a.jpg")["JPEG subsampling"] == name
+
+
+def test_only_the_most_frequent_words_are_kept() -> None:
+    words = [f"{number:02}" for number in range(25) for _ in range(25 - number)]
+    features = as_features(pd.DataFrame({"tables": words}))
+    assert list(features.columns) == [f"tables = {number:02}" for number in range(COMMON)]
 
 
 def test_the_most_frequent_words_are_one_hot_encoded() -> None:
@@ -58,6 +73,17 @@ def test_colour_is_mean_deviation_and_skewness() -> None:
     grey = colour(Image.new("RGB", (8, 8), (90, 90, 90)))
     assert np.isfinite(grey).all()
     assert grey[3] == 0
+    assert colour(Image.new("RGB", (8, 8), (200, 100, 50)))[3] == pytest.approx(0.75)
+    assert colour(Image.new("RGB", (8, 8), "black"))[3] == 0
+
+
+@pytest.mark.parametrize("size", [(256, 192), (1300, 1100)])
+def test_the_spectrum_of_noise_is_its_variance(size: tuple[int, int]) -> None:
+    luma = np.random.default_rng(0).normal(128, 20, size[::-1]).round().astype(np.uint8)
+    found = spectrum(Image.fromarray(luma).convert("RGB"))
+    assert found.shape == (BANDS,)
+    assert found[6:] == pytest.approx(np.log10(20**2), abs=0.15)
+    assert spectrum(Image.new("RGB", size, "white")) == pytest.approx(-3)
 
 
 @pytest.mark.parametrize("size", [(200, 150), (1500, 1100)])

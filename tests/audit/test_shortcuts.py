@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from stages.audit.__main__ import require_below
-from stages.audit.shortcuts import audit, headlines, sentences, too_few
+from stages.audit.shortcuts import (
+    FEWEST_SCORED,
+    FEWEST_TRAINED,
+    audit,
+    headlines,
+    sentences,
+    too_few,
+)
 from tests.conftest import change_params, run_in
 from twincam.files.errors import UserError
 from twincam.files.metrics import Estimate, read_metrics
@@ -52,6 +59,25 @@ def test_noise_is_no_shortcut() -> None:
     assert all("No model" in words for words in sentences({"colour": found}, {"colour": found}))
 
 
+def test_a_descriptor_that_says_nothing_is_as_good_as_chance() -> None:
+    split = images()
+    found = measured(split, pd.DataFrame({"nothing": np.zeros(len(split))}), "colour")
+    assert found["p"] == 1
+    assert found["chance"] == found["chance_high"] == found["accuracy"].value
+
+
+def test_the_model_is_the_one_that_fits_best() -> None:
+    split, fake = images(), (images()["label"] == "fake").to_numpy()
+    rng = np.random.default_rng(3)
+    middle = np.where(fake, 0, rng.choice([-1, 1], len(split))) + rng.normal(0, 0.1, len(split))
+    sides = rng.normal(size=(len(split), 8))
+    sides[:, 0] += np.where(fake, 2, -2) - sides[:, 1:].sum(axis=1)
+    found = measured(split, pd.DataFrame({"bytes": middle}), "metadata")
+    assert found["model"] == "tree"
+    assert found["accuracy"].value > 0.95 > found["stump"]["accuracy"].value
+    assert measured(split, pd.DataFrame(sides), "metadata")["model"] == "logistic"
+
+
 def test_scores_are_of_images_that_the_model_was_not_fitted_on() -> None:
     split = images()
     features = pd.DataFrame(np.random.default_rng(2).normal(size=(len(split), 3)))
@@ -72,6 +98,8 @@ def test_labels_of_val_are_not_used_in_the_fit() -> None:
 def test_too_few_images_are_reported() -> None:
     split = images()
     assert too_few(split) is None
+    enough = split[split["split"] == "train"].groupby("label").head(FEWEST_TRAINED)
+    assert too_few(pd.concat([enough, split[split["split"] == "val"].head(FEWEST_SCORED)])) is None
     some = split.groupby("split").head(8)
     assert "8 images in val" in str(too_few(some))
     one_group = split.assign(group=split["group"].where(split["label"] == "fake", "same"))

@@ -18,7 +18,8 @@ def record(n: int) -> Explanation:
     """Return the record of image ``n``.
 
     Every tenth is wrong, every sixth unsure; the first is right as it is; confidence falls with
-    ``n``; image n's main prototype is n modulo 2.
+    ``n``; image n's main prototype is n modulo 2. Images 7, 27 and 47 are unlike anything seen in
+    training.
     """
     label, other = ("real", CLASS) if n % 2 else (CLASS, "real")
     predicted = other if n % 10 == 0 else label
@@ -53,7 +54,7 @@ def record(n: int) -> Explanation:
             "set": [predicted],
             "flips": ["JPEG 40"] if unsure else [],
             "traces": None,
-            "novelty": {"distance": 1.5, "quantile": 0.93},
+            "novelty": {"distance": 1.5, "quantile": 1.0 if n % 20 == 7 else 0.93},
         },
         "scope": "Generators seen in training: <none>.",
         "margin": 1.5,

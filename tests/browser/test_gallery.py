@@ -64,6 +64,7 @@ def test_wrong_ones_come_first_and_more_on_demand(page: Page) -> None:
         ({"flips": "JPEG 40"}, 10),
         ({"disagree": "some"}, 30),
         ({"disagree": "most"}, 0),
+        ({"novelty": "unlike"}, 3),
         ({"prototype": "1"}, 30),
         ({"find": "CAT-00"}, 10),
         ({"find": "source 2"}, 20),

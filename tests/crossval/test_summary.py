@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from stages.crossval.summary import (
-    beside_as_is,
-    beside_linear_probe,
     contradicted,
+    gain_over,
     headlines,
     summarise,
 )
@@ -52,7 +51,7 @@ def test_an_image_counts_once_however_often_it_is_scored() -> None:
 
 def test_the_gain_over_a_linear_probe_is_paired_by_image() -> None:
     probed = scored({"a": [2, -1], "b": [-3, 1], "c": [1, 1], "d": [4, 2]}, LABELS)
-    figures = beside_linear_probe(TABLE, probed, CLASSES, 0)
+    figures = gain_over(probed, "linear_probe", TABLE, CLASSES, 0)
     # right in both repeats, in one or in none: a 1 and 1/2, b 1/2 and 1/2, c 1 and 0, d 0 and 0
     assert figures["accuracy_linear_probe"].value == pytest.approx(0.25)
     gain = figures["accuracy_over_linear_probe"]
@@ -62,7 +61,7 @@ def test_the_gain_over_a_linear_probe_is_paired_by_image() -> None:
 
 def test_the_gain_over_the_images_as_they_are_is_paired_by_image() -> None:
     plain = scored({"a": [-2, 1], "b": [-3, 1], "c": [-1, -1], "d": [4, -2]}, LABELS)
-    figures = beside_as_is(TABLE, plain, CLASSES, 0)
+    figures = gain_over(plain, "as_is", TABLE, CLASSES, 0)
     # right in both repeats, in one or in none: a 1 and 1/2, b 1/2 twice, c 1 twice, d 0 and 1/2
     assert figures["accuracy_as_is"].value == pytest.approx(0.625)
     assert figures["accuracy_over_as_is"].value == pytest.approx(0)

@@ -9,10 +9,10 @@ import torch
 from stages.embed import inference
 from stages.embed.inference import embed
 from twincam.determinism import Run
-from twincam.explanations.gradcam import margins
 from twincam.models.architectures import HALF
 from twincam.models.network import create, normalise
 from twincam.models.runtimes import Source
+from twincam.statistics.margins import margins
 
 NO_FILES = Source(Path(), Path(), Run(engine="local", threads=1, runtime="auto"))
 

@@ -25,6 +25,7 @@ def tiny_run(levels: int = 1) -> Run:
             "id": [f"{row:02d}" for row in range(12)],
             "path": [f"{row:02d}.png" for row in range(12)],
             "label": np.array(made.classes)[[0, 1] * 6],
+            "split": ["train"] * 8 + ["val"] * 4,
             "group": [f"g{row // 2}" for row in range(12)],
             "family": ["", "ear"] * 6,
         }

@@ -28,6 +28,8 @@ class Answers:
         found = list(explain_each(files, run / "models/explainer"))
         self.explained = [one for one in found if isinstance(one, Explanation)]
 
+        self.novelty = read_table(run / "data/novelty.csv").set_index("id")
+
     def of(self, kind: str, n: int) -> pd.DataFrame:
         """Return the training images of ``kind`` near the evaluated image ``n``."""
         own = self.near["id"] == self.predictions["id"][n]
@@ -56,6 +58,17 @@ def test_verdict_and_confidence(answers: Answers) -> None:
         np.testing.assert_allclose(calibrated, expected, atol=CLOSE)
         for label, p in verdict["probabilities"].items():
             np.testing.assert_allclose(p, row[f"p_{label}"], atol=CLOSE)
+
+
+def test_novelty(answers: Answers) -> None:
+    known = answers.novelty.loc[answers.novelty["split"] == "train", "distance"].to_numpy()
+    for one, name in zip(answers.explained, answers.predictions["id"], strict=True):
+        found, expected = one.record["verdict"]["novelty"], answers.novelty.loc[name]
+        assert found is not None
+        np.testing.assert_allclose(found["distance"], expected["distance"], atol=CLOSE)
+        assert expected["quantile"] == pytest.approx((known < expected["distance"]).mean())
+        if np.abs(known - expected["distance"]).min() > 1e-6:
+            np.testing.assert_allclose(found["quantile"], expected["quantile"], atol=CLOSE)
 
 
 def test_deliveries(answers: Answers) -> None:

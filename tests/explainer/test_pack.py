@@ -38,7 +38,7 @@ def test_one_of_another_version(models: Path) -> None:
     assert "has format twincam-explainer-999" in user_error(read_pack, folder=file.parent)
 
 
-@pytest.mark.parametrize("name", ["arrays.npz", "classifier.onnx", "thumbnails.bin"])
+@pytest.mark.parametrize("name", ["arrays.npz", "classifier.onnx", "forensics.safetensors"])
 def test_a_damaged_one(models: Path, name: str) -> None:
     file = models / "explainer" / name
     file.chmod(0o644)

@@ -13,6 +13,7 @@ from twincam.explainer.pack import read_pack
 from twincam.explainer.reasons import verdict_of
 from twincam.files.predictions import join_names
 from twincam.models.embedded import Embedded
+from twincam.pages.explanation import forensics_of
 
 LIMITS = {"fake": 0.9, "real": 0.3}
 MODELS = [
@@ -23,7 +24,10 @@ MODELS = [
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) -> None:
+@pytest.mark.parametrize("measured", [False, True])
+def test_verdicts_are_those_of_evaluate(
+    finished: Path, model: ConfidenceModel, measured: bool
+) -> None:
     pack = read_pack(finished / "models/explainer")
     pack = pack._replace(settings=pack.settings._replace(confidence=model))
     classes, count = pack.settings.classes, 40
@@ -38,13 +42,17 @@ def test_verdicts_are_those_of_evaluate(finished: Path, model: ConfidenceModel) 
         delivery=DELIVERIES * count,
         **{f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)},
     )
-    expected = verdicts_of(sent, model, Traces(None, pack.settings.real_class), classes).table
+    traced = frozenset(map(str, range(0, count, 3))) if measured else None
+    traces = Traces(traced, pack.settings.real_class)
+    expected = verdicts_of(sent, model, traces, classes).table
     words = statements(expected, pack.settings.real_class)
     assert 0 < expected["unsure"].sum() < count
     assert (expected["as_is"] != expected["predicted"]).any()
 
     for n, row in enumerate(expected.to_dict("records")):
-        found = verdict_of(pack, Embedded((), features, logits[n]))
+        forensics = forensics_of(0.25, 0.5, n % 3 == 0) if measured else None
+        found = verdict_of(pack, Embedded((), features, logits[n]), forensics)
+        assert (found["traces"] or "") == row["traces"]
         assert (found["predicted"], found["unsure"]) == (row["predicted"], row["unsure"])
         assert found["statement"] == words[n]
         assert (found["as_is"], found["remark"]) == (

@@ -5,9 +5,10 @@ import pytest
 import torch
 from captum.attr import LayerGradCam
 
-from twincam.explanations.gradcam import margin_classes, margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.models.architectures import HALF
 from twincam.models.network import Logits, Network, create, maps_of, pool, with_head
+from twincam.statistics.margins import margin_classes, margins
 
 LAYER = {"efficientnet_lite0": "bn2", "resnet18": "layer4", "resnet50": "layer4"}
 

@@ -7,10 +7,11 @@ import torch
 from pytorch_grad_cam.utils.image import scale_cam_image
 
 from tests.fitted import IMAGES, network
-from twincam.explanations.gradcam import margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.heatmaps import METHODS, heat_maps
 from twincam.models.forward import embed_batch
 from twincam.models.network import Logits, normalise
+from twincam.statistics.margins import margins
 
 LAST = 4
 NETWORK = network()

@@ -41,6 +41,15 @@ def test_peak_is_the_centre_of_the_largest_cell() -> None:
     ]
 
 
+def test_between_cells_the_peak_is_that_of_the_parabola() -> None:
+    row, column = np.mgrid[:7, :7]
+    inside = -((row - 3.3) ** 2) - 2 * (column - 1.8) ** 2
+    at_the_border = -((row + 0.4) ** 2) - (column - 4.2) ** 2
+    flat = np.ones((7, 7))
+    found = peaks(np.stack([inside, at_the_border, flat]), SIZE)
+    assert found.tolist() == [[int(3.8 * 32), int(2.3 * 32)], [16, int(4.7 * 32)], [16, 16]]
+
+
 def test_tolerance_is_15_pixels_of_224() -> None:
     target = targets(square(100, 100, 1)[None])[0]
     assert target[100, 115]
@@ -136,6 +145,7 @@ def test_overlap_is_intersection_over_union_at_the_threshold() -> None:
     masks = np.stack([square(64, 64, 96)] * 2)
     figures = overlap(heat, masks)
     assert 0.8 < figures["iou"] <= figures["iou_best"] <= 1
+    assert figures["iou_best_threshold"] == pytest.approx(0.5, abs=0.11)
     assert overlap(heat, np.stack([square(0, 0, 32)] * 2))["iou"] == 0
 
 

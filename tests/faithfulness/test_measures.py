@@ -24,10 +24,10 @@ from stages.faithfulness.measures import (
 )
 from stages.faithfulness.orders import count_of, kept_shares, pixel_ranks
 from stages.faithfulness.summary import CONTROLS, metrics_of, scores_of
-from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.maps import resize_map
 from twincam.files.metrics import spelled
 from twincam.models.forward import batches
+from twincam.statistics.margins import margin_classes, margins
 
 SIZE, CELLS, COUNT = 24, 6, 12
 IDS = np.array([f"{n:03}" for n in range(COUNT)])

@@ -1,6 +1,7 @@
 """How a stage ends: one line and a status, never a traceback for a user's error."""
 
 import errno
+import resource
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from twincam.files.errors import UserError, run_stage
+from twincam.files.errors import UserError, report_failed_import, run_stage
 
 
 def ends_with(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
@@ -33,6 +34,7 @@ def ends_with(error: BaseException, capsys: pytest.CaptureFixture[str]) -> tuple
         (RuntimeError("Failed to allocate memory for requested buffer"), "out of memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "out of memory"),
     ],
 )
 def test_user_errors_are_one_line(
@@ -76,3 +78,21 @@ def test_signals_end_a_stage_without_traceback(number: int) -> None:
     assert process.returncode == 130
     assert "interrupted" in printed
     assert "Traceback" not in printed
+
+
+def test_a_library_that_does_not_fit_into_memory_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.train", "--help"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("train: out of memory")
+    assert done.stderr.count("\n") == 1
+
+
+def test_other_failed_imports_keep_their_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    report_failed_import(ImportError, ImportError("no module named x"), None)
+    assert "ImportError: no module named x" in capsys.readouterr().err

@@ -7,18 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
+from safetensors.numpy import save
 
 from stages.forensics import remakes
 from stages.forensics.__main__ import main
 from stages.forensics.describing import TRAINING_VIEWS
-from stages.forensics.detail import describe
 from stages.forensics.model import PENALTY, cross_fit, fit
 from stages.forensics.summary import headlines
 from stages.forensics.thresholds import conformal, worst_source
-from stages.forensics.views import SCORING, SIDE, TRAINING, finish, patch
+from tests.conftest import user_error
 from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics
 from twincam.files.tables import read_table, write_table
+from twincam.forensics.detail import describe
+from twincam.forensics.detector import Detector, detector_file, mean_score, read_detector
+from twincam.forensics.views import SCORING, SIDE, TRAINING, cut_patch, finish, scaled
 from twincam.near_duplicates.hashes import perceptual_hash
 
 
@@ -74,6 +77,7 @@ def run(folder: Path, out: str = "out") -> Path:
         ("deliveries", "deliveries.csv"),
         ("photographs", "more"),
         ("traces", f"{out}/traces.csv"),
+        ("model", f"{out}/model.safetensors"),
         ("metrics", f"{out}/forensics.json"),
         ("details", f"{out}/details.json"),
         ("figures", f"{out}/figures"),
@@ -110,6 +114,9 @@ def test_unseen_generators_are_detected_and_photographs_are_not(inputs: Path) ->
     assert found["threshold"] == max(one["threshold"] for one in found["set_by"].values())
     assert found["set_by"]["photographs"]["n"] == 12
     assert (table["traced"] == (table["score"] > found["threshold"])).all()
+    detector = read_detector(out / "model.safetensors")
+    assert detector
+    assert detector.threshold == pytest.approx(found["threshold"], abs=1e-6)
 
 
 def test_headlines_are_the_rates_of_genuine_and_generated_images() -> None:
@@ -139,7 +146,8 @@ def test_copies_of_the_data_set_set_no_threshold(
 
 def test_two_runs_write_the_same_bytes(inputs: Path) -> None:
     first, second = run(inputs), run(inputs, "again")
-    for name in ("traces.csv", "forensics.json", "details.json", "figures/forensics.png"):
+    names = ("traces.csv", "model.safetensors", "forensics.json", "details.json")
+    for name in (*names, "figures/forensics.png"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -166,6 +174,7 @@ def test_too_few_photographs_or_switched_off(
     out = run(tmp_path)
     assert reason in read_metrics(out / "details.json")["skipped"]
     assert read(out).empty
+    assert read_detector(out / "model.safetensors") is None
     assert (out / "figures" / "forensics.png").is_file()
     assert read_metrics(out / "forensics.json") == {}
 
@@ -207,6 +216,26 @@ def test_the_discriminant_is_the_weighted_ridge_of_the_protocol() -> None:
     assert model.score(scoring) == pytest.approx(expected)
 
 
+def test_a_detector_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    models = [fit(rng.normal(size=(9, len(TRAINING_VIEWS), 4))) for _ in range(2)]
+    file, described = tmp_path / "model.safetensors", rng.normal(size=(5, 3, 4))
+    file.write_bytes(detector_file(Detector(models, np.inf)))
+    found = read_detector(file)
+    assert found
+    assert found.threshold == np.inf
+    assert (mean_score(found.models, described) == mean_score(models, described)).all()
+    each = [model.score(described) for model in models]
+    assert mean_score(models, described) == pytest.approx((each[0] + each[1]) / 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", save({"a": np.zeros(2)})])
+def test_what_is_no_detector_is_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(content)
+    assert "expected the detector of traces" in user_error(read_detector, path=file)
+
+
 def test_photographs_are_scored_by_models_not_fitted_on_their_group() -> None:
     rng = np.random.default_rng(1)
     training, scoring = rng.normal(size=(12, len(TRAINING_VIEWS), 4)), rng.normal(size=(12, 3, 4))
@@ -232,7 +261,8 @@ def test_views_have_one_size_and_detail_is_finite_even_without_any() -> None:
     rng = np.random.default_rng(0)
     for size in ((90, 400), (161, 161), (1200, 800)):
         for plan in (TRAINING, SCORING):
-            view = finish(patch(Image.new("RGB", size, (80, 90, 100)), plan, rng), plan, rng)
+            whole = scaled(Image.new("RGB", size, (80, 90, 100)), plan, rng)
+            view = finish(cut_patch(whole, rng), plan, rng)
             assert view.shape == (SIDE, SIDE, 3)
             assert np.isfinite(describe(view)).all()
 

@@ -24,6 +24,7 @@ ROOMS = (
     "corruptions",
     "deliveries",
     "near_duplicates",
+    "forensics",
     "models",
     "training",
     "explanations",

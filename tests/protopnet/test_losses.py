@@ -113,6 +113,12 @@ def test_prototypes_of_the_own_class_overlap_where_their_places_touch(
     assert least <= loss.item() <= most
 
 
+def test_overlap_is_the_mean_over_ordered_pairs() -> None:
+    owner, label = torch.tensor([0, 0, 0, 1]), torch.tensor([0])
+    two_of_three = overlap_loss(seen_at((2, 2), (2, 2), (6, 6), (2, 2)), owner, label)
+    assert two_of_three.item() == pytest.approx(1 / 3, abs=0.02)
+
+
 def test_overlap_sends_the_weaker_match_elsewhere() -> None:
     similar = seen_at((2, 2), (2, 2), (5, 5), (5, 5))
     similar[0, 1, 6, 6] = 0.95

@@ -35,6 +35,7 @@ def test_records_are_those_of_the_pipeline(records: list[Any], finished: Path) -
     rows = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     table = read_table(reports / "predictions.csv").set_index("id")
     near = read_table(reports / "twins.csv")
+    novelty = read_table(data / "novelty.csv").set_index("id")
     logits = read_array(data / "embeddings" / "logits.npy")[rows]
     swapped = read_array(data / "swapped.npy")
     assert [one["image"] for one in records] == split["id"].iloc[rows].tolist()
@@ -43,6 +44,8 @@ def test_records_are_those_of_the_pipeline(records: list[Any], finished: Path) -
         assert one["label"] == row["label"]
         assert one["verdict"]["statement"] == row["statement"]
         assert one["verdict"]["predicted"] == row["predicted"]
+        for name, value in one["verdict"]["novelty"].items():
+            assert value == pytest.approx(novelty.loc[one["image"], name], abs=1e-4)
         assert one["margin"] == pytest.approx(top[-1] - top[-2], abs=1e-4)
         for heat in one["heat"]:
             maps = read_array(data / "heatmaps" / f"{heat['method']}.npy")

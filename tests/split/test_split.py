@@ -619,11 +619,12 @@ def test_a_class_of_one_source_is_named(run: Run, capsys: pytest.CaptureFixture)
     rows += [f"fake/{n}.png,{'gan' if n < 5 else 'sd'}" for n in range(10)]
     manifest(run, "\n".join(["path,source", *rows]))
     _, details = run()
-    assert details["single_sources"] == {"real": "camera"}
-    assert "all images of class real are of one source, camera" in capsys.readouterr().err
+    (sentence,) = details["sentences"]
+    assert sentence.startswith("All images of class real are of one source, camera: ")
+    assert sentence in capsys.readouterr().err
     manifest(run, "\n".join(["path,source", *rows[1:]]))
     _, details = run()
-    assert details["single_sources"] == {}
+    assert "sentences" not in details
     assert "one source" not in capsys.readouterr().err
 
 

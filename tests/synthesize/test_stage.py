@@ -15,6 +15,7 @@ from stages.synthesize.__main__ import main
 from stages.synthesize.canvas import PARTS
 from stages.synthesize.files import write_pairs
 from stages.synthesize.params import Synthesize
+from stages.synthesize.workers import process_pool
 from twincam.files.errors import UserError
 from twincam.files.tables import read_table
 
@@ -148,3 +149,11 @@ def test_interrupt_ends_at_once_and_leaves_the_old_output(plain: Path, tmp_path:
     assert stage.returncode == 130
     assert "interrupted" in said and "Traceback" not in said
     assert contents(tmp_path) == before
+
+
+def test_a_worker_killed_for_lack_of_memory_is_one_clear_line() -> None:
+    with (
+        pytest.raises(UserError, match="lack of memory; close other programs"),
+        process_pool(1) as pool,
+    ):
+        pool.submit(os._exit, 9).result()

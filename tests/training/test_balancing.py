@@ -1,6 +1,7 @@
 """Classes and sources weigh the same in an epoch, whatever their sizes."""
 
 import numpy as np
+import pytest
 
 from twincam.training.balancing import epoch_order, sampling_weights
 
@@ -32,6 +33,13 @@ def test_every_image_is_sampled_once_where_sources_are_of_similar_size() -> None
     )
     assert (sampling_weights(labels, similar) == 1).all()
     assert (sampling_weights(labels, unlike) != 1).any()
+
+
+@pytest.mark.parametrize(("larger", "as_they_are"), [(20, True), (21, False)])
+def test_similar_is_up_to_twice_the_size(larger: int, as_they_are: bool) -> None:
+    sources = np.repeat(["a", "b"], [10, larger])
+    weights = sampling_weights(np.zeros(len(sources), int), sources)
+    assert (weights == 1).all() == as_they_are
 
 
 def test_an_epoch_has_as_many_images_as_there_are_and_samples_by_weight() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twincam.confidence.calibration import logits_and_truth
-from twincam.confidence.scores import margins_of
+from twincam.statistics.margins import margins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def fit_least_margin(
     """
     if scored.empty:
         return None, "no training image has an out-of-fold score"
-    found = np.sort(margins_of(logits_and_truth(scored, classes)[0]))
+    found = np.sort(margins(logits_and_truth(scored, classes)[0]))
     rank = int(np.floor((len(found) + 1) * share + 1e-9))
     if not rank:
         fewest = int(np.ceil(1 / share - 1 - 1e-9))
@@ -41,4 +41,4 @@ def fit_least_margin(
 
 def is_weak(scores: np.ndarray, least_margin: float | None) -> np.ndarray:
     """Return, bool ``[N]``, whether the margin of scores ``[N,K]`` is below ``least_margin``."""
-    return np.asarray(margins_of(scores) < (least_margin or 0.0))
+    return np.asarray(margins(scores) < (least_margin or 0.0))

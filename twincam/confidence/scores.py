@@ -22,12 +22,6 @@ def mean_logits(delivered: np.ndarray) -> np.ndarray:
     return np.asarray(delivered.mean(axis=-2, dtype=np.float64))
 
 
-def margins_of(scores: np.ndarray) -> np.ndarray:
-    """Return the largest score of each image minus the second largest, ``[N]``, of ``[N,K]``."""
-    ranked = np.sort(scores, axis=1)
-    return np.asarray(ranked[:, -1] - ranked[:, -2])
-
-
 def untouched(delivered: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the images as they are, without the column ``delivery``."""
     own = delivered[delivered["delivery"] == AS_IS]

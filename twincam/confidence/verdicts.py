@@ -17,7 +17,9 @@ from twincam.files.predictions import join_names, predictions
 if TYPE_CHECKING:
     import pandas as pd
 
-UNSURE, FOUND = "unsure", "found"
+UNSURE = "unsure"
+FOUND, NONE = "found", "none"
+"""Whether traces contradict a verdict."""
 
 
 class ConfidenceModel(NamedTuple):
@@ -114,7 +116,7 @@ def verdicts_of(
         set="" if sets is None else [join_names(np.array(classes)[row]) for row in sets],
         flips=[join_names(flips.columns[row]) for row in flips.to_numpy(bool)],
         weak=weak,
-        traces="" if doubted is None else np.where(doubted, FOUND, "none"),
+        traces="" if doubted is None else np.where(doubted, FOUND, NONE),
         unsure=unsure,
         verdict=table["predicted"].mask(unsure, UNSURE),
     )

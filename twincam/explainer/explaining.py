@@ -7,14 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, overload
 
-import numpy as np
-
-from twincam.deliveries import Each
+from twincam.deliveries import Each, deliver
 from twincam.explainer.explanation import Explanation
 from twincam.explainer.inference import Networks, open_networks
 from twincam.explainer.pack import ABOUT, Pack, read_pack
-from twincam.explainer.pictures import Picture, name_of, squares_of
-from twincam.explainer.reasons import explain_squares
+from twincam.explainer.pictures import Picture, name_of, open_picture
+from twincam.explainer.reasons import Seen, explain_seen, forensics_in
 from twincam.files.errors import UserError
 from twincam.files.project import project_root
 from twincam.images.decoding import BadImageError, printable
@@ -120,8 +118,8 @@ def explain_single(named: Named, folder: Path) -> Explanation:
     pack = pack_in(folder)
     with ThreadPoolExecutor(processors() + 1) as pool:
         opening = pool.submit(networks_in, folder, processors())
-        squares = _squares(pack, named, pool.map)
-        return _explain(pack, opening.result(), squares, named.name)
+        seen = _seen(pack, named, pool.map)
+        return _explain(pack, opening.result(), seen)
 
 
 def explain_each(
@@ -144,26 +142,26 @@ def explain_each(
 
     def one(named: Named) -> Explanation | UserError:
         try:
-            return _explain(pack, networks, _squares(pack, named), named.name)
+            return _explain(pack, networks, _seen(pack, named))
         except UserError as error:
             return error
 
     return in_order(one, pictures, title, processors())
 
 
-def _squares(pack: Pack, named: Named, each: Each = map) -> np.ndarray:
-    name = printable(named.name)
+def _seen(pack: Pack, named: Named, each: Each = map) -> Seen:
+    name, settings = printable(named.name), pack.settings.preprocessing
     try:
-        return squares_of(named.picture, pack.settings.preprocessing, each)
+        opened = open_picture(named.picture, settings)
+        return Seen(name, deliver(opened, settings, each), forensics_in(pack, opened.whole))
     except BadImageError as error:
         raise UserError(f"{name}: {printable(str(error))}; give a complete image file") from None
     except MemoryError:
         raise UserError(f"{name}: too large for the memory; scale it down") from None
 
 
-def _explain(pack: Pack, networks: Networks, squares: np.ndarray, name: str) -> Explanation:
-    record = explain_squares(pack, networks, squares, printable(name))
-    return Explanation(record, squares[0], pack.thumbnails)
+def _explain(pack: Pack, networks: Networks, seen: Seen) -> Explanation:
+    return Explanation(explain_seen(pack, networks, seen), seen.squares[0], pack.thumbnails)
 
 
 def _raised(found: Explanation | UserError) -> Explanation:

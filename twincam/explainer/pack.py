@@ -2,7 +2,8 @@
 
 `about.json` describes it and holds the hash of every other file; `arrays.npz` holds what is known
 of the training images; `thumbnails.bin` their pictures, WebP one after the other; `classifier.onnx`
-and `prototypes.onnx` the networks. Reading it loads neither torch, pandas nor SciPy.
+and `prototypes.onnx` the networks; `forensics.safetensors` the detector of traces. Reading it loads
+neither torch, pandas nor SciPy.
 """
 
 import hashlib
@@ -19,16 +20,18 @@ from twincam.explanations.influence import Refit
 from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.files.atomic import atomic_folder
 from twincam.files.errors import UserError
+from twincam.forensics.detector import Detector, detector_file, read_detector
 from twincam.images.harmonising import Square
 from twincam.models.embedded import Embedded, Maps
 
-FORMAT = "twincam-explainer-2"
+FORMAT = "twincam-explainer-3"
 
 CLASSIFIER = "classifier.safetensors"
 """The trained classifier, beside the folder where the pipeline wrote both."""
 
 ABOUT, ARRAYS, THUMBNAILS = "about.json", "arrays.npz", "thumbnails.bin"
 CLASSIFIER_GRAPH, PROTOTYPES_GRAPH = "classifier.onnx", "prototypes.onnx"
+DETECTOR = "forensics.safetensors"
 
 
 class Settings(NamedTuple):
@@ -62,7 +65,7 @@ class Training(NamedTuple):
         embedded: their features and logits; their maps only where the space of the twins compares
             maps.
         scores: of their cells, ``[T,K,h,w]`` (`class_scores`).
-        distances: of each to the nearest other, ascending, ``[T]`` (`novelty.distances`).
+        distances: of each to the nearest other, ``[T]`` (twincam/explanations/twins/novelty.py).
     """
 
     ids: Sequence[str]
@@ -100,13 +103,17 @@ class PrototypePart(NamedTuple):
 
 
 class Pack(NamedTuple):
-    """What `read_pack` reads; ``influences`` is None if no influence is shown."""
+    """What `read_pack` reads.
+
+    ``detector`` is None if traces are not looked for; ``influences``, if no influence is shown.
+    """
 
     graph: bytes
     head: Head
     settings: Settings
     training: Training
     prototypes: PrototypePart
+    detector: Detector | None
     influences: Influences | None
     thumbnails: dict[str, bytes]
 
@@ -117,6 +124,7 @@ def write_pack(folder: Path, pack: Pack, classifier: str) -> None:
     files = {
         CLASSIFIER_GRAPH: pack.graph,
         PROTOTYPES_GRAPH: pack.prototypes.graph,
+        DETECTOR: detector_file(pack.detector),
         THUMBNAILS: b"".join(pictures),
         ARRAYS: _zipped(_arrays(pack)),
     }
@@ -211,6 +219,7 @@ def read_pack(folder: Path) -> Pack:
         prototypes=PrototypePart(
             files[PROTOTYPES_GRAPH], layer, about["stride"], about["prototypes"]
         ),
+        detector=read_detector(folder / DETECTOR),
         influences=_influences(arrays, about["refit_scale"]),
         thumbnails=_split(files[THUMBNAILS], about["training"], about["thumbnails"]),
     )

@@ -1,11 +1,11 @@
-"""Pictures to explain, from files, bytes, arrays or Pillow, as the squares that models receive."""
+"""Pictures to explain, from files, bytes, arrays or Pillow."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from twincam.deliveries import Each, deliver, read_deliveries
+from twincam.deliveries import Opened, open_file
 from twincam.files.errors import UserError
 from twincam.images.decoding import BadImageError, to_rgb
 from twincam.images.harmonising import Square
@@ -17,27 +17,22 @@ MOST_PIXELS = 100_000_000
 """Larger pictures are refused."""
 
 
-def squares_of(picture: Picture, settings: Square, each: Each = map) -> np.ndarray:
-    """Return the deliveries of ``picture``, bytes ``[D,S,S,3]``, the first as it is.
-
-    Args:
-        picture: one.
-        settings: how images are prepared.
-        each: applies a function to each delivery's name.
+def open_picture(picture: Picture, settings: Square) -> Opened:
+    """Return ``picture`` as an image, to be prepared as ``settings`` say.
 
     Raises:
         BadImageError: it cannot be used as an image.
         UserError: it is none of these kinds.
     """
     if isinstance(picture, str | Path):
-        return read_deliveries(Path(picture), settings, MOST_PIXELS, each)[1]
+        return open_file(Path(picture), settings, MOST_PIXELS)[1]
     if isinstance(picture, bytes):
-        return read_deliveries(picture, settings, MOST_PIXELS, each)[1]
+        return open_file(picture, settings, MOST_PIXELS)[1]
     image = picture if isinstance(picture, Image.Image) else _from_array(picture)
     if image.width * image.height > MOST_PIXELS:
         raise BadImageError(f"{image.width}×{image.height} pixels, more than {MOST_PIXELS}")
     whole = to_rgb(image)
-    return deliver(whole, whole, settings, each)
+    return Opened(whole, whole)
 
 
 def name_of(picture: Picture) -> str:

@@ -4,22 +4,22 @@ Every rule is the function that the pipeline's stages use.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from twincam.confidence.abstention import is_weak
 from twincam.confidence.calibration import confidences
 from twincam.confidence.prediction_sets import prediction_sets
 from twincam.confidence.scores import mean_logits
-from twincam.confidence.verdicts import unsure_verdicts
+from twincam.confidence.verdicts import FOUND, NONE, unsure_verdicts
 from twincam.confidence.words import remark_of, sure_statement, unsure_statement
 from twincam.deliveries import WAYS
 from twincam.explainer.inference import Networks, embed_deliveries, inputs_of, match_prototypes
-from twincam.explainer.novelty import novelty
 from twincam.explainer.pack import Pack
 from twincam.explanations.counterfactuals import minimal_swap
-from twincam.explanations.gradcam import margin_maps, margins
+from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.influence import (
     gradients,
     head_of,
@@ -27,16 +27,20 @@ from twincam.explanations.influence import (
     second_order,
 )
 from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.twins import novelty
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import SPACES, shared_map
+from twincam.forensics.detector import mean_score
 from twincam.models.embedded import Embedded, at
 from twincam.models.levels import class_scores
 from twincam.pages.explanation import (
     SCHEMA,
     Counterfactual,
     Explanation,
+    Forensics,
     Influence,
     Neighbour,
+    Novelty,
     Prototypes,
     Twin,
     Verdict,
@@ -44,35 +48,43 @@ from twincam.pages.explanation import (
     deliveries_of,
     disagreement,
     figure,
+    forensics_of,
     heat_of,
     influence_of,
     neighbour_of,
+    novelty_of,
     prototypes_of,
     twin_of,
 )
+from twincam.statistics.margins import margins
 from twincam.statistics.probabilities import softmax
 
 
-def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: str) -> Explanation:
-    """Return the record of a picture.
+class Seen(NamedTuple):
+    """A picture: its name, its deliveries and its traces.
 
-    Args:
-        pack: of the run.
-        networks: of ``pack``.
-        squares: its deliveries, bytes ``[D,S,S,3]``, the first as it is.
-        name: of the picture; also the key of its image.
+    ``squares`` are bytes ``[D,S,S,3]``, the first of the picture as it is; ``forensics`` is None
+    where the run does not measure it.
     """
-    inputs = inputs_of(squares, pack.settings)
+
+    name: str
+    squares: np.ndarray
+    forensics: Forensics | None
+
+
+def explain_seen(pack: Pack, networks: Networks, seen: Seen) -> Explanation:
+    """Return the record of a picture, whose image has its name as a key."""
+    inputs = inputs_of(seen.squares, pack.settings)
     delivered = embed_deliveries(networks, inputs, pack)
     query = at(delivered, slice(0, 1))
-    verdict = verdict_of(pack, delivered)
+    verdict = verdict_of(pack, delivered, seen.forensics)
     heat = margin_maps(query.maps, pack.head.weight, query.logits)[0]
-    similar = similarities(pack, query)
+    similar = similarities(pack, query, pack.settings.space)
     neighbours = neighbours_of(pack, similar)
     return {
         "schema": SCHEMA,
-        "name": name,
-        "image": name,
+        "name": seen.name,
+        "image": seen.name,
         "label": None,
         "split": None,
         "source": "",
@@ -82,7 +94,7 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
         "deliveries": deliveries_of(
             tuple(WAYS), delivered.logits[1:], pack.settings.classes, verdict["as_is"]
         ),
-        "forensics": None,
+        "forensics": seen.forensics,
         "heat": heat_of("gradcam", heat, pack.settings.heat_scale, "margin"),
         "twins": twins_of(pack, query, similar),
         "neighbours": neighbours,
@@ -93,21 +105,38 @@ def explain_squares(pack: Pack, networks: Networks, squares: np.ndarray, name: s
     }
 
 
-def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
-    """Return the verdict on a picture from the logits ``[D,K]`` of its deliveries."""
+def forensics_in(pack: Pack, image: Image.Image) -> Forensics | None:
+    """Return the traces in a picture; None if the run does not look for them."""
+    if pack.detector is None:
+        return None
+    from twincam.forensics.scoring import scoring_views
+
+    models, threshold = pack.detector
+    score = float(mean_score(models, scoring_views(image)[None])[0])
+    return forensics_of(score, threshold, score > threshold)
+
+
+def verdict_of(pack: Pack, delivered: Embedded, forensics: Forensics | None) -> Verdict:
+    """Return the verdict on a picture.
+
+    Args:
+        pack: of the run.
+        delivered: its deliveries, with logits ``[D,K]``.
+        forensics: its traces, which count against the class of genuine images.
+    """
     classes, model = pack.settings.classes, pack.settings.confidence
     score, best = mean_logits(delivered.logits)[None], delivered.logits.argmax(axis=1)
     predicted, as_is = classes[score[0].argmax()], classes[best[0]]
     calibrated = None if model.temperature is None else confidences(score / model.temperature)[0]
     sets = None if model.limits is None else prediction_sets(score, model.limits, classes)
     weak = is_weak(score, model.least_margin)
-    unsure = bool(unsure_verdicts(np.array([predicted]), sets, weak, None, classes)[0])
+    genuine = predicted == pack.settings.real_class
+    traced = forensics is not None and forensics["found"] and genuine
+    doubted = np.array([traced])
+    unsure = bool(unsure_verdicts(np.array([predicted]), sets, weak, doubted, classes)[0])
     held = [] if sets is None else [str(one) for one in np.array(classes)[sets[0]]]
-    distance, quantile = novelty(
-        at(delivered, slice(0, 1)), pack.training.embedded, pack.training.distances
-    )
     return {
-        "statement": unsure_statement(predicted, held, weak=bool(weak[0]), traced=False)
+        "statement": unsure_statement(predicted, held, weak=bool(weak[0]), traced=traced)
         if unsure
         else sure_statement(predicted, pack.settings.real_class),
         "remark": remark_of(predicted, as_is),
@@ -118,14 +147,20 @@ def verdict_of(pack: Pack, delivered: Embedded) -> Verdict:
         "probabilities": dict(zip(classes, map(figure, softmax(score)[0]), strict=True)),
         "set": held or None,
         "flips": [name for name, one in zip(WAYS, best[1:], strict=True) if one != best[0]],
-        "traces": None,
-        "novelty": {"distance": figure(distance), "quantile": figure(quantile)},
+        "traces": None if forensics is None else (FOUND if traced else NONE),
+        "novelty": novelty_in(pack, at(delivered, slice(0, 1))),
     }
 
 
-def similarities(pack: Pack, query: Embedded) -> np.ndarray:
-    """Return the similarity ``[1,T]`` of a picture and each training image, in the twins' space."""
-    compare = SPACES[pack.settings.space].similarity
+def novelty_in(pack: Pack, query: Embedded) -> Novelty:
+    """Return how far a picture is from the training images."""
+    distances = 1 - similarities(pack, query, novelty.SPACE).max(axis=1)
+    return novelty_of(distances[0], novelty.quantiles(distances, pack.training.distances)[0])
+
+
+def similarities(pack: Pack, query: Embedded, space: str) -> np.ndarray:
+    """Return the similarity ``[1,T]`` of a picture and each training image in ``space``."""
+    compare = SPACES[space].similarity
     return compare(query, pack.training.embedded, pack.head.weight)
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from twincam.deliveries import WAYS
-from twincam.explainer.novelty import UNLIKE, is_unlike
+from twincam.explanations.twins.novelty import UNLIKE, is_unlike
 from twincam.files.predictions import join_names
-from twincam.pages.explanation import Explanation, Prototypes, Verdict
+from twincam.pages.explanation import Explanation, Forensics, Prototypes, Verdict
 
 COLUMNS = (
-    *("name", "predicted", "as_is", "unsure", "confidence", "set", "flips", "novelty", "disagree"),
-    *("twin", "counterfactual", "cells", "statement"),
+    *("name", "predicted", "as_is", "unsure", "confidence", "set", "flips", "traces"),
+    *("novelty", "disagree", "twin", "counterfactual", "cells", "statement"),
 )
 """Of the table of a folder; ``novelty`` is the quantile of the distance to the nearest."""
 
@@ -45,6 +45,8 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     held = " or ".join(verdict["set"] or []) or "empty, or not fitted"
     shares = ", ".join(f"{name} {p:.3f}" for name, p in verdict["probabilities"].items())
     yield "set", f"{held}; probabilities, not calibrated: {shares}"
+    if record["forensics"]:
+        yield "traces", _traces(record["forensics"])
     if verdict["novelty"] is not None:
         nearer = f"{100 * verdict['novelty']['quantile']:.0f} %"
         yield "familiar", f"{nearer} of the training images are nearer to their nearest than this"
@@ -80,6 +82,7 @@ def row_of(record: Explanation) -> dict[str, object]:
         "" if verdict["confidence"] is None else verdict["confidence"],
         join_names(verdict["set"] or []),
         join_names(verdict["flips"]),
+        verdict["traces"] or "",
         "" if novelty is None else novelty["quantile"],
         "" if record["disagree"] is None else record["disagree"],
         record["twins"][0]["path"] if record["twins"] else "",
@@ -89,6 +92,13 @@ def row_of(record: Explanation) -> dict[str, object]:
     )
     shares = {f"p_{name}": p for name, p in verdict["probabilities"].items()}
     return {**dict(zip(COLUMNS, values, strict=True)), **shares}
+
+
+def _traces(forensics: Forensics) -> str:
+    found = "found" if forensics["found"] else "none"
+    limit = forensics["threshold"]
+    above = "" if limit is None else f", where {limit:.3f} is the limit"
+    return f"{found} in its finest detail: a score of {forensics['score']:.3f}{above}"
 
 
 def _unlike(verdict: Verdict) -> bool:

@@ -11,19 +11,7 @@ import numpy as np
 
 from twincam.models.embedded import Maps
 from twincam.models.levels import cell_sums
-
-
-def margin_classes(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return predicted class and runner-up ``[N]`` of logits ``[N,K]``; ties go to the first."""
-    order = np.argsort(-logits, axis=1, kind="stable")
-    return order[:, 0], order[:, 1]
-
-
-def margins(logits: np.ndarray) -> np.ndarray:
-    """Return the predicted logit minus the runner-up's, ``[N]``, of logits ``[N,K]``."""
-    predicted, rival = margin_classes(logits)
-    rows = np.arange(len(logits))
-    return np.asarray(logits[rows, predicted] - logits[rows, rival])
+from twincam.statistics.margins import margin_classes
 
 
 def margin_rows(weight: np.ndarray, logits: np.ndarray) -> np.ndarray:

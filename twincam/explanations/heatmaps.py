@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twincam.explanations.gradcam import margin_classes
+from twincam.statistics.margins import margin_classes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

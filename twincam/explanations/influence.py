@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twincam.explanations.gradcam import margin_classes
 from twincam.explanations.twins.neighbours import Compare, Positions
+from twincam.statistics.margins import margin_classes
 from twincam.statistics.probabilities import softmax
 
 RIDGE = 1e-3

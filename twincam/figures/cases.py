@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.gradcam import margins
 from twincam.explanations.maps import full_colour
 from twincam.figures.panels import Case, Tile
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.metrics import read_metrics
 from twincam.files.shards import Rows, read_masks, read_shards
 from twincam.files.tables import EVALUATED_SPLITS, read_split, read_table
+from twincam.statistics.margins import margins
 
 KINDS = ("twins", "neighbourhood", "influential", "counterfactual", "semifactual")
 

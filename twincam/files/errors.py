@@ -4,7 +4,22 @@ import errno
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from pathlib import Path
+from types import FrameType, TracebackType
+
+OUT_OF_MEMORY = (
+    "out of memory; close other programs, raise `ulimit -v` or `-d` if it is set, or lower "
+    "prepare.image_size, and run again"
+)
+
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "bad alloc",
+    "Failed to allocate memory",
+    "can't start new thread",
+    "failed to map segment",
+)
 
 
 class UserError(Exception):
@@ -49,15 +64,23 @@ def run_stage(main: Callable[[list[str]], None], name: str) -> None:
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        sys.exit(
-            f"{name}: out of memory; close other programs or lower prepare.image_size and run again"
-        )
+        sys.exit(f"{name}: {OUT_OF_MEMORY}")
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether memory did not suffice; torch, onnxruntime and threads say so in words."""
-    words = ("out of memory", "can't allocate memory", "bad alloc", "Failed to allocate memory")
+def report_failed_import(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an error of a stage's imports, before `run_stage`; for ``sys.excepthook``.
+
+    One line if memory did not suffice to load a library, else the traceback.
+    """
+    if _is_out_of_memory(error):
+        print(f"{Path(sys.argv[0]).parent.name}: {OUT_OF_MEMORY}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether memory did not suffice; libraries, threads and the loader say so in words."""
     said = str(error)
-    return isinstance(error, MemoryError) or any(
-        word in said for word in (*words, "can't start new thread")
-    )
+    return isinstance(error, MemoryError) or any(word in said for word in NO_MEMORY)

@@ -252,6 +252,17 @@ def verdict_of(row: Row, classes: Sequence[str], novelty: Novelty | None = None)
     }
 
 
+def novelty_of(distance: float, quantile: float) -> Novelty:
+    """Return how far an image is from the training images."""
+    return {"distance": figure(distance), "quantile": figure(quantile)}
+
+
+def forensics_of(score: float, threshold: float, found: bool) -> Forensics:
+    """Return the traces in an image."""
+    limit = figure(threshold) if math.isfinite(threshold) else None
+    return {"score": figure(score), "threshold": limit, "found": found}
+
+
 def deliveries_of(
     names: Sequence[str], logits: np.ndarray, classes: Sequence[str], predicted: str
 ) -> list[Delivery]:

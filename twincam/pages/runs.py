@@ -1,5 +1,6 @@
 """The records of a run: what the pipeline found about each evaluated image, and the pictures."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.gradcam import margins
 from twincam.explanations.maps import full_colour
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.deliveries import AS_IS, EXTERNAL, read_deliveries
@@ -18,20 +18,24 @@ from twincam.pages.explanation import (
     Delivery,
     Explanation,
     Forensics,
+    Novelty,
     Prototypes,
     counterfactual_of,
     deliveries_of,
     disagreement,
     figure,
+    forensics_of,
     heat_of,
     influence_of,
     neighbour_of,
+    novelty_of,
     picture_of,
     pictures_named,
     prototypes_of,
     twin_of,
     verdict_of,
 )
+from twincam.statistics.margins import margins
 
 LARGE, SMALL = 224, 128
 """Side in pixels of the pictures of evaluated images and prototypes, and of other images."""
@@ -49,6 +53,7 @@ class RunFiles(NamedTuple):
     predictions: Path
     deliveries: Path
     traces: Path
+    novelty: Path
     heatmaps: Path
     twins: Path
     shared: Path
@@ -76,9 +81,9 @@ class Run(NamedTuple):
     ``predictions`` has Q rows in the order of all arrays; ``images`` are ``[M,S,S,3]``, in the
     order of ``split``; ``near`` is ``reports/twins.csv``; ``deliveries``, those of
     ``data/deliveries.csv`` that are processed evaluated images; ``forensics``, by id where
-    measured; ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's map adds up to;
-    ``shared`` ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``, whether the cells
-    change the prediction in the image, too (1 or 0; -1: no counterfactual).
+    measured; ``novelty``, by id; ``heat`` ``[Q,h,w]`` by method; ``explains`` names what a method's
+    map adds up to; ``shared`` ``[Q,k,h,w]``; ``swapped``, bool ``[Q,h,w]``; ``flips`` ``[Q]``,
+    whether the cells change the prediction in the image, too (1 or 0; -1: no counterfactual).
     """
 
     split: pd.DataFrame
@@ -87,6 +92,7 @@ class Run(NamedTuple):
     margins: np.ndarray
     deliveries: pd.DataFrame
     forensics: Mapping[str, Forensics]
+    novelty: Mapping[str, Novelty]
     near: pd.DataFrame
     heat: Mapping[str, np.ndarray]
     explains: Mapping[str, str]
@@ -121,6 +127,7 @@ def read_run(files: RunFiles, details: Mapping[str, Any]) -> Run:
         margins=margins(read_finite(files.embeddings / "logits.npy")[rows]),
         deliveries=sent[(sent["delivery"] != AS_IS) & (sent["split"] != EXTERNAL)],
         forensics=_forensics(read_table(files.traces), details["forensics"].get("threshold")),
+        novelty=_novelty(read_table(files.novelty)),
         near=read_table(files.twins),
         heat=heat,
         explains={
@@ -139,14 +146,16 @@ def read_run(files: RunFiles, details: Mapping[str, Any]) -> Run:
 
 
 def _forensics(traces: pd.DataFrame, threshold: float | None) -> dict[str, Forensics]:
-    limit = None if threshold is None else figure(threshold)
+    limit = math.inf if threshold is None else threshold
     return {
-        str(row["id"]): {
-            "score": figure(row["score"]),
-            "threshold": limit,
-            "found": bool(row["traced"]),
-        }
+        row["id"]: forensics_of(row["score"], limit, bool(row["traced"]))
         for row in traces.to_dict("records")
+    }
+
+
+def _novelty(table: pd.DataFrame) -> dict[str, Novelty]:
+    return {
+        row["id"]: novelty_of(row["distance"], row["quantile"]) for row in table.to_dict("records")
     }
 
 
@@ -189,7 +198,7 @@ def _record(run: Run, n: int, shown: _Shown) -> Explanation:
         "label": row["label"],
         "split": row["split"],
         "source": row["source"],
-        "verdict": verdict_of(row, shown.classes),
+        "verdict": verdict_of(row, shown.classes, run.novelty[name]),
         "scope": "",
         "margin": figure(run.margins[n]),
         "deliveries": _deliveries(shown, name, as_is),

@@ -35,6 +35,7 @@ FILES = {
     "predictions": "reports/predictions.csv",
     "deliveries": "data/deliveries.csv",
     "traces": "data/forensics.csv",
+    "novelty": "data/novelty.csv",
     "heatmaps": "data/heatmaps",
     "twins": "reports/twins.csv",
     "shared": "data/shared.npy",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twincam.explanations.gradcam import margin_classes, margins
 from twincam.explanations.twins.neighbours import vote
 from twincam.explanations.twins.spaces import SPACES
 from twincam.statistics.estimates import mean, share
+from twincam.statistics.margins import margin_classes, margins
 from twincam.statistics.ranking import auc
 
 ASKED = 5

@@ -10,10 +10,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from twincam.explanations.gradcam import margin_classes, margin_rows
+from twincam.explanations.gradcam import margin_rows
 from twincam.explanations.twins.neighbours import Neighbours, nearest, nearest_between
 from twincam.models.embedded import Embedded, at
 from twincam.models.levels import cell_sums, cells
+from twincam.statistics.margins import margin_classes
 from twincam.statistics.vectors import unit
 
 PAIRS, MOST_REFERENCES = 200_000, 2_000

@@ -75,6 +75,9 @@ function verdictView(record) {
     make("ul", { className: "facts" }, facts));
 }
 
+/** Return whether every training image is nearer to its nearest than this image is (twincam/explanations/twins/novelty.py). */
+const isUnlike = ({ verdict }) => verdict.novelty?.quantile >= 1;
+
 function readingView(record, heat) {
   const { verdict } = record;
   const rows = Object.entries(verdict.probabilities).sort((a, b) => b[1] - a[1]).map(([name, share]) =>
@@ -89,7 +92,7 @@ function readingView(record, heat) {
     notes.push(["At the chosen error rate, the only class that remains is ", named(verdict.set[0]), "."]);
   }
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
-  if (verdict.novelty?.quantile >= 1) {
+  if (isUnlike(record)) {
     notes.push(["Unlike anything seen in training: every training image is nearer to another one than this image is to any."]);
   }
   const against = otherwise(record.neighbours, verdict.as_is);
@@ -106,7 +109,7 @@ function readingView(record, heat) {
       make("caption", {}, "Probabilities by the mean over deliveries, before calibration"), make("tbody", {}, rows)),
     make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the image as it is (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)),
-    verdict.novelty?.quantile < 1
+    verdict.novelty && !isUnlike(record)
       ? make("p", {}, `${percent(verdict.novelty.quantile)} of the training images are nearer to another one than this image is to any.`) : null,
     tracesView(record),
     deliveriesView(record));
@@ -298,7 +301,7 @@ function counterfactualView(record, images) {
   const outcome = other.flips_in_image === null ? ""
     : other.flips_in_image ? " The pasted image is classified that way, too." : " The pasted image itself keeps its prediction: a cell sees more than its square.";
   return section(["What would make it ", named(other.to)],
-    [`Swapping ${cells.length} of ${rows * columns} cells of the model's last feature maps for those of the other image turns the prediction to `,
+    [`Swapping ${cells.length} of ${rows * columns} cells of the model's feature maps for those of the other image turns the prediction to `,
       named(other.to), ". This is exact for the feature maps.", outcome],
     make("div", { className: "side-by-side" },
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),

@@ -5,7 +5,7 @@
 const AT_ONCE = 42;
 const START = {
   show: "all", find: "", class: "", predicted: "", source: "", split: "", prototype: "", flips: "",
-  disagree: "", marked: "", from: "", to: "", sort: "errors", image: "",
+  disagree: "", novelty: "", marked: "", from: "", to: "", sort: "errors", image: "",
 };
 const NO_MARK = { mark: "", note: "", label: "" };
 const LONGEST_NOTE = 300; /* as in twincam/server/project.py */
@@ -50,9 +50,10 @@ const LISTS = {
   disagree: ["Neighbours", () => [], {
     some: (record) => record.disagree > 0, most: (record) => record.disagree > 0.5, none: (record) => record.disagree === 0,
   }],
+  novelty: ["Training", () => [], { unlike: isUnlike }],
   prototype: ["Main prototype", (record) => [topPrototype(record)?.prototype].filter((one) => one !== undefined).map(String)],
 };
-const WORDS = { yes: "anything", some: "some disagree", most: "most disagree", none: "all agree" };
+const WORDS = { yes: "anything", some: "some disagree", most: "most disagree", none: "all agree", unlike: "unlike anything seen" };
 
 const ownText = ({ name, source }) => `${name}\n${source}`.toLowerCase();
 const pathsText = ({ twins, neighbours, influence, counterfactual }) =>

@@ -31,8 +31,8 @@ TRAINING, SCORING = Plan("random fitted", True), Plan("fitted", False)
 """Used by the stage: whatever an image's history, its views are small, downscaled and encoded."""
 
 
-def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Image:
-    """Scale ``image`` as planned and cut a random square of up to `PATCH` pixels out of it.
+def scaled(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Image:
+    """Scale ``image`` as planned.
 
     Random scales make the shorter side anything between `SIDE` and its own length (fitted: and at
     most `FITTED`), uniform in the logarithm. An image with less than `SIDE` pixels is enlarged.
@@ -48,8 +48,12 @@ def patch(image: Image.Image, plan: Plan, rng: np.random.Generator) -> Image.Ima
         kernel = kernel if "random" in plan.scale else Image.Resampling.LANCZOS
         size = tuple(max(SIDE, round(side * target / short)) for side in image.size)
         image = image.resize((size[0], size[1]), kernel)
-    side = min(PATCH, *image.size)
-    return _cut(image, side, rng)
+    return image
+
+
+def cut_patch(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Cut a random square of up to `PATCH` pixels out of ``image``."""
+    return _cut(image, min(PATCH, *image.size), rng)
 
 
 def finish(square: Image.Image, plan: Plan, rng: np.random.Generator) -> np.ndarray:
