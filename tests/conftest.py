@@ -154,23 +154,45 @@ def user_error(call: Callable[..., object], **arguments: object) -> str:
     return message
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clone in which the tiny pipeline has run and is committed; do not change it.
-
-    One process of pytest-xdist makes it for all.
-    """
-    own = tmp_path_factory.getbasetemp()
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder ``name``, which one process of pytest-xdist has filled by ``make``."""
+    own = factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    folder = shared / "finished"
-    with FileLock(shared / "finished.lock"):
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
         if not folder.is_dir():
-            made = clone_project(tmp_path_factory.mktemp("making"))
-            change_params(made, TINY)
-            run_in(made, "dvc", "repro")
-            commit(made, "run")
+            made = factory.mktemp("making")
+            make(made)
             made.rename(folder)
     return folder
+
+
+def run_tiny(folder: Path) -> None:
+    """Run the pipeline on the tiny setting in a clone in ``folder``, and commit."""
+    clone_project(folder)
+    change_params(folder, TINY)
+    run_in(folder, "dvc", "repro")
+    commit(folder, "run")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clone in which the tiny pipeline has run and is committed; do not change it."""
+    return made_once(tmp_path_factory, "finished", run_tiny)
+
+
+@pytest.fixture(scope="session")
+def store(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a shared folder to which ``finished`` is pushed; do not change it."""
+
+    def push_to(folder: Path) -> None:
+        project = folder.with_name(f"{folder.name}-project")
+        shutil.copytree(finished, project, symlinks=True)
+        run_in(project, "dvc", "remote", "add", "--default", "storage", str(folder))
+        run_in(project, "python", "-m", "twincam", "push")
+        shutil.rmtree(project)
+
+    return made_once(tmp_path_factory, "store", push_to)
 
 
 @pytest.fixture
@@ -180,6 +202,15 @@ def project(finished: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copytree(finished, folder, symlinks=True)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def pushed(project: Path, store: Path, tmp_path: Path) -> Path:
+    """Return a ``project`` that is pushed to its default remote, the folder ``store`` beside it."""
+    remote = shutil.copytree(store, tmp_path / "store")
+    run_in(project, "dvc", "remote", "add", "--default", "storage", str(remote))
+    commit(project, "remote")
+    return project
 
 
 @pytest.fixture

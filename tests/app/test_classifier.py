@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from tests.conftest import commit, run_in, user_error
+from tests.conftest import run_in, user_error
 from twincam.app.classifier import Classifier, load_classifier
 from twincam.app.export import export_onnx
 from twincam.files.shards import read_shards
@@ -80,20 +80,16 @@ def test_what_is_no_classifier_and_no_image_ends_in_one_line(
 
 
 def test_a_registered_version_is_had_from_outside_the_repository(
-    project: Path, tmp_path: Path
+    pushed: Path, tmp_path: Path
 ) -> None:
-    remote = ["dvc", "remote", "add", "--default", "storage", str(tmp_path / "store")]
-    run_in(project, *remote)
-    commit(project, "remote")
-    run_in(project, "python", "-m", "twincam", "push")
-    run_in(project, "gto", "register", "classifier", "--version", "v1.0.0")
-    run_in(project, "gto", "assign", "classifier", "--version", "v1.0.0", "--stage", "prod")
+    run_in(pushed, "gto", "register", "classifier", "--version", "v1.0.0")
+    run_in(pushed, "gto", "assign", "classifier", "--version", "v1.0.0", "--stage", "prod")
     outside = tmp_path / "outside"
     outside.mkdir()
     for choice in (["--rev", "v1.0.0"], ["--stage", "prod"]):
         got = outside / choice[1]
         run_in(
-            outside, "dvc", "artifacts", "get", str(project), "classifier", *choice, "-o", str(got)
+            outside, "dvc", "artifacts", "get", str(pushed), "classifier", *choice, "-o", str(got)
         )
         file = next(got.rglob("*.safetensors")) if got.is_dir() else got
         assert load_classifier(file).classes == ("fake", "real")

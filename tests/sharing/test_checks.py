@@ -8,22 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import change_params, commit, run_in
-
-
-def check(folder: Path) -> tuple[str, str]:
-    """Return what is reported and the line that the check ends with, if any."""
-    done = run_in(folder, "python", "-m", "twincam", "check", check=False)
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == done.returncode
-    return done.stdout, done.stderr.strip()
+from tests.conftest import change_params, commit, run_in, user_error
+from twincam.sharing.checks import check
 
 
 def test_a_whole_commit_passes_without_data_and_cache(finished: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     run_in(tmp_path, "git", "clone", "--quiet", str(finished), str(clone))
-    said, error = check(clone)
-    assert error == ""
+    said = run_in(clone, "python", "-m", "twincam", "check").stdout
     assert said.count("ok: ") == 6
     assert not (clone / ".dvc" / "cache").exists()
 
@@ -93,8 +85,7 @@ def test_what_is_wrong_is_named(
     shutil.copytree(finished, clone, symlinks=True, ignore=shutil.ignore_patterns("cache"))
     harm(clone)
     commit(clone, "harm")
-    _, error = check(clone)
-    assert error.startswith("twincam check: ")
+    error = user_error(check, root=clone, report=print)
     for word in words:
         assert word in error
 
@@ -103,7 +94,7 @@ def test_two_runs_merge_through_a_repro(project: Path) -> None:
     """The recipe of the README: git keeps one lock and asks; a repro makes it true."""
     both: dict[str, dict[str, dict[str, object]]] = {
         "left": {"panels": {"correct": 1}},
-        "right": {"prototypes": {"l1": 0.03}},
+        "right": {"robustness": {"images": 2}},
     }
     for branch, changes in both.items():
         run_in(project, "git", "checkout", "--quiet", "-b", branch, "main")
@@ -119,4 +110,4 @@ def test_two_runs_merge_through_a_repro(project: Path) -> None:
     assert "Running stage 'panels'" in said or "Stage 'panels' is cached" in said
     assert "Stage 'train' didn't change" in said
     commit(project, "merged")
-    assert check(project)[1] == ""
+    check(project, print)

@@ -118,13 +118,10 @@ def test_freeing_disk_keeps_what_branches_and_tags_need(project: Path, tmp_path:
 
 
 def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_takes(
-    project: Path, tmp_path: Path
+    pushed: Path, tmp_path: Path
 ) -> None:
-    run_in(project, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "store"))
-    commit(project, "remote")
-    run_in(project, "python", "-m", "twincam", "push")
     colleague = tmp_path / "colleague"
-    run_in(tmp_path, "git", "clone", "--quiet", str(project), str(colleague))
+    run_in(tmp_path, "git", "clone", "--quiet", str(pushed), str(colleague))
     change_params(colleague, {"panels": {"correct": 3}})
     assert stages_run(colleague, "--pull", "--allow-missing") == ["panels", "report"]
     assert (colleague / "reports" / "index.html").is_file()

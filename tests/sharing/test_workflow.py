@@ -16,17 +16,14 @@ cp "$5" "$0.body"
 """
 
 
-def test_commands_bring_compare_and_comment(project: Path, tmp_path: Path) -> None:
+def test_commands_bring_compare_and_comment(pushed: Path, tmp_path: Path) -> None:
     remote = str(tmp_path / "store")
-    run_in(project, "dvc", "remote", "add", "--default", "storage", remote)
-    commit(project, "remote")
-    run_in(project, "python", "-m", "twincam", "push")
-    run_in(project, "git", "checkout", "--quiet", "-b", "other")
-    change_params(project, {"panels": {"correct": 3}})
-    run_in(project, "dvc", "repro", "panels")
-    commit(project, "a pull request whose author forgot to push and to run all")
+    run_in(pushed, "git", "checkout", "--quiet", "-b", "other")
+    change_params(pushed, {"panels": {"correct": 3}})
+    run_in(pushed, "dvc", "repro", "panels")
+    commit(pushed, "a pull request whose author forgot to push and to run all")
     runner = tmp_path / "runner"
-    run_in(tmp_path, "git", "clone", "--quiet", "--branch", "other", str(project), str(runner))
+    run_in(tmp_path, "git", "clone", "--quiet", "--branch", "other", str(pushed), str(runner))
     gh = tmp_path / "bin" / "gh"
     gh.parent.mkdir()
     gh.write_text(GH)
