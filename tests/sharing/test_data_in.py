@@ -59,9 +59,10 @@ def test_weights_are_imported_from_the_web_and_used(project: Path, tmp_path: Pat
                 "weights_file": "data/resnet18.pth",
             },
             "train": {"unfreeze_from": 4, "views": 1, "epochs": 1},
+            "crossval": {"folds": 0},
         },
     )
-    assert stages_run(project, "train") == ["train"]
+    assert stages_run(project, "train") == ["crossval", "train"]
     commit(project, "weights")
     assert "data/resnet18.pth\n" not in run_in(project, "git", "ls-files").stdout
 
