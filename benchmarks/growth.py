@@ -27,6 +27,9 @@ SMALLEST, LARGEST = 96, 256
 """Sides of the crops, in pixels."""
 
 ROUNDS = 5
+COLOURS = 10
+"""After which matplotlib's repeat."""
+
 STARTING = 3.0
 """Processor seconds below which a stage mostly starts."""
 
@@ -121,9 +124,10 @@ def draw(costs: dict[int, dict[str, dict[str, float]]]) -> Figure:
         strict=True,
     )
     for axes, (name, title) in panels:
-        for stage in sorted(set().union(*costs.values())):
+        for number, stage in enumerate(sorted(set().union(*costs.values()))):
             points = [(n, found[stage][name]) for n, found in costs.items() if stage in found]
-            axes.loglog(*zip(*points, strict=True), marker="o", markersize=3, label=stage)
+            style = ("o-", "s--")[number // COLOURS % 2]
+            axes.loglog(*zip(*points, strict=True), style, markersize=4, label=stage)
         axes.set(xlabel="images", ylabel=title)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     return figure
