@@ -1,6 +1,7 @@
 """The gallery finds images, opens them, keeps its state in the address, and collects marks."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,7 @@ def test_marks_survive_a_reload_and_download_as_a_table(page: Page, tmp_path: Pa
     page.get_by_role("button", name="Not fit to use", exact=True).click()
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("image="))
     page.reload()
     page.get_by_text("More filters").click()
     page.get_by_label("Marked by you").select_option("only these")

@@ -129,7 +129,7 @@ def test_plots_are_drawn_without_a_network(branch: Path, tmp_path: Path) -> None
     ("change", "base", "message"),
     [
         ({}, "nowhere", "expected a branch, tag or commit"),
-        ({"train": {"epochs": 3}}, "main", "have not run since something changed: train"),
+        ({"train": {"epochs": 3}}, "main", "have not run since something changed: crossval, train"),
     ],
 )
 def test_what_cannot_be_compared_ends_in_one_line(

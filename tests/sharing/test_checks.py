@@ -67,7 +67,10 @@ def pushed_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (changed_parameter, ["prototypes.l1, train.epochs", "train: changed since", "make repro"]),
+        (
+            changed_parameter,
+            ["prototypes.l1, train.epochs", "crossval: changed since", "make repro"],
+        ),
         (changed_metric, ["reports/evaluate.json: not what dvc.lock says"]),
         (changed_code, ["report: changed since"]),
         (changed_graph, ["the graph in docs/pipeline.md is not that of dvc.yaml"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import ran, run_in
+from tests.conftest import run_in
 from tests.sharing.servers import SECRET, SERVERS, Storage, damage, http_read_only
 from twincam.models.classifier import read_classifier
 
@@ -18,11 +18,9 @@ def use(folder: Path, storage: Storage) -> None:
         run_in(folder, "dvc", "remote", "modify", "--local", "storage", name, value)
 
 
-def clone_of(project: Path, folder: Path, storage: Storage | None = None) -> Path:
-    """Clone ``project``, with ``storage`` as its remote in place of the committed one."""
+def clone_of(project: Path, folder: Path, storage: Storage) -> Path:
     run_in(project.parent, "git", "clone", "--quiet", str(project), str(folder))
-    if storage:
-        use(folder, storage)
+    use(folder, storage)
     return folder
 
 
@@ -51,24 +49,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
         yield found
 
 
-MODEL, PAGE = "models/classifier.safetensors", "reports/index.html"
-
-
-def harm(project: Path, storage: Storage) -> None:
-    """Delete the model that ``project`` has pushed, and overwrite its page."""
-    damage(storage, hash_of(project, MODEL), None)
-    damage(storage, hash_of(project, PAGE), b"not what it was")
-
-
-def require_named(message: str) -> None:
-    """Require that the message of a failed pull names what `harm` did."""
-    assert f"missing: {MODEL}" in message
-    assert f"corrupted: {PAGE}" in message
-    assert "2 files" in message
-
-
 def test_from_push_to_a_working_clone(project: Path, storage: Storage, tmp_path: Path) -> None:
-    """On the way, objects go missing and are corrupted: they are named and pushed again."""
     use(project, storage)
     pushed = sharing(project, "push")
     assert "; 0 were there" in pushed
@@ -79,37 +60,61 @@ def test_from_push_to_a_working_clone(project: Path, storage: Storage, tmp_path:
     assert SECRET not in run_in(project, "git", "grep", "-h", "", "--", ".dvc").stdout
 
     colleague = clone_of(project, tmp_path / "colleague", storage)
-    harm(project, storage)
-    require_named(failure(colleague, "pull"))
-    assert "pushed 1 files" in sharing(project, "push")
-    damage(storage, hash_of(project, PAGE), None)
-    assert "pushed 1 files" in sharing(project, "push")
-
     sharing(colleague, "pull")
-    assert read_classifier(colleague / MODEL).classes == ("fake", "real")
-    assert "</html>" in (colleague / PAGE).read_text()
+    assert read_classifier(colleague / "models/classifier.safetensors").classes == ("fake", "real")
+    assert "</html>" in (colleague / "reports/index.html").read_text()
     assert not (colleague / "data/prepared/images").exists()
     assert not (colleague / "data/synthetic").exists()
     sharing(colleague, "pull", "--all")
     assert "up to date" in run_in(colleague, "dvc", "status").stdout
 
 
-def test_a_repro_builds_what_is_missing_or_corrupted_and_nothing_else(
-    pushed: Path, tmp_path: Path
+MODEL, PAGE = "models/classifier.safetensors", "reports/index.html"
+
+
+def damaged(project: Path, storage: Storage, folder: Path) -> Path:
+    """Push, damage two objects and return a clone for which a pull has named them."""
+    use(project, storage)
+    sharing(project, "push")
+    damage(storage, hash_of(project, MODEL), None)
+    damage(storage, hash_of(project, PAGE), b"not what it was")
+    colleague = clone_of(project, folder, storage)
+    message = failure(colleague, "pull")
+    assert f"missing: {MODEL}" in message
+    assert f"corrupted: {PAGE}" in message
+    assert "2 files" in message
+    return colleague
+
+
+def test_a_repro_works_where_objects_are_missing_and_corrupted(
+    project: Path, tmp_path: Path
 ) -> None:
-    harm(pushed, Storage("", folder=tmp_path / "store"))
-    colleague = clone_of(pushed, tmp_path / "colleague")
-    require_named(failure(colleague, "pull", "--all"))
-    assert ran(run_in(colleague, "dvc", "repro").stdout) == ["train", "report"]
-    assert "up to date" in run_in(colleague, "dvc", "status").stdout
-    assert run_in(colleague, "git", "status", "--short").stdout == ""
+    with SERVERS["folder"](tmp_path / "served") as storage:
+        colleague = damaged(project, storage, tmp_path / "colleague")
+        run_in(colleague, "dvc", "repro")
+        assert "up to date" in run_in(colleague, "dvc", "status").stdout
+        assert run_in(colleague, "git", "status", "--short").stdout == ""
 
 
-def test_a_missing_folder_is_named(pushed: Path, tmp_path: Path) -> None:
-    storage = Storage("", folder=tmp_path / "store")
-    damage(storage, hash_of(pushed, "reports/figures/panels"), None)
-    colleague = clone_of(pushed, tmp_path / "colleague")
-    assert "missing: reports/figures/panels" in failure(colleague, "pull")
+def test_missing_and_corrupted_objects_are_named_and_pushed_again(
+    project: Path, storage: Storage, tmp_path: Path
+) -> None:
+    damaged(project, storage, tmp_path / "colleague")
+    assert "pushed 1 files" in sharing(project, "push")
+    damage(storage, hash_of(project, PAGE), None)
+    assert "pushed 1 files" in sharing(project, "push")
+    again = clone_of(project, tmp_path / "again", storage)
+    sharing(again, "pull", "--all")
+    assert "up to date" in run_in(again, "dvc", "status").stdout
+
+
+def test_a_missing_folder_is_named(project: Path, tmp_path: Path) -> None:
+    with SERVERS["folder"](tmp_path / "served") as storage:
+        use(project, storage)
+        sharing(project, "push")
+        damage(storage, hash_of(project, "reports/figures/panels"), None)
+        colleague = clone_of(project, tmp_path / "colleague", storage)
+        assert "missing: reports/figures/panels" in failure(colleague, "pull")
 
 
 def test_push_with_a_wiped_cache_says_what_is_lost(project: Path, tmp_path: Path) -> None:
@@ -132,17 +137,20 @@ def test_push_of_a_corrupted_cache_is_refused(project: Path, tmp_path: Path) -> 
         assert not (tmp_path / "served" / "files" / "md5" / oid[:2] / oid[2:]).exists()
 
 
-def test_a_web_server_gives_everything_and_refuses_a_push(pushed: Path, tmp_path: Path) -> None:
-    with http_read_only(tmp_path / "store") as storage:
-        colleague = clone_of(pushed, tmp_path / "colleague", storage)
+def test_a_web_server_gives_everything_and_refuses_a_push(project: Path, tmp_path: Path) -> None:
+    with SERVERS["folder"](tmp_path / "served") as storage:
+        use(project, storage)
+        sharing(project, "push")
+    with http_read_only(tmp_path / "served") as storage:
+        colleague = clone_of(project, tmp_path / "colleague", storage)
         assert "run cache: this remote cannot hold one" in sharing(colleague, "pull", "--all")
         assert "up to date" in run_in(colleague, "dvc", "status").stdout
-        damage(storage, hash_of(pushed, "data/split.csv"), b"id,path\n")
-        other = clone_of(pushed, tmp_path / "other", storage)
+        damage(storage, hash_of(project, "data/split.csv"), b"id,path\n")
+        other = clone_of(project, tmp_path / "other", storage)
         assert "corrupted: data/split.csv" in failure(other, "pull", "--all")
     with http_read_only(tmp_path / "empty") as storage:
-        refused = clone_of(pushed, tmp_path / "refused", storage)
-        shutil.copytree(pushed / ".dvc" / "cache", refused / ".dvc" / "cache")
+        refused = clone_of(project, tmp_path / "refused", storage)
+        shutil.copytree(project / ".dvc" / "cache", refused / ".dvc" / "cache")
         assert "check that you may write there" in failure(refused, "push")
 
 
