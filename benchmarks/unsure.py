@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from twincam.confidence.calibration import fit_temperature, log_loss, logits_and_truth
+from twincam.confidence.offsets import with_offsets
 from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsure_by_set
 from twincam.confidence.scores import scores_of, untouched
 from twincam.confidence.verdicts import Traces, fit_confidence, flips_by_delivery, verdicts_of
@@ -63,14 +64,15 @@ def rules(
     """Return the rule before and the rule now on the images of ``delivered``."""
     plain, labels = untouched(delivered), untouched(delivered)["label"].to_numpy()
     logits, truth = logits_and_truth(plain, classes)
-    limits, _ = thresholds(untouched(out_of_fold), classes, ALPHA)
+    limits, _ = thresholds(with_offsets(untouched(out_of_fold), classes), classes, ALPHA)
     flips = flips_by_delivery(delivered, classes).sum(axis=1).to_numpy()
     predicted = np.array(classes)[logits.argmax(axis=1)]
     doubted = flips > 0
     if limits is not None:
         doubted |= unsure_by_set(predicted, prediction_sets(logits, limits, classes), classes)
     before = Rule(logits.argmax(axis=1) == truth, ~doubted, margins(logits) - 1e3 * flips)
-    model = fit_confidence(scores_of(out_of_fold, classes), classes, ALPHA, MAX_ABSTENTION)
+    scored = with_offsets(scores_of(out_of_fold, classes), classes)
+    model = fit_confidence(scored, classes, ALPHA, MAX_ABSTENTION)
     now = verdicts_of(delivered, model, Traces(None, None), classes)
     right = (now.table["predicted"] == labels).to_numpy()
     return before, Rule(right, ~now.table["unsure"].to_numpy(), margins(now.scores))
