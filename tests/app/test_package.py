@@ -16,8 +16,9 @@ from tests.fitted import network
 from twincam.models.classifier import save_classifier
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CORE = [Requirement(line).name for line in PROJECT["dependencies"]]
 EXTRAS = {
-    room: PROJECT["optional-dependencies"][extra]
+    room: [Requirement(line).name for line in PROJECT["optional-dependencies"][extra]]
     for room, extra in (("sharing", "sharing"), ("server", "app"))
 }
 OPTIONAL = {"pillow_heif", "open_clip", "ray"}
@@ -116,8 +117,7 @@ def test_dependencies_are_what_is_imported(room: str) -> None:
     ]
     projects = packages_distributions()
     used = [{canonicalize_name(p) for p in projects[name]} for name in third_party(files)]
-    core = PROJECT["dependencies"]
     extra = EXTRAS[room] if room else []
-    declared = {canonicalize_name(name) for name in extra or core}
-    assert [names for names in used if not names & brought([*core, *extra])] == []
+    declared = {canonicalize_name(name) for name in extra or CORE}
+    assert [names for names in used if not names & brought([*CORE, *extra])] == []
     assert declared - set[str]().union(*used) == (set() if room else INDIRECT)
