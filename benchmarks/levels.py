@@ -197,10 +197,16 @@ def main() -> None:
         return
     print("| levels, seed | accuracy | pointing game | pixel precision | error of the sum |")
     print("|---|---|---|---|---|")
+    by_level: dict[int, list[dict[str, np.ndarray]]] = {count: [] for count in args.levels}
     for seed in args.seeds:
         rows = rendered(ROOT, params, args.levels, seed)
         for count, found in zip(args.levels, rows, strict=True):
+            by_level[count].append(found)
             print_row(f"{count}, {seed}", found)
+    for count, seeds in by_level.items():
+        print_row(
+            f"{count}, all", {name: np.mean([s[name] for s in seeds], 0) for name in seeds[0]}
+        )
 
 
 if __name__ == "__main__":
