@@ -33,7 +33,7 @@ TINY: dict[str, dict[str, object]] = {
     "synthesize": {"pairs": 16, "image_size": 96},
     "prepare": {"image_size": 96},
     "audit": {"permutations": 20},
-    "train": {"unfreeze_from": 6, "views": 2, "epochs": 2, "batch_size": 8},
+    "train": {"unfreeze_from": 5, "views": 2, "epochs": 2, "batch_size": 8},
     "crossval": {"folds": 2},
     "robustness": {"images": 8},
     "explain": {"twins": 3, "influence_refits": 4},

@@ -132,7 +132,9 @@ def out_of_fold(
         recipe = Recipe(params.train, params.seed)
         results = refit_function(network, data, plan, evaluate, recipe, Path(scratch))
         found = [results(number) for number in range(len(plan))]
-    right = np.concatenate([one["right"] for one in found])
+    right = np.empty(len(split), bool)
+    for part, one in zip(plan, found, strict=True):
+        right[part.held_out] = one["right"]
     return right, {name: np.mean([one[name] for one in found], axis=0) for name in others}
 
 
@@ -182,20 +184,29 @@ def main() -> None:
             run(folder, "dvc", "exp", "run", "prepare", *changes)
             print_cells("levels", "seed", "out of fold", *(f"{one} real" for one in others))
             print_cells(*["---"] * (3 + len(others)))
-            for seed in args.seeds:
-                for levels in args.levels:
+            root = folder / "data" / args.photographs.name
+            for levels in args.levels:
+                every = []
+                for seed in args.seeds:
                     own = with_levels(params, levels, seed)
-                    root = folder / "data" / args.photographs.name
                     right, real = out_of_fold(folder, root, own, others)
-                    shares = [spelled(share(one)) for one in (right, *real.values())]
-                    print_cells(levels, seed, *shares)
+                    every.append([right, *real.values()])
+                    print_cells(levels, seed, *(spelled(share(one)) for one in every[-1]))
+                means = (np.mean(one, axis=0) for one in zip(*every, strict=True))
+                print_cells(levels, "all", *(spelled(mean(one, 0, "seeds")) for one in means))
         return
     print("| levels, seed | accuracy | pointing game | pixel precision | error of the sum |")
     print("|---|---|---|---|---|")
+    by_level: dict[int, list[dict[str, np.ndarray]]] = {count: [] for count in args.levels}
     for seed in args.seeds:
         rows = rendered(ROOT, params, args.levels, seed)
         for count, found in zip(args.levels, rows, strict=True):
+            by_level[count].append(found)
             print_row(f"{count}, {seed}", found)
+    for count, seeds in by_level.items():
+        print_row(
+            f"{count}, all", {name: np.mean([s[name] for s in seeds], 0) for name in seeds[0]}
+        )
 
 
 if __name__ == "__main__":

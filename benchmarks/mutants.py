@@ -30,7 +30,9 @@ TESTS = {
     "twincam/statistics/estimates.py": "tests/statistics tests/properties/test_statistics.py",
     "twincam/statistics/intervals.py": "tests/statistics tests/properties/test_statistics.py",
     "twincam/statistics/ranking.py": "tests/statistics/test_ranking.py",
+    "twincam/confidence/abstention.py": "tests/evaluate/test_verdicts.py",
     "twincam/confidence/calibration.py": "tests/evaluate/test_calibration.py",
+    "twincam/confidence/offsets.py": "tests/confidence/test_offsets.py",
     "twincam/confidence/prediction_sets.py": "tests/evaluate/test_prediction_sets.py",
     "stages/prototypes/guards.py": "tests/prototypes/test_guards.py",
     "stages/split/assignment.py": "tests/split/test_split_groups.py tests/properties/test_split.py",
@@ -40,6 +42,8 @@ TESTS = {
     "twincam/explanations/gradcam.py": "tests/explanations/test_gradcam.py",
     "twincam/explanations/heatmaps.py": "tests/explanations/test_heatmaps.py",
     "twincam/explanations/localisation.py": "tests/explanations/test_localisation.py",
+    "twincam/explanations/twins/spaces.py": "tests/explanations/test_twins.py",
+    "twincam/models/levels.py": "tests/models/test_levels.py",
 }
 """The tests that must notice, by module."""
 

@@ -34,7 +34,7 @@ from twincam.explainer.inference import embed_deliveries, inputs_of
 from twincam.explainer.pictures import open_picture
 from twincam.explainer.text import headline_of
 from twincam.explanations.twins.neighbours import nearest
-from twincam.explanations.twins.spaces import SPACES
+from twincam.explanations.twins.spaces import similarity
 from twincam.files.tables import EVALUATED_SPLITS, read_split
 from twincam.models.embedded import Embedded, at, joined
 
@@ -136,7 +136,7 @@ def print_novelty(sources: Mapping[str, Sequence[Path]]) -> None:
     own = split["split"].isin(EVALUATED_SPLITS).to_numpy()
     names = ("features", "logits")
     features, logits = (np.load(f"data/embeddings/{name}.npy")[own] for name in names)
-    groups = {"evaluated": Embedded((), features, logits)}
+    groups = {"evaluated": Embedded((), features, logits, pack.training.embedded.finer)}
     for name, files in sources.items():
         opened = (open_picture(one, pack.settings.preprocessing) for one in files[:ASKED])
         squares = (deliver(one, pack.settings.preprocessing) for one in opened)
@@ -146,11 +146,11 @@ def print_novelty(sources: Mapping[str, Sequence[Path]]) -> None:
         ]
         groups[name] = joined(found, len(found))
     for space in SPACES_COMPARED:
-        compare, known = SPACES[space].similarity, pack.training.embedded
+        known = pack.training.embedded
         others = ~np.eye(len(known.logits), dtype=bool)
-        furthest = nearest(compare(known, known, pack.head.weight), 1, others)[1].min()
+        furthest = nearest(similarity(space, known, known, pack.head.weight), 1, others)[1].min()
         for name, group in groups.items():
-            unlike = compare(group, known, pack.head.weight).max(axis=1) < furthest
+            unlike = similarity(space, group, known, pack.head.weight).max(axis=1) < furthest
             print(f"| `{space}` | {name} | {unlike.sum()} of {len(unlike)} |")
     print()
 

@@ -46,7 +46,7 @@ from twincam.training.labelled import LabelledImages, labelled_images
 from twincam.training.refits import Evaluate, Refit, Results, refit_function
 
 FOLDS = 3
-MODELS = ("kmeans", "logistic", "before", "after", "refitted")
+MODELS = ("kmeans", "logistic", "before", "after", "refitted", "unseen")
 STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
 PARTS = ("mark", "time", "folds", "unequal", "cuts", "generators")
 PHOTOGRAPHS = {
@@ -99,12 +99,14 @@ def fit_both(
             alive.append(list(live_by_class(layer, network.classes).values()))
             accuracy.append((layer_logits(layer, similar[1]).argmax(axis=1) == score).mean())
         sources = duplicates_guard(trained.patches)
+        sources_in = np.searchsorted(part.train, trained.patches[:, 0])
         return {
             **found,
             "logistic": logistic_logits(similar[0], truth, similar[1]),
             "before": trained.before,
             "after": trained.after,
             "refitted": fitted(*similar),
+            "unseen": fitted(without_sources(similar[0], sources_in, owner, truth), similar[1]),
             "distinct": np.array(sources["distinct_images"]),
             "copies": np.array(sources["copies"]),
             "alive": np.array(alive),
@@ -114,6 +116,27 @@ def fit_both(
         }
 
     return measure
+
+
+def without_sources(
+    best: np.ndarray, sources: np.ndarray, owner: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Return best similarities ``[N,P]`` in which no prototype's own source resembles it perfectly.
+
+    It is given the mean of the class's other images instead.
+
+    Args:
+        best: best similarities of the training images.
+        sources: row of each prototype's source, ``[P]``.
+        owner: class of each prototype, ``[P]``.
+        labels: class indices of the images, ``[N]``.
+    """
+    changed = best.copy()
+    for prototype, source in enumerate(sources):
+        others = np.flatnonzero(labels == owner[prototype])
+        others = others[others != source]
+        changed[source, prototype] = best[others, prototype].mean()
+    return changed
 
 
 def fractions(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -203,6 +226,7 @@ def print_seeds(
     print("|---|---|")
     pairs = [(model, "classifier") for model in MODELS]
     pairs += [("refitted", "kmeans"), ("after", "before"), ("refitted", "before")]
+    pairs += [("unseen", "refitted")]
     for one, other in pairs:
         mean, low, high = gap_by_class(labels, right[one] - right[other])
         print(f"| {one} minus {other} | {mean:+.3f} ({low:+.3f} to {high:+.3f}) |")

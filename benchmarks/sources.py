@@ -70,12 +70,16 @@ def sources(data: Path) -> dict[str, list[tuple[str, Path]]]:
 def print_sources(folder: Path, name: str) -> None:
     """Print a row for each source that was left out."""
     (found,) = results(folder, "leave_one_source_out")
-    print(f"\n| {name}: left out | n | recall (95 %) | n of the others | accuracy (95 %) |")
-    print("|---|---|---|---|---|")
+    print(
+        f"\n| {name}: left out | n | recall (95 %) | unsure (95 %) | correct or unsure (95 %) ",
+        end="",
+    )
+    print("| n of the others | accuracy (95 %) |\n|---|---|---|---|---|---|---|")
     for source, figures in found["sources"].items():
         ((_, own),) = figures["per_class"].items()
         others = figures["others"]
-        cells = [source, own["n"], share(own, "recall"), others["n"], share(others, "accuracy")]
+        shares = (share(own, key) for key in ("recall", "abstention_rate", "detected_or_abstained"))
+        cells = [source, own["n"], *shares, others["n"], share(others, "accuracy")]
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

@@ -1,13 +1,13 @@
 """Score every training image by a model that did not train on it."""
 
-import argparse
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from stages.crossval.folds import divide, refits, too_few, with_deliveries, with_logits
+from stages.crossval.folds import divide, refits, too_few, with_logits
 from stages.crossval.params import Params
 from stages.crossval.summary import (
     contradicted,
@@ -24,7 +24,7 @@ from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
 from twincam.files.tables import class_names, read_split, write_table
-from twincam.training.originals import Originals
+from twincam.training.originals import originals_of, table_of_deliveries
 from twincam.training.refits import (
     Evaluation,
     Results,
@@ -56,8 +56,8 @@ def main(argv: list[str]) -> None:
     split = read_split(args.split)
     classes = class_names(split)
     train = split[split["split"] == "train"]
-    logits = [f"logit_{name}" for name in classes]
     if reason := too_few(train, params.crossval):
+        logits = [f"logit_{name}" for name in classes]
         columns = ["id", "repeat", "fold", "label", "delivery", *logits]
         write_table(args.out_of_fold, pd.DataFrame(columns=columns))
         write_table(args.twins, empty_table())
@@ -80,8 +80,10 @@ def main(argv: list[str]) -> None:
                 refitted("crossval", params, split, plan, evaluation, files)
             )
 
-        found = refits_of(params, partial(measuring, labels, originals_of(args, params, split)))
-        delivered = with_deliveries(divided, found, classes)
+        originals = originals_of(split, args.root, params.prepare, args.max_pixels, params.run)
+        found = refits_of(params, partial(measuring, labels, originals))
+        every = np.concatenate([one["delivered"] for one in found])
+        delivered = table_of_deliveries(divided.drop(columns="row"), every, classes)
         raw = scores_of(delivered, classes)
         scored, plain = (with_offsets(table, classes) for table in (raw, untouched(delivered)))
         details = summarise(scored, classes, params.seed)
@@ -97,13 +99,6 @@ def main(argv: list[str]) -> None:
         write_table(args.contradicted, contradicted(scored, paths, classes))
         write_metrics(args.details, details)
         write_metrics(args.metrics, headlines(details))
-
-
-def originals_of(args: argparse.Namespace, params: Params, split: pd.DataFrame) -> Originals:
-    """Return the files of all images of ``split``."""
-    files = [args.root / path for path in split["path"]]
-    threads = params.run.threads if params.run.engine == "ray" else None
-    return Originals(files, split["sha256"].tolist(), params.prepare, args.max_pixels, threads)
 
 
 def as_linear_probe(params: Params) -> Params:

@@ -7,7 +7,6 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from stages.crossval.params import Crossval
-from twincam.deliveries import DELIVERIES
 from twincam.determinism import derived_seed
 from twincam.files.messages import INDEPENDENT
 from twincam.training.refits import Refit, Results
@@ -70,22 +69,3 @@ def with_logits(
     logits = np.concatenate([one["logits"] for one in found])
     columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
     return divided.drop(columns="row").assign(**columns)
-
-
-def with_deliveries(
-    divided: pd.DataFrame, found: Sequence[Results], classes: Sequence[str]
-) -> pd.DataFrame:
-    """Return `with_logits` of every delivery: ``id, repeat, fold, label, delivery, logit_…``.
-
-    Those of an image come one after the other, in the order of `DELIVERIES`.
-
-    Args:
-        divided: of `divide`.
-        found: the logits ``delivered`` ``[S,D,K]`` of each of its `refits`, in their order.
-        classes: the K labels.
-    """
-    logits = np.concatenate([one["delivered"] for one in found])
-    table = divided.drop(columns="row").loc[divided.index.repeat(len(DELIVERIES))]
-    columns = {f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)}
-    delivery = np.tile(DELIVERIES, len(divided))
-    return table.assign(delivery=delivery, **columns).reset_index(drop=True)

@@ -23,7 +23,7 @@ from stages.explain.run import Explanation, Run, correct, head_of, labels_of
 from stages.explain.twins import DEFAULT, Search, Twins, images_in
 from twincam.explanations.counterfactuals import Swap, minimal_swap
 from twincam.explanations.twins.neighbours import Compare, Neighbours, Positions, nearest_by_class
-from twincam.explanations.twins.spaces import SPACES
+from twincam.explanations.twins.spaces import SPACES, similarity
 from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches, embed_batch, logits_of
 from twincam.models.levels import class_scores
@@ -207,7 +207,7 @@ def partner_retrieval(run: Run, space: str, seed: int) -> dict[str, Any]:
 
     def in_space(queries: Positions, columns: Positions) -> np.ndarray:
         first, second = (images_in(run, some, name) for some in (queries, columns))
-        return SPACES[name].similarity(first, second, weight)
+        return similarity(name, first, second, weight)
 
     def by_thumbnail(queries: Positions, columns: Positions) -> np.ndarray:
         return np.asarray(small[queries] @ small[columns].T)

@@ -93,19 +93,21 @@ def choose_estimate(
     features, labels = train
     asked = sample_balanced(labels, min(CHOICE_QUERIES, len(labels) // 5 or 1), seed, "choice")
     rest = np.setdiff1d(np.arange(len(labels)), asked)
-    names = ("choice", "evaluated")
-    parts = ((features[rest], labels[rest], features[asked]), (features, labels, queries))
-    values: dict[str, Compare] = {}
-    metrics: dict[str, Any] = {}
-    for name, (references, own, query) in zip(names, parts, strict=True):
+
+    def measured(
+        name: str, references: np.ndarray, own: np.ndarray, query: np.ndarray
+    ) -> tuple[dict[str, Compare], dict[str, Any]]:
         head = refit_head(references, own, query, weight, bias)
         values = estimates(head, references, query, weight, bias)
         removed = sample_balanced(own, refits, seed, "left out", name)
         changes = leave_one_out(head, removed)
-        metrics[name] = influence_figures(head, values, removed, changes, seed, name)
-    choice = metrics["choice"]
+        return values, influence_figures(head, values, removed, changes, seed, name)
+
+    choice = measured("choice", features[rest], labels[rest], features[asked])[1]
+    values, evaluated = measured("evaluated", features, labels, queries)
     chosen = choose({name: choice[name] for name in values}, choice["hub_share_chance"])
-    return Influential(chosen, values[chosen], {"chosen": chosen, **metrics})
+    metrics = {"chosen": chosen, "choice": choice, "evaluated": evaluated}
+    return Influential(chosen, values[chosen], metrics)
 
 
 def within_labels(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def read_run(args: argparse.Namespace, params: Params) -> Run:
     check_images(args.model, images)
     features = read_finite(args.embeddings / "features.npy")
     logits = np.array(read_finite(args.embeddings / "logits.npy"))
-    embedded = Embedded((), features, logits)
+    embedded = Embedded((), features, logits, network.finer)
     evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     train = np.flatnonzero(split["split"] == "train")
     clip = params.explain.clip

@@ -19,7 +19,12 @@ from twincam.explanations.twins.neighbours import (
     nearest_by_class,
     nearest_in_lists,
 )
-from twincam.explanations.twins.spaces import SPACES, shared_map, spaces_that_compare
+from twincam.explanations.twins.spaces import (
+    SPACES,
+    shared_map,
+    similarity,
+    spaces_that_compare,
+)
 from twincam.files.messages import warn
 from twincam.files.metrics import Estimate
 from twincam.models.embedded import Embedded, at, join_rows, maps_at
@@ -120,26 +125,26 @@ def comparison(run: Run, space: str) -> Compare:
 
     Those of maps are computed at once, as each image takes a forward pass.
     """
-    similarity, (weight, _) = SPACES[space].similarity, head_of(run.network)
+    weight, _ = head_of(run.network)
     if SPACES[space].compares == "maps":
         references = references_in(run, space, slice(None))
-        parts = [similarity(queries, references, weight) for queries in evaluated_maps(run)]
+        parts = [similarity(space, queries, references, weight) for queries in evaluated_maps(run)]
         return looked_up(np.concatenate(parts))
 
     def compare(rows: Positions, columns: Positions) -> np.ndarray:
         queries = images_in(run, run.evaluated[rows], space)
-        return similarity(queries, references_in(run, space, columns), weight)
+        return similarity(space, queries, references_in(run, space, columns), weight)
 
     return compare
 
 
 def among_references(run: Run, space: str) -> Compare:
     """Return the similarities of training images and training images in ``space``."""
-    similarity, (weight, _) = SPACES[space].similarity, head_of(run.network)
+    weight, _ = head_of(run.network)
 
     def compare(rows: Positions, columns: Positions) -> np.ndarray:
         first, second = (references_in(run, space, places) for places in (rows, columns))
-        return similarity(first, second, weight)
+        return similarity(space, first, second, weight)
 
     return compare
 
@@ -153,7 +158,8 @@ def references_in(run: Run, space: str, places: Positions) -> Embedded:
 def images_in(run: Run, rows: Positions, space: str) -> Embedded:
     """Return the images at ``rows``, without maps, as ``space`` compares them."""
     found = at(run.embedded, rows)
-    return found._replace(features=run.clip[rows]) if SPACES[space].compares == "clip" else found
+    of_clip = SPACES[space].compares == "clip"
+    return found._replace(features=run.clip[rows], finer=0) if of_clip else found
 
 
 def out_of_fold_figures(table: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     logits = np.array(read_finite(args.embeddings / "logits.npy")[train])
     keep = SPACES[settings.space].compares == "maps"
     scores, maps = cells_of(network, images, train, keep=keep)
-    embedded = Embedded(maps, features, logits)
+    embedded = Embedded(maps, features, logits, network.finer)
     head = (part.detach().cpu().numpy() for part in (network.head.weight, network.head.bias))
     side = settings.preprocessing.image_size
     novelty = read_table(args.novelty)

@@ -24,7 +24,7 @@ QUALITY = 80
 def cells_of(
     network: Network, images: Rows, train: np.ndarray, *, keep: bool
 ) -> tuple[np.ndarray, Maps]:
-    """Return `class_scores` ``[T,K,h,w]`` of the training images, and their maps if kept.
+    """Return `class_scores` ``[T,K,h,w]`` of the training images, and their coarsest maps if kept.
 
     Args:
         network: in evaluation mode.
@@ -37,7 +37,7 @@ def cells_of(
     def found() -> Iterator[tuple[np.ndarray, ...]]:
         for part in batches(len(train), BATCH):
             maps = embed_batch(network, images[train[part]]).maps
-            yield class_scores(maps, weight), *(maps if keep else ())
+            yield class_scores(maps, weight), *(maps[-1:] if keep else ())
 
     scores, *kept = join_rows(found(), len(train))
     return scores, tuple(kept)

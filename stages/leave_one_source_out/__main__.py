@@ -1,5 +1,6 @@
 """Train without one source at a time and score the excluded source."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,7 @@ from stages.leave_one_source_out.summary import (
     macro_recall,
     rates,
 )
-from twincam.confidence.offsets import fit_offsets
-from twincam.confidence.scores import untouched
+from twincam.confidence.scores import scores_of
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
@@ -29,14 +29,15 @@ def main(argv: list[str]) -> None:
     args = parse_flags(
         argv,
         __doc__,
-        *("params", "images", "split", "out-of-fold", "weights-file", "checkpoints"),
+        *("params", "root", "images", "split", "out-of-fold", "weights-file", "checkpoints"),
         *("predictions", "metrics", "details"),
+        integers=("max-pixels",),
     )
     params = read_params(args.params, Params)
     settings = params.leave_one_source_out
     split = read_split(args.split)
     classes = class_names(split)
-    out_of_fold = untouched(read_logits(args.out_of_fold))
+    scored = scores_of(read_logits(args.out_of_fold), classes)
     found = {name: leave_out(split, settings.by, name) for name in names(split, settings.by)}
     possible = [one for one in found.values() if one]
     plan = possible[: settings.max_sources]
@@ -52,27 +53,27 @@ def main(argv: list[str]) -> None:
         "sources_named": len(found),
     }
     if plan:
-        from twincam.training.refits import RunFiles, held_out_logits, refitted
+        from stages.leave_one_source_out.judging import delivering, judged
+        from twincam.training.originals import originals_of
+        from twincam.training.refits import RunFiles, refitted
 
+        originals = originals_of(split, args.root, params.prepare, args.max_pixels, params.run)
         with refitted(
             "leave_one_source_out",
             params,
             split,
             [one.refit for one in plan],
-            held_out_logits,
+            partial(delivering, originals),
             RunFiles(args.images, args.split, args.weights_file, args.checkpoints),
-        ) as scored:
-            for one, found_in in zip(plan, scored, strict=True):
-                trained = split["id"].iloc[one.refit.train]
-                offsets = fit_offsets(out_of_fold[out_of_fold["id"].isin(trained)], classes)
-                logits = found_in["logits"] + offsets
-                table = predictions(split.iloc[one.refit.held_out], logits, classes)
+        ) as results:
+            for one, result in zip(plan, results, strict=True):
+                trained = scored["id"].isin(split["id"].iloc[one.refit.train])
+                images, own_scores = split.iloc[one.refit.held_out], scored[trained]
+                table = judged(images, result["delivered"], own_scores, params.evaluate, classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
         table = pd.concat(tables[1:], ignore_index=True)
         own = table[table["own"]]
-        details["sources"] = {
-            str(name): figures(rows, classes) for name, rows in table.groupby("left_out")
-        }
+        details["sources"] = {str(name): figures(rows) for name, rows in table.groupby("left_out")}
         details["macro"] = macro_recall(own)
         details |= rates(own, params.real_class)
     else:

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from twincam.confidence.params import Evaluate
 from twincam.files.params import Block
+from twincam.images.params import Prepare
 from twincam.training.params import ClassifierParams
 
 
@@ -19,4 +21,6 @@ class Params(ClassifierParams):
     """What ``leave_one_source_out`` reads from ``params.yaml``."""
 
     real_class: str | None
+    prepare: Prepare
+    evaluate: Evaluate
     leave_one_source_out: LeaveOneSourceOut

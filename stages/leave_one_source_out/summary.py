@@ -1,11 +1,12 @@
 """Figures of a source, from a classifier trained without it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from twincam.confidence.by_class import figures_by_class
 from twincam.files.metrics import Estimate
 from twincam.statistics.estimates import mean_of_shares, share
 from twincam.statistics.intervals import majority_share
@@ -13,25 +14,19 @@ from twincam.statistics.intervals import majority_share
 RATES = ("detection_rate", "false_positive_rate")
 
 
-def figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def figures(table: pd.DataFrame) -> dict[str, Any]:
     """Return the figures of one excluded source.
 
     Args:
-        table: of the scored images: ``label, predicted, own`` (whether it is the source's).
-        classes: the labels.
+        table: of the scored images: ``label, predicted, unsure, own`` (whether it is the source's).
 
     Returns:
-        ``per_class.<label>`` of the source: ``recall`` with its interval and ``n``; and
-        ``others``: ``accuracy`` with its interval, ``majority_share`` and ``n`` of the evaluated
-        images of the other sources.
+        ``per_class``, `figures_by_class` of the source; and ``others``: ``accuracy`` with its
+        interval, ``majority_share`` and ``n`` of the evaluated images of the other sources.
     """
     right = (table["label"] == table["predicted"]).to_numpy()
     own = table["own"].to_numpy(bool)
-    found: dict[str, Any] = {"per_class": {}}
-    for name in classes:
-        mine = own & (table["label"] == name).to_numpy()
-        if mine.any():
-            found["per_class"][name] = {"n": int(mine.sum()), "recall": share(right[mine])}
+    found: dict[str, Any] = {"per_class": figures_by_class(table[own])}
     if not own.all():
         found["others"] = {
             "n": int((~own).sum()),

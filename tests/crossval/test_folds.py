@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.folds import divide, refits, too_few, with_deliveries
+from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Crossval
 from twincam.deliveries import DELIVERIES
+from twincam.training.originals import table_of_deliveries
 
 
 def images(groups: int = 30, copies: int = 2) -> pd.DataFrame:
@@ -72,8 +73,7 @@ def test_one_fold_is_rejected() -> None:
 def test_the_deliveries_of_an_image_follow_each_other() -> None:
     divided = divide(images(), Crossval(folds=3, repeats=2), 0)
     logits = np.random.default_rng(0).normal(size=(len(divided), len(DELIVERIES), 2))
-    folds = np.split(logits, np.cumsum([len(part.held_out) for part in refits(divided)])[:-1])
-    table = with_deliveries(divided, [{"delivered": one} for one in folds], ["fake", "real"])
+    table = table_of_deliveries(divided.drop(columns="row"), logits, ["fake", "real"])
     assert list(table)[:5] == ["id", "repeat", "fold", "label", "delivery"]
     assert table["delivery"].tolist() == [*DELIVERIES] * len(divided)
     own = table[table["delivery"] == DELIVERIES[2]].reset_index(drop=True)

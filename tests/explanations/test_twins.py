@@ -14,6 +14,7 @@ from twincam.explanations.twins.spaces import (
     features_cosine,
     nearest_in,
     shared_map,
+    similarity,
     spaces_that_compare,
 )
 from twincam.models.embedded import Embedded, at
@@ -21,18 +22,18 @@ from twincam.models.embedded import Embedded, at
 QUERY, REFERENCES = embedded(6), embedded(20)
 
 
-def similarity(space: str) -> np.ndarray:
-    return SPACES[space].similarity(QUERY, REFERENCES, WEIGHT)
+def found_in(space: str) -> np.ndarray:
+    return similarity(space, QUERY, REFERENCES, WEIGHT)
 
 
 def test_cosine_and_euclid_are_scikit_learns() -> None:
     pair = QUERY.features, REFERENCES.features
-    assert similarity("features_cosine") == pytest.approx(cosine_similarity(*pair))
-    assert similarity("features_euclidean") == pytest.approx(-euclidean_distances(*pair))
+    assert found_in("features_cosine") == pytest.approx(cosine_similarity(*pair))
+    assert found_in("features_euclidean") == pytest.approx(-euclidean_distances(*pair))
 
 
 def test_contributions_weigh_each_side_by_its_own_predicted_row() -> None:
-    ours = similarity("contributions")
+    ours = found_in("contributions")
     q, t = 2, 11
     a = QUERY.features[q] * WEIGHT[QUERY.logits[q].argmax()]
     b = REFERENCES.features[t] * WEIGHT[REFERENCES.logits[t].argmax()]
@@ -40,7 +41,7 @@ def test_contributions_weigh_each_side_by_its_own_predicted_row() -> None:
 
 
 def test_the_control_weighs_both_sides_by_the_querys_margin() -> None:
-    ours = similarity("contributions_margin")
+    ours = found_in("contributions_margin")
     q, t = 3, 7
     best, second = np.argsort(-QUERY.logits[q])[:2]
     row = WEIGHT[best] - WEIGHT[second]
@@ -51,9 +52,9 @@ def test_the_control_weighs_both_sides_by_the_querys_margin() -> None:
 def test_maps_match_each_cell_of_the_query_wherever_its_like_stands() -> None:
     cells, others = (side.maps[0][0].reshape(8, 6).T for side in (QUERY, REFERENCES))
     expected = cosine_similarity(cells, others).max(axis=1).mean()
-    assert similarity("maps")[0, 0] == pytest.approx(expected)
+    assert found_in("maps")[0, 0] == pytest.approx(expected)
     mirrored = QUERY._replace(maps=(QUERY.maps[0][:, :, ::-1, ::-1],))
-    assert SPACES["maps"].similarity(QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
+    assert similarity("maps", QUERY, mirrored, WEIGHT).diagonal() == pytest.approx(1)
 
 
 def test_vote_is_the_majority_and_ties_go_to_the_nearest() -> None:
@@ -127,17 +128,22 @@ def test_every_space_has_a_map_or_says_why_not() -> None:
 def test_the_shared_map_adds_up_to_the_similarity(space: str) -> None:
     heat = shared_map(space, QUERY, TWINS, WEIGHT)
     assert heat.shape == (6, 2, 3)
-    shown = SPACES[space].similarity(QUERY, TWINS, WEIGHT).diagonal()
+    shown = similarity(space, QUERY, TWINS, WEIGHT).diagonal()
     assert heat.sum(axis=(1, 2)) == pytest.approx(shown)
 
 
 @pytest.mark.parametrize("space", WITH_MAP)
-def test_it_also_does_over_several_levels(space: str) -> None:
+def test_of_several_levels_the_coarsest_alone_is_compared(space: str) -> None:
     queries, twins = embedded_in_levels(6), embedded_in_levels(6)
+    first, second = (
+        one._replace(maps=one.maps[1:], features=one.features[:, 3:], finer=0)
+        for one in (queries, twins)
+    )
+    shown = similarity(space, queries, twins, WEIGHT)
+    assert shown == pytest.approx(similarity(space, first, second, WEIGHT[:, 3:]))
     heat = shared_map(space, queries, twins, WEIGHT)
-    assert heat.shape == (6, *((2, 3) if space == "maps" else (4, 6)))
-    shown = SPACES[space].similarity(queries, twins, WEIGHT).diagonal()
-    assert heat.sum(axis=(1, 2)) == pytest.approx(shown, abs=1e-6)
+    assert heat.shape == (6, 2, 3)
+    assert heat.sum(axis=(1, 2)) == pytest.approx(shown.diagonal(), abs=1e-6)
 
 
 @pytest.mark.parametrize("space", sorted(set(SPACES) - set(WITH_MAP)))
@@ -173,9 +179,9 @@ def test_the_nearest_in_a_space_are_those_of_all_its_similarities(
     monkeypatch.setattr(neighbours, "QUERIES", 4)
     monkeypatch.setattr(neighbours, "REFERENCES", 7)
     found = nearest_in(space, QUERY, REFERENCES, WEIGHT, 4)
-    order = np.argsort(-similarity(space), axis=1)[:, :4]
+    order = np.argsort(-found_in(space), axis=1)[:, :4]
     assert (found[0] == order).all()
-    assert found[1] == pytest.approx(np.take_along_axis(similarity(space), order, axis=1))
+    assert found[1] == pytest.approx(np.take_along_axis(found_in(space), order, axis=1))
 
 
 def test_heat_is_where_the_likeness_is() -> None:

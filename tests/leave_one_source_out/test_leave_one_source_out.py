@@ -4,9 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.leave_one_source_out.judging import judged
 from stages.leave_one_source_out.sources import leave_out, names
 from stages.leave_one_source_out.summary import figures, headlines, macro_recall, rates
+from twincam.confidence.offsets import fit_offsets
+from twincam.confidence.params import Evaluate
+from twincam.deliveries import DELIVERIES
 from twincam.files.metrics import Estimate, spelled
+
+SETTINGS = Evaluate(alpha=0.05, max_abstention=0.1)
 
 SPLIT = pd.DataFrame(
     [
@@ -52,16 +58,43 @@ def test_figures_of_the_source_and_of_the_others() -> None:
         {
             "label": ["fake", "fake", "fake", "real", "real"],
             "predicted": ["fake", "real", "fake", "real", "fake"],
+            "unsure": [False, True, False, False, False],
             "own": [True, True, False, False, False],
         }
     )
-    found = spelled(figures(table, ["fake", "real"]))
+    found = spelled(figures(table))
     assert found["per_class"] == {"fake": found["per_class"]["fake"]}
     assert found["per_class"]["fake"]["recall"] == 0.5
+    assert found["per_class"]["fake"]["abstention_rate"] == 0.5
+    assert found["per_class"]["fake"]["detected_or_abstained"] == 1
     assert found["per_class"]["fake"]["n"] == 2
     assert found["others"]["accuracy"] == pytest.approx(2 / 3)
     assert found["others"]["majority_share"] == pytest.approx(2 / 3)
-    assert "others" not in figures(table[table["own"]], ["fake", "real"])
+    assert "others" not in figures(table[table["own"]])
+
+
+def test_images_are_judged_as_the_pipeline_judges_them() -> None:
+    """By the mean over deliveries, with offsets and least margin from the out-of-fold scores."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["fake", "real"], 100)
+    margins = np.where(labels == "fake", 2.0, -4.0) + rng.normal(size=200)
+    scored = pd.DataFrame(
+        {"id": map(str, range(200)), "repeat": 1, "fold": np.arange(200) % 5 + 1, "label": labels}
+    ).assign(logit_fake=margins / 2, logit_real=-margins / 2)
+    delivered = np.zeros((3, len(DELIVERIES), 2))
+    delivered[:, :, 0] = np.array([-0.5, -1.0, -6.0])[:, None]
+    delivered[:, 0, 0] = 9.0
+    images = pd.DataFrame({"id": ["a", "b", "c"], "label": ["fake", "real", "real"]}).assign(
+        path="", split="val", source="new"
+    )
+    table = judged(images, delivered, scored, SETTINGS, ["fake", "real"])
+    assert table["as_is"].tolist() == ["fake"] * 3
+    means = delivered.mean(axis=1) @ [1, -1]
+    offset = fit_offsets(scored, ["fake", "real"]) @ [1, -1]
+    assert offset == pytest.approx(1, abs=0.2)
+    assert table["predicted"].tolist() == np.where(means + offset > 0, "fake", "real").tolist()
+    assert table["predicted"].tolist() == ["fake", "fake", "real"]
+    assert table["unsure"].tolist() == [True, True, False]
 
 
 def test_macro_recall_weights_sources_equally_with_an_interval() -> None:

@@ -24,7 +24,7 @@ from twincam.forensics.detector import Detector, detector_file, read_detector
 from twincam.images.harmonising import Square
 from twincam.models.embedded import Embedded, Maps
 
-FORMAT = "twincam-explainer-3"
+FORMAT = "twincam-explainer-4"
 
 CLASSIFIER = "classifier.safetensors"
 """The trained classifier, beside the folder where the pipeline wrote both."""
@@ -62,8 +62,8 @@ class Training(NamedTuple):
         ids: of the images.
         paths: of their files, relative to ``data.root``.
         labels: class indices ``[T]``.
-        embedded: their features and logits; their maps only where the space of the twins compares
-            maps.
+        embedded: their features and logits; their coarsest maps only where the space of the twins
+            compares maps.
         scores: of their cells, ``[T,K,h,w]`` (`class_scores`).
         distances: of each to the nearest other, ``[T]`` (twincam/explanations/twins/novelty.py).
     """
@@ -136,6 +136,7 @@ def write_pack(folder: Path, pack: Pack, classifier: str) -> None:
         "preprocessing": pack.settings.preprocessing._asdict(),
         "confidence": pack.settings.confidence._asdict(),
         "training": list(pack.training.ids),
+        "finer": pack.training.embedded.finer,
         "paths": list(pack.training.paths),
         "thumbnails": [len(picture) for picture in pictures],
         "stride": pack.prototypes.stride,
@@ -170,10 +171,11 @@ def _arrays(pack: Pack) -> dict[str, np.ndarray]:
             "refit_basis": refit.basis,
             "refit_inverse": inverse,
         }
+    if training.embedded.maps:
+        found["maps"] = training.embedded.maps[0].astype(np.float16)
     double = [name for name, array in found.items() if array.dtype == np.float64]
     single = {name: found[name].astype(np.float32) for name in double}
-    maps = enumerate(training.embedded.maps)
-    return {**found, **single, **{f"maps_{n}": level.astype(np.float16) for n, level in maps}}
+    return {**found, **single}
 
 
 def _zipped(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -212,7 +214,7 @@ def read_pack(folder: Path) -> Pack:
             ids=about["training"],
             paths=about["paths"],
             labels=arrays["labels"],
-            embedded=Embedded(_maps(arrays), arrays["features"], arrays["logits"]),
+            embedded=Embedded(_maps(arrays), arrays["features"], arrays["logits"], about["finer"]),
             scores=arrays["scores"],
             distances=arrays["distances"],
         ),
@@ -226,8 +228,7 @@ def read_pack(folder: Path) -> Pack:
 
 
 def _maps(arrays: Mapping[str, np.ndarray]) -> Maps:
-    count = sum(name.startswith("maps_") for name in arrays)
-    return tuple(arrays[f"maps_{level}"].astype(np.float32) for level in range(count))
+    return (arrays["maps"].astype(np.float32),) if "maps" in arrays else ()
 
 
 def _influences(arrays: Mapping[str, np.ndarray], scale: float | None) -> Influences | None:

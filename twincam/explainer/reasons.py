@@ -29,7 +29,7 @@ from twincam.explanations.influence import (
 from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.twins import novelty
 from twincam.explanations.twins.neighbours import Compare, nearest
-from twincam.explanations.twins.spaces import SPACES, shared_map
+from twincam.explanations.twins.spaces import shared_map, similarity
 from twincam.forensics.detector import mean_score
 from twincam.models.embedded import Embedded, at
 from twincam.models.levels import class_scores
@@ -160,8 +160,7 @@ def novelty_in(pack: Pack, query: Embedded) -> Novelty:
 
 def similarities(pack: Pack, query: Embedded, space: str) -> np.ndarray:
     """Return the similarity ``[1,T]`` of a picture and each training image in ``space``."""
-    compare = SPACES[space].similarity
-    return compare(query, pack.training.embedded, pack.head.weight)
+    return similarity(space, query, pack.training.embedded, pack.head.weight)
 
 
 def rows_of(pack: Pack, places: np.ndarray, values: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ def refit_head(
 def refit(references: np.ndarray, labels: np.ndarray, classes: int) -> Refit:
     """Refit the head of K ``classes`` to features ``[T,C]`` and class indices ``[T]``."""
     scale = float(np.sqrt((references.astype(np.float64) ** 2).sum(axis=1).mean()) or 1.0)
-    train = _extended(references / scale)
+    train = _extended(references, scale)
     wide = train.shape[1] > len(train)
     basis = np.linalg.qr(train.T)[0] if wide else np.eye(train.shape[1])
     train = train @ basis if wide else train
@@ -99,13 +99,16 @@ def head_of(fitted: Refit, queries: np.ndarray, logits: np.ndarray) -> Head:
         queries: features ``[Q,C]``.
         logits: the network's own, ``[Q,K]``, which determine the pairs of classes.
     """
-    projected = _extended(queries / fitted.scale) @ fitted.basis
+    projected = _extended(queries, fitted.scale) @ fitted.basis
     pairs = np.stack(margin_classes(logits), axis=1)
     return Head(fitted.weight, fitted.references, fitted.labels, projected, pairs)
 
 
-def _extended(features: np.ndarray) -> np.ndarray:
-    return np.pad(features.astype(np.float64), ((0, 0), (0, 1)), constant_values=1)
+def _extended(features: np.ndarray, scale: float) -> np.ndarray:
+    """Return features ``[N,C]`` divided by ``scale`` and extended by a 1, ``[N,C+1]``."""
+    whole = np.ones((len(features), features.shape[1] + 1))
+    np.divide(features, scale, out=whole[:, :-1])
+    return whole
 
 
 def _fit(
@@ -225,21 +228,18 @@ def gradients(
         bias: of the network's head, ``[K]``.
     """
     references, labels = train
-    errors, features = [], []
+    errors, lengths = [], []
     for these, targets in ((queries, None), (references, labels)):
         p = softmax((these @ weight.T + bias).astype(np.float64))
-        errors.append(p - np.eye(len(bias))[p.argmax(axis=1) if targets is None else targets])
-        features.append(_extended(these))
-    lengths = [
-        np.linalg.norm(error, axis=1) * np.linalg.norm(these, axis=1)
-        for error, these in zip(errors, features, strict=True)
-    ]
+        own = p - np.eye(len(bias))[p.argmax(axis=1) if targets is None else targets]
+        squares = np.einsum("nc,nc->n", these, these, dtype=np.float64) + 1
+        errors.append(own)
+        lengths.append(np.linalg.norm(own, axis=1) * np.sqrt(squares))
     tiny = np.finfo(float).tiny
 
     def dot(rows: Positions, columns: Positions) -> np.ndarray:
-        return np.asarray(
-            (errors[0][rows] @ errors[1][columns].T) * (features[0][rows] @ features[1][columns].T)
-        )
+        first, second = (part.astype(np.float64) for part in (queries[rows], references[columns]))
+        return np.asarray((errors[0][rows] @ errors[1][columns].T) * (first @ second.T + 1))
 
     def cosine(rows: Positions, columns: Positions) -> np.ndarray:
         length = np.outer(lengths[0][rows], lengths[1][columns])
@@ -292,17 +292,15 @@ def second_order(head: Head, inverse: np.ndarray) -> Compare:
         inverse: of `inverse_hessian`.
     """
     classes, width = head.weight.shape
-    count = len(head.labels)
-    gradient = np.zeros((len(head.pairs), classes, width))
-    rows = np.arange(len(head.pairs))
-    gradient[rows, head.pairs[:, 0]] = head.queries
-    gradient[rows, head.pairs[:, 1]] = -head.queries
-    parts = (gradient.reshape(len(rows), -1) @ inverse).reshape(gradient.shape)
     errors = _errors(head)
 
     def effects(rows: Positions, columns: Positions) -> np.ndarray:
-        references = head.references[columns].T
-        each = [(parts[rows, k] @ references) * errors[columns, k] for k in range(classes)]
-        return np.asarray(-np.sum(each, axis=0) / count)
+        queries, (predicted, rival) = head.queries[rows], head.pairs[rows].T
+        gradient, each = np.zeros((len(queries), classes, width)), np.arange(len(queries))
+        gradient[each, predicted], gradient[each, rival] = queries, -queries
+        parts = (gradient.reshape(len(queries), -1) @ inverse).reshape(gradient.shape)
+        references, own = head.references[columns].T, errors[columns]
+        effect = sum((parts[:, k] @ references) * own[:, k] for k in range(classes))
+        return np.asarray(-effect / len(head.labels))
 
     return effects

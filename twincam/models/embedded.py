@@ -1,6 +1,7 @@
 """Feature maps, features and logits of images, as arrays: comparing them needs no network."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -12,19 +13,20 @@ Maps = tuple[np.ndarray, ...]
 class Embedded(NamedTuple):
     """Feature maps of each level, their means ``[N,C]`` and logits ``[N,K]``; float32.
 
-    The channels of the levels stand one after the other in the features. Where the maps are not
-    kept, ``maps`` is empty.
+    The channels of the levels stand one after the other in the features; the first ``finer`` of
+    them are of other levels than the coarsest. Where the maps are not kept, ``maps`` is empty.
     """
 
     maps: Maps
     features: np.ndarray
     logits: np.ndarray
+    finer: int = 0
 
 
 def at(embedded: Embedded, rows: np.ndarray | slice) -> Embedded:
     """Return the images at ``rows`` of ``embedded``; without maps where it has none."""
-    maps = maps_at(embedded.maps, rows)
-    return Embedded(maps, embedded.features[rows], embedded.logits[rows])
+    maps, features, logits, finer = embedded
+    return Embedded(maps_at(maps, rows), features[rows], logits[rows], finer)
 
 
 def maps_at(maps: Maps, rows: np.ndarray | slice) -> Maps:
@@ -34,9 +36,16 @@ def maps_at(maps: Maps, rows: np.ndarray | slice) -> Maps:
 
 def joined(parts: Iterable[Embedded], count: int) -> Embedded:
     """Return the ``count`` images of ``parts``, at least one, one after the other."""
-    rows = ((*one.maps, one.features, one.logits) for one in parts)
+    every = iter(parts)
+    first = next(every)
+    rows = ((*one.maps, one.features, one.logits) for one in chain([first], every))
     *maps, features, logits = join_rows(rows, count)
-    return Embedded(tuple(maps), features, logits)
+    return Embedded(tuple(maps), features, logits, first.finer)
+
+
+def coarsest(embedded: Embedded) -> Embedded:
+    """Return what the coarsest level alone sees: its maps and features, and the logits of all."""
+    return Embedded(embedded.maps[-1:], embedded.features[:, embedded.finer :], embedded.logits)
 
 
 def join_rows(

@@ -31,9 +31,8 @@ def embed_batch(network: Network, images: np.ndarray) -> Embedded:
             f"the head of {network.arch} gives logits that are not finite, expected "
             "numbers; lower train.learning_rate and train again"
         )
-    return Embedded(
-        tuple(level.cpu().numpy() for level in maps), features.cpu().numpy(), logits.cpu().numpy()
-    )
+    arrays = tuple(level.cpu().numpy() for level in maps)
+    return Embedded(arrays, features.cpu().numpy(), logits.cpu().numpy(), network.finer)
 
 
 def embed(network: Network, images: Rows, rows: np.ndarray, *, maps: bool) -> Embedded:

@@ -42,13 +42,6 @@ def class_scores(maps: Maps, weight: np.ndarray) -> np.ndarray:
     return sum((coarsened(one, coarsest.shape[-2:]) for one in others), start=coarsest)
 
 
-def cells(maps: Maps) -> np.ndarray:
-    """Return the features of each cell of the coarsest grid, ``[N,h*w,C]``."""
-    grid = maps[-1].shape[-2:]
-    channels = np.concatenate([coarsened(level, grid) for level in maps], axis=1)
-    return channels.reshape(*channels.shape[:2], -1).transpose(0, 2, 1)
-
-
 def by_level(weights: np.ndarray, maps: Maps) -> list[np.ndarray]:
     """Split weights of features ``[…,C]`` into those of each level."""
     ends = np.cumsum([level.shape[1] for level in maps])[:-1]

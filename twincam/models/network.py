@@ -44,7 +44,8 @@ class Network:
 
     ``blocks`` run on normalised images ``[N,3,H,W]``; ``levels`` are the numbers, ascending, of
     those whose feature maps the head reads: ``head`` maps their `pool` ``[N,C]`` to logits
-    ``[N,K]``. ``infer`` computes these maps without gradients, ``[N,C,h,w]`` of each level; where
+    ``[N,K]``. The first ``finer`` of the features are of other levels than the last. ``infer``
+    computes these maps without gradients, ``[N,C,h,w]`` of each level; where
     it is compiled, it does not see later changes of weights.
     """
 
@@ -58,6 +59,7 @@ class Network:
     levels: tuple[int, ...]
     infer: Callable[[Tensor], tuple[Tensor, ...]]
     last_block: int | None = None
+    finer: int = 0
 
 
 def create(arch: str, classes: Sequence[str], normalisation: Normalisation) -> Network:
@@ -88,8 +90,8 @@ def with_head(network: Network, last_block: int | None, levels: int) -> Network:
     blocks = network.blocks[: read[-1] + 1]
     maps = Levels(blocks, read)
     with torch.no_grad():
-        channels = pool(maps.eval()(torch.zeros(1, 3, 64, 64))).shape[1]
-    head = nn.Linear(channels, len(network.classes))
+        *others, last = (level.shape[1] for level in maps.eval()(torch.zeros(1, 3, 64, 64)))
+    head = nn.Linear(sum(others) + last, len(network.classes))
     module = nn.ModuleDict({"blocks": blocks, "head": head})
     return replace(
         network,
@@ -99,6 +101,7 @@ def with_head(network: Network, last_block: int | None, levels: int) -> Network:
         levels=read,
         infer=maps,
         last_block=last_block,
+        finer=sum(others),
     )
 
 

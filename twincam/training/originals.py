@@ -1,9 +1,11 @@
 """The logits of all deliveries of images of the data set, which are read from their files."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,6 +14,11 @@ from twincam.images.parallel import in_order
 from twincam.images.params import Prepare
 from twincam.models.forward import logits_of
 from twincam.models.network import Network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from twincam.determinism import Run
 
 AT_ONCE = 4
 """Images per batch, each with all its deliveries."""
@@ -29,6 +36,15 @@ class Originals(NamedTuple):
     settings: Prepare
     max_pixels: int
     threads: int | None
+
+
+def originals_of(
+    split: pd.DataFrame, root: Path, settings: Prepare, max_pixels: int, run: Run
+) -> Originals:
+    """Return the files of all images of ``split``, below ``root``."""
+    files = [root / path for path in split["path"]]
+    threads = run.threads if run.engine == "ray" else None
+    return Originals(files, split["sha256"].tolist(), settings, max_pixels, threads)
 
 
 def delivered_logits(network: Network, originals: Originals, rows: np.ndarray) -> np.ndarray:
@@ -52,3 +68,21 @@ def delivered_logits(network: Network, originals: Originals, rows: np.ndarray) -
     while chunk := list(islice(squares, AT_ONCE)):
         found.append(logits_of(network, np.concatenate(chunk)))
     return np.concatenate(found).reshape(len(rows), len(DELIVERIES), len(network.classes))
+
+
+def table_of_deliveries(
+    images: pd.DataFrame, logits: np.ndarray, classes: Sequence[str]
+) -> pd.DataFrame:
+    """Return the columns of ``images`` and ``delivery, logit_<class>…``, a row for each delivery.
+
+    Those of an image come one after the other, in the order of `DELIVERIES`.
+
+    Args:
+        images: N rows.
+        logits: of their deliveries, ``[N,D,K]``.
+        classes: the K labels.
+    """
+    table = images.loc[images.index.repeat(len(DELIVERIES))]
+    columns = {f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)}
+    delivery = np.tile(DELIVERIES, len(images))
+    return table.assign(delivery=delivery, **columns).reset_index(drop=True)

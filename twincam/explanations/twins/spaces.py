@@ -3,6 +3,9 @@
 Kenny & Keane, Twin-Systems to Explain Artificial Neural Networks using Case-Based Reasoning
 (IJCAI 2019). `SPACES` lists them: a new space is one entry, with its similarity and the map that
 splits this similarity into cells, or the reason why there is none.
+
+Where the head reads several levels, images are compared by the coarsest alone, as with one: the
+features of finer ones tell scenes apart, not classes (docs/results/twins.md).
 """
 
 from collections.abc import Callable, Collection
@@ -12,8 +15,8 @@ import numpy as np
 
 from twincam.explanations.gradcam import margin_rows
 from twincam.explanations.twins.neighbours import Neighbours, nearest, nearest_between
-from twincam.models.embedded import Embedded, at
-from twincam.models.levels import cell_sums, cells
+from twincam.models.embedded import Embedded, at, coarsest
+from twincam.models.levels import cell_sums
 from twincam.statistics.margins import margin_classes
 from twincam.statistics.vectors import unit
 
@@ -113,7 +116,6 @@ def contributions_margin_map(queries: Embedded, twins: Embedded, weight: np.ndar
 def maps(queries: Embedded, references: Embedded, _weight: np.ndarray) -> np.ndarray:
     """Return, averaged over the query's cells, the cosine of the reference's best match.
 
-    Where the head reads several levels, a cell is one of the coarsest, with what lies in it.
     The late interaction of Khattab & Zaharia (ColBERT, SIGIR 2020) between cells instead of words:
     similar parts count wherever they are in the image.
     """
@@ -134,7 +136,8 @@ def maps_map(queries: Embedded, twins: Embedded, _weight: np.ndarray) -> np.ndar
 
 def _cells(side: Embedded) -> np.ndarray:
     """Return the cells of each image's maps as unit vectors, ``[N,h*w,C]``."""
-    return unit(cells(side.maps))
+    (level,) = side.maps
+    return unit(level.reshape(*level.shape[:2], -1).transpose(0, 2, 1))
 
 
 def _cosine_map(
@@ -183,6 +186,21 @@ def spaces_that_compare(kinds: Collection[str]) -> list[str]:
     return [name for name, space in SPACES.items() if space.compares in kinds]
 
 
+def similarity(
+    space: str, queries: Embedded, references: Embedded, weight: np.ndarray
+) -> np.ndarray:
+    """Return the similarity ``[Q,T]`` of each query and each reference.
+
+    Args:
+        space: a key of `SPACES`.
+        queries: Q images, with maps if ``space`` compares them.
+        references: T images, the same.
+        weight: of the head, ``[K,C]``.
+    """
+    compare, own = SPACES[space].similarity, weight[:, queries.finer :]
+    return compare(coarsest(queries), coarsest(references), own)
+
+
 def nearest_in(
     space: str, queries: Embedded, references: Embedded, weight: np.ndarray, k: int
 ) -> Neighbours:
@@ -195,12 +213,11 @@ def nearest_in(
         weight: of the head, ``[K,C]``.
         k: at most T.
     """
-    similarity = SPACES[space].similarity
     if SPACES[space].compares == "maps":
-        return nearest(similarity(queries, references, weight), k)
+        return nearest(similarity(space, queries, references, weight), k)
     own, other = (side._replace(maps=()) for side in (queries, references))
     return nearest_between(
-        lambda rows, columns: similarity(at(own, rows), at(other, columns), weight),
+        lambda rows, columns: similarity(space, at(own, rows), at(other, columns), weight),
         np.arange(len(own.logits)),
         np.arange(len(other.logits)),
         k,
@@ -220,9 +237,9 @@ def shared_map(space: str, queries: Embedded, twins: Embedded, weight: np.ndarra
     """
     split = SPACES[space].shared_map
     if split is None:
-        n, _, height, width = queries.maps[0].shape
+        n, _, height, width = queries.maps[-1].shape
         return np.zeros((n, height, width), np.float32)
-    return split(queries, twins, weight)
+    return split(coarsest(queries), coarsest(twins), weight[:, queries.finer :])
 
 
 def comparable(queries: int, references: int) -> bool:
