@@ -52,7 +52,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 NOBODY = 65534
 """The user without rights."""
 
-DISK = "150m"
+DISK = "300m"
 
 
 class Trouble(NamedTuple):

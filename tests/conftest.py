@@ -1,5 +1,6 @@
 """What several test files share: a project in a temporary clone, run once on a tiny setting."""
 
+import atexit
 import errno
 import ipaddress
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -97,9 +99,32 @@ def uses_finished(item: pytest.Item) -> bool:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def run_in(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command in ``folder`` with this Python first on the path; fail with what it printed."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+@cache
+def forkserver() -> str:
+    """Start the server that `forkserver.py` describes; return the folder with its programs."""
+    server = subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "forkserver.py"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert server.stdin
+    assert server.stdout
+    atexit.register(server.stdin.close)
+    return server.stdout.readline().strip()
+
+
+def run_in(
+    folder: Path, *command: str, check: bool = True, forks: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in ``folder`` with this Python first on the path; fail with what it printed.
+
+    Stages, `twincam` and `dvc` run in forks of `forkserver`, unless ``forks`` is false.
+    """
+    programs = [forkserver()] if forks and sys.platform == "linux" else []
+    path = os.pathsep.join([*programs, str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.stats import skew
 
 from stages.audit.contents import BANDS, colour, spectrum, thumbnail
-from stages.audit.metadata import COMMON, as_features, jpeg_quality, read_metadata
+from stages.audit.metadata import COMMON, LUMINANCE, as_features, jpeg_quality, read_metadata
 
 
 def noise(width: int = 64, height: int = 48) -> Image.Image:
@@ -24,6 +24,13 @@ def test_jpeg_quality_is_found_from_the_table(quality: int) -> None:
     noise().save(file, "JPEG", quality=quality)
     tables = Image.open(file).quantization  # type: ignore[attr-defined]
     assert jpeg_quality(tables[0]) == pytest.approx(quality, abs=0.6)
+
+
+def test_the_table_is_that_of_quality_50() -> None:
+    file = io.BytesIO()
+    noise().save(file, "JPEG", quality=50)
+    tables = Image.open(file).quantization  # type: ignore[attr-defined]
+    assert tables[0] == LUMINANCE.ravel().tolist()
 
 
 def test_metadata_of_a_jpeg_and_a_png(tmp_path: Path) -> None:
@@ -84,6 +91,11 @@ def test_the_spectrum_of_noise_is_its_variance(size: tuple[int, int]) -> None:
     assert found.shape == (BANDS,)
     assert found[6:] == pytest.approx(np.log10(20**2), abs=0.15)
     assert spectrum(Image.new("RGB", size, "white")) == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 1), (7, 5)])
+def test_the_smallest_images_have_a_spectrum_of_as_many_rings(size: tuple[int, int]) -> None:
+    assert spectrum(noise(*size)).shape == (BANDS,)
 
 
 @pytest.mark.parametrize("size", [(200, 150), (1500, 1100)])

@@ -121,6 +121,18 @@ def test_the_headline_is_the_strongest_shortcut_in_the_harmonised_images() -> No
     assert headlines({"skipped": "8 images in val"}) == {}
 
 
+def test_only_what_is_significant_by_both_measures_is_a_sentence() -> None:
+    found = {**accuracy(0.81), "n": 40, "model": "linear", "chance": 0.5, "chance_high": 0.6}
+    by_chance, below = {**found, "p": 0.3}, {**found, "p": 0.01, "chance": 0.75}
+    clear = {**found, "p": 0.01}
+    (only,) = sentences({"bytes": clear, "colour": by_chance, "spectrum": below}, {})[:-1]
+    assert only.startswith("Bytes of the original files")
+    assert sentences({"colour": by_chance}, {"colour": below}) == [
+        "No model of the original files is significantly better than chance.",
+        "No model of the harmonised images is significantly better than chance.",
+    ]
+
+
 def test_exceeding_the_limit_fails_the_stage() -> None:
     require_below(None, DETAILS)
     require_below(0.9, DETAILS)

@@ -46,8 +46,10 @@ def test_between_cells_the_peak_is_that_of_the_parabola() -> None:
     inside = -((row - 3.3) ** 2) - 2 * (column - 1.8) ** 2
     at_the_border = -((row + 0.4) ** 2) - (column - 4.2) ** 2
     flat = np.ones((7, 7))
-    found = peaks(np.stack([inside, at_the_border, flat]), SIZE)
-    assert found.tolist() == [[int(3.8 * 32), int(2.3 * 32)], [16, int(4.7 * 32)], [16, 16]]
+    beside_the_border = -((row - 0.7) ** 2) - (column - 1.3) ** 2
+    found = peaks(np.stack([inside, at_the_border, flat, beside_the_border]), SIZE)
+    assert found[:3].tolist() == [[int(3.8 * 32), int(2.3 * 32)], [16, int(4.7 * 32)], [16, 16]]
+    assert found[3].tolist() == [int(1.2 * 32), int(1.8 * 32)]
 
 
 def test_tolerance_is_15_pixels_of_224() -> None:

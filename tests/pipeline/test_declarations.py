@@ -229,7 +229,7 @@ def test_stage_runs_on_declared_files_alone_and_writes_declared_outputs(
         yaml.dump({name: params[name] for name in used}, tmp_path / "params.yaml")
     before = files_below(tmp_path)
 
-    run_in(tmp_path, "bash", "-c", str(loaded.cmd))
+    run_in(tmp_path, "bash", "-c", str(loaded.cmd), forks=False)
 
     written = files_below(tmp_path) - before
     expected = set()

@@ -1,7 +1,5 @@
 """Whatever a user can get wrong ends in one clear line, status not 0, and nothing half-written."""
 
-import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -20,17 +18,10 @@ def command_of(project: Path, stage: str) -> str:
         return str(next(found.cmd for found in repo.index.stages if found.name == stage))
 
 
-def fail(project: Path, stage: str, **limits: object) -> str:
-    """Run a stage that must fail; return its one line of standard error."""
-    done = subprocess.run(
-        ["bash", "-c", command_of(project, stage)],
-        cwd=project,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        **limits,  # type: ignore[call-overload]
-    )
+def fail(project: Path, stage: str, limit: str = "") -> str:
+    """Run a stage that must fail, perhaps under a limit; return its one line of standard error."""
+    command = f"{limit}{command_of(project, stage)}"
+    done = run_in(project, "bash", "-c", command, check=False, forks=not limit)
     assert done.returncode not in (0, 139)
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith(f"{stage}: ")]
@@ -104,12 +95,7 @@ def test_missing_input_names_the_way_on(project: Path) -> None:
 def test_full_disk_leaves_the_old_model(project: Path) -> None:
     model = project / "models" / "classifier.safetensors"
     before = model.read_bytes()
-
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    line = fail(project, "train", preexec_fn=small_files)
+    line = fail(project, "train", limit="trap '' XFSZ; ulimit -f 100; ")
     assert "no space left" in line
     assert model.read_bytes() == before
     assert leftovers(project) == []

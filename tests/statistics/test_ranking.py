@@ -31,6 +31,10 @@ def test_mean_auc_ignores_classes_that_no_image_or_every_image_has() -> None:
     p = rng.random((50, 3))
     both = [roc_auc_score(labels == name, p[:, k]) for k, name in enumerate("ab")]
     assert mean_auc(labels, p, ["a", "b", "c"]) == pytest.approx(np.mean(both))
+    labels[:] = "a"
+    labels[7] = "b"
+    both = [roc_auc_score(labels == name, p[:, k]) for k, name in enumerate("ab")]
+    assert mean_auc(labels, p, ["a", "b", "c"]) == pytest.approx(np.mean(both))
     assert mean_auc(np.full(50, "a"), p, ["a", "b", "c"]) is None
 
 

@@ -8,6 +8,7 @@ from twincam.statistics.intervals import (
     bootstrap_mean,
     compare_paired,
     logit_interval,
+    majority_share,
     mcnemar,
     percentile_interval,
     stratified_resamples,
@@ -23,6 +24,11 @@ def test_wilson_is_scipys(hits: int, n: int) -> None:
 
 def test_wilson_of_91_in_100() -> None:
     assert wilson(91, 100) == pytest.approx((0.838, 0.952), abs=5e-4)
+
+
+def test_the_majority_is_the_most_frequent_label() -> None:
+    assert majority_share(np.array(["b", "a", "b", "c", "b"])) == 0.6
+    assert majority_share(np.array(["a"])) == 1
 
 
 def test_mcnemar_needs_six_images_that_only_one_model_gets_right() -> None:
