@@ -51,7 +51,8 @@ def test_verdicts_are_those_of_evaluate(
 
     for n, row in enumerate(expected.to_dict("records")):
         forensics = forensics_of(0.25, 0.5, n % 3 == 0) if measured else None
-        found = verdict_of(pack, Embedded((), features, logits[n]), forensics)
+        seen = Embedded((), features, logits[n], pack.training.embedded.finer)
+        found = verdict_of(pack, seen, forensics)
         assert (found["traces"] or "") == row["traces"]
         assert (found["predicted"], found["unsure"]) == (row["predicted"], row["unsure"])
         assert found["statement"] == words[n]

@@ -54,7 +54,7 @@ def embed_deliveries(networks: Networks, inputs: np.ndarray, pack: Pack) -> Embe
             "the classifier gives logits that are not finite, expected numbers; train again with a "
             "lower train.learning_rate"
         )
-    return Embedded(maps, features, logits, pack.training.embedded.finer)
+    return Embedded(maps, features, logits, features.shape[1] - maps[-1].shape[1])
 
 
 def match_prototypes(networks: Networks, inputs: np.ndarray) -> Matches:
