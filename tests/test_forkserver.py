@@ -21,6 +21,7 @@ def test_a_module_of_the_folder_at_hand_runs_in_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").touch()
     (tmp_path / "stages" / "probe.py").write_text(PROBE)
     command = ("python", "-m", "stages.probe", "word")
     done = run_in(tmp_path, *command, check=False)
