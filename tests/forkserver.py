@@ -34,6 +34,9 @@ LIBRARIES = (
 READ_AT_START = ("CUDA", "GOMP", "KMP", "LD_", "MKL", "MPL", "OMP", "OPENBLAS", "PYTHON", "TORCH")
 """How variables begin that Python and the libraries read only when they start."""
 
+SET_BY_TORCH = ("KMP_DUPLICATE_LIB_OK", "TORCHINDUCTOR_CACHE_DIR")
+"""What torch sets itself in a process of the tests that uses it, and would set in a fork."""
+
 PROGRAM = """#!{python} -IS
 import sys
 sys.path.append("{here}")
@@ -109,7 +112,8 @@ def serve(listener: socket) -> None:
 
 def settings(environment: dict[str, str]) -> dict[str, str]:
     """Return the variables of ``environment`` that count only when a process starts."""
-    return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
+    counts = {name for name in environment if name.startswith(READ_AT_START)}
+    return {name: environment[name] for name in counts.difference(SET_BY_TORCH)}
 
 
 @cache
