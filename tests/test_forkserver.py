@@ -24,9 +24,10 @@ def test_a_module_of_the_folder_at_hand_runs_in_one_thread(
     (tmp_path / "stages" / "__init__.py").touch()
     (tmp_path / "stages" / "probe.py").write_text(PROBE)
     command = ("python", "-m", "stages.probe", "word")
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    done = run_in(tmp_path, *command, check=False)
-    assert (done.returncode, done.stdout) == (3, "torch word 1\n")
+    for _ in range(2):
+        done = run_in(tmp_path, *command, check=False)
+        assert (done.returncode, done.stdout) == (3, "torch word 1\n")
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     done = run_in(tmp_path, *command, check=False, forks=False)
     assert (done.returncode, done.stdout) == (3, "word 1\n")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
