@@ -34,8 +34,12 @@ LIBRARIES = (
 READ_AT_START = ("CUDA", "GOMP", "KMP", "LD_", "MKL", "MPL", "OMP", "OPENBLAS", "PYTHON", "TORCH")
 """How variables begin that Python and the libraries read only when they start."""
 
-SET_BY_TORCH = ("KMP_DUPLICATE_LIB_OK", "TORCHINDUCTOR_CACHE_DIR")
-"""What torch sets itself in a process of the tests that uses it, and would set in a fork."""
+SET_BY_LIBRARIES = (
+    *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "LD_LIBRARY_PATH", "PYTHONBREAKPOINT"),
+    "TORCHINDUCTOR_CACHE_DIR",
+)
+"""What torch, scikit-learn, OpenCV and Ray set themselves in a process of the tests that uses them;
+no test sets it."""
 
 PROGRAM = """#!{python} -IS
 import sys
@@ -113,7 +117,7 @@ def serve(listener: socket) -> None:
 def settings(environment: dict[str, str]) -> dict[str, str]:
     """Return the variables of ``environment`` that count only when a process starts."""
     counts = {name for name in environment if name.startswith(READ_AT_START)}
-    return {name: environment[name] for name in counts.difference(SET_BY_TORCH)}
+    return {name: environment[name] for name in counts.difference(SET_BY_LIBRARIES)}
 
 
 @cache

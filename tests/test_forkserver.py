@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_in
+from tests.forkserver import SET_BY_LIBRARIES
 
 PROBE = """
 import os
@@ -23,13 +24,15 @@ def test_a_module_of_the_folder_at_hand_runs_in_one_thread(
     (tmp_path / "stages").mkdir()
     (tmp_path / "stages" / "__init__.py").touch()
     (tmp_path / "stages" / "probe.py").write_text(PROBE)
-    command = ("python", "-m", "stages.probe", "word")
-    for _ in range(2):
-        done = run_in(tmp_path, *command, check=False)
-        assert (done.returncode, done.stdout) == (3, "torch word 1\n")
-        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    done = run_in(tmp_path, *command, check=False, forks=False)
-    assert (done.returncode, done.stdout) == (3, "word 1\n")
+
+    def probe(*, forks: bool = True) -> tuple[int, str]:
+        done = run_in(tmp_path, "python", "-m", "stages.probe", "word", check=False, forks=forks)
+        return done.returncode, done.stdout
+
+    assert probe() == (3, "torch word 1\n")
+    for name in SET_BY_LIBRARIES:
+        monkeypatch.setenv(name, str(tmp_path))
+        assert probe() == (3, "torch word 1\n"), name
+    assert probe(forks=False) == (3, "word 1\n")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    done = run_in(tmp_path, *command, check=False)
-    assert (done.returncode, done.stdout) == (3, "word 1\n"), "read only when Python starts"
+    assert probe() == (3, "word 1\n"), "read only when Python starts"
