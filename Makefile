@@ -9,7 +9,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 repro: $(VENV)/.run
 	dvc repro
 
-test: $(VENV)/.dev
+test: $(VENV)/.browser
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
@@ -82,6 +82,13 @@ $(VENV)/.app: requirements-app.txt $(VENV)/.run
 
 $(VENV)/.dev: requirements-dev.txt requirements-app.txt requirements-ray.txt $(VENV)/.run
 	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+# Chromium, for tests/browser: Debian's for root there, else Playwright's; they are skipped without.
+DEBIAN_ROOT = test "$$(id -u)" = 0 && grep -qs '^ID=debian' /etc/os-release
+$(VENV)/.browser: $(VENV)/.dev
+	command -v chromium || { $(DEBIAN_ROOT) && apt-get -qq update && apt-get -qq --yes install chromium; } || \
+		playwright install chromium || true
 	touch $@
 
 # Every package that requirements-dev.txt brings, with the hashes of its files.
