@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.crossval.folds import divide, refits, too_few, with_logits
+from stages.crossval.folds import divide, refits, too_few
 from stages.crossval.params import Params
 from stages.crossval.summary import (
     contradicted,
@@ -23,7 +23,7 @@ from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
-from twincam.files.tables import class_names, read_split, write_table
+from twincam.files.tables import assign_logits, class_names, logit_columns, read_split, write_table
 from twincam.training.originals import originals_of, table_of_deliveries
 from twincam.training.refits import (
     Evaluation,
@@ -57,8 +57,7 @@ def main(argv: list[str]) -> None:
     classes = class_names(split)
     train = split[split["split"] == "train"]
     if reason := too_few(train, params.crossval):
-        logits = [f"logit_{name}" for name in classes]
-        columns = ["id", "repeat", "fold", "label", "delivery", *logits]
+        columns = ["id", "repeat", "fold", "label", "delivery", *logit_columns(classes)]
         write_table(args.out_of_fold, pd.DataFrame(columns=columns))
         write_table(args.twins, empty_table())
         write_table(
@@ -83,7 +82,8 @@ def main(argv: list[str]) -> None:
         originals = originals_of(split, args.root, params.prepare, args.max_pixels, params.run)
         found = refits_of(params, partial(measuring, labels, originals))
         every = np.concatenate([one["delivered"] for one in found])
-        delivered = table_of_deliveries(divided.drop(columns="row"), every, classes)
+        images = divided.drop(columns="row")
+        delivered = table_of_deliveries(images, every, classes)
         raw = scores_of(delivered, classes)
         scored, plain = (with_offsets(table, classes) for table in (raw, untouched(delivered)))
         details = summarise(scored, classes, params.seed)
@@ -91,7 +91,8 @@ def main(argv: list[str]) -> None:
         details |= gain_over(plain, "as_is", scored, classes, params.seed)
         if params.train.method == "fine_tune":
             probed = refits_of(as_linear_probe(params), held_out_logits)
-            control = with_offsets(with_logits(divided, probed, classes), classes)
+            logits = np.concatenate([one["logits"] for one in probed])
+            control = with_offsets(assign_logits(images, logits, classes), classes)
             details |= gain_over(control, "linear_probe", plain, classes, params.seed)
         paths = train.set_index("id")["path"]
         write_table(args.out_of_fold, delivered)

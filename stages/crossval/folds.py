@@ -1,6 +1,6 @@
 """Divide the training images into folds, stratified by class, with groups kept together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from stages.crossval.params import Crossval
 from twincam.determinism import derived_seed
 from twincam.files.messages import INDEPENDENT
-from twincam.training.refits import Refit, Results
+from twincam.training.refits import Refit
 
 
 def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
@@ -54,18 +54,3 @@ def refits(divided: pd.DataFrame) -> Iterator[Refit]:
         for _, held_out in repeat.groupby("fold"):
             train = np.setdiff1d(repeat["row"], held_out["row"])
             yield Refit(train, held_out["row"].to_numpy())
-
-
-def with_logits(
-    divided: pd.DataFrame, found: Sequence[Results], classes: Sequence[str]
-) -> pd.DataFrame:
-    """Return ``divided`` with the columns ``logit_<class>`` of ``found`` instead of ``row``.
-
-    Args:
-        divided: of `divide`.
-        found: the ``logits`` of each of its `refits`, in their order.
-        classes: the labels.
-    """
-    logits = np.concatenate([one["logits"] for one in found])
-    columns = {f"logit_{name}": logits[:, k] for k, name in enumerate(classes)}
-    return divided.drop(columns="row").assign(**columns)

@@ -13,9 +13,10 @@ NO_GUARANTEE = "none: the thresholds were set without images of this source"
 
 
 def source_figures(rows: pd.DataFrame, unsure: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Return ``n``, ``accuracy``, `beside_as_is` and the block ``unsure`` of one source.
+    """Return the figures of one source.
 
-    And `figures_by_class` as ``per_class``.
+    They are ``n``, ``accuracy``, those of `beside_as_is`, the block ``unsure``, and
+    `figures_by_class` as ``per_class``.
 
     Args:
         rows: the source's rows of `twincam.confidence.verdicts.verdicts_of`.

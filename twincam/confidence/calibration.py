@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twincam.files.tables import logit_columns
 from twincam.statistics.probabilities import log_softmax
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def truth_of(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
 
 def logits_and_truth(scored: pd.DataFrame, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return logits ``[N,K]`` and class indices ``[N]`` of rows with ``label, logit_<class>…``."""
-    logits = scored[[f"logit_{name}" for name in classes]].to_numpy(np.float64)
+    logits = scored[logit_columns(classes)].to_numpy(np.float64)
     return logits, truth_of(scored, classes)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twincam.confidence.calibration import LARGEST_TEMPERATURE, logits_and_truth
+from twincam.files.tables import assign_logits, logit_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +73,8 @@ def with_offsets(scored: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         scored: out-of-fold scores, ``id, repeat, fold, label, logit_<class>…``.
         classes: the K labels.
     """
-    names = [f"logit_{name}" for name in classes]
-    logits = scored[names].to_numpy(np.float64, copy=True)
+    logits = scored[logit_columns(classes)].to_numpy(np.float64, copy=True)
     for rows in scored.groupby(["repeat", "fold"]).indices.values():
         others = scored[~scored["id"].isin(scored["id"].iloc[rows])]
         logits[rows] += fit_offsets(others, classes)
-    return scored.assign(**dict(zip(names, logits.T, strict=True)))
+    return assign_logits(scored, logits, classes)

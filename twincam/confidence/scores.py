@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twincam.files.deliveries import AS_IS
+from twincam.files.tables import assign_logits, logit_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +37,9 @@ def scores_of(delivered: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
             delivery: all of one image, the first as it is, then all of the next.
         classes: the K labels.
     """
-    names = [f"logit_{name}" for name in classes]
     own = untouched(delivered)
     if own.empty:
         return own
-    logits = delivered[names].to_numpy(float)
+    logits = delivered[logit_columns(classes)].to_numpy(float)
     means = mean_logits(logits.reshape(len(own), -1, len(classes)))
-    return own.assign(**dict(zip(names, means.T, strict=True)))
+    return assign_logits(own, means, classes)

@@ -13,6 +13,7 @@ from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsu
 from twincam.confidence.scores import scores_of, untouched
 from twincam.files.deliveries import AS_IS
 from twincam.files.predictions import join_names, predictions
+from twincam.files.tables import logit_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,4 +177,4 @@ def unsure_verdicts(
 
 
 def _logits(table: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    return table[[f"logit_{name}" for name in classes]].to_numpy(float).reshape(-1, len(classes))
+    return table[logit_columns(classes)].to_numpy(float).reshape(-1, len(classes))

@@ -106,7 +106,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
     if case.twins and case.shared.any() and shows_place(case.shared):
         most = float(np.abs(case.shared).max())
         shared = heat_overlay(case.image, case.shared, most)
-        shown.append((f"Shared with the first twin: {case.twins[0].similarity:.2f}", shared))
+        shown.append((f"Similarity to twin 1: {case.twins[0].similarity:.2f}", shared))
     if case.counterfactual:
         partner = case.counterfactual[0]
         changed = paste_cells(case.image[None], partner.image[None], case.swapped[None])[0]
@@ -141,7 +141,7 @@ def _rows(case: Case, width: int) -> Image.Image:
         [(title, tiles) for title, tiles in groups if tiles]
         for groups in (
             [
-                (f"Twins: nearest training images labelled {predicted}", case.twins),
+                (f"Twins: similarity to training images labelled {predicted}", case.twins),
                 (f"Nearest training images of any label: {of_any}", case.neighbourhood),
                 ("Influence: training images that support it most", case.influential),
             ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -75,6 +75,16 @@ def read_texts(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def logit_columns(classes: Sequence[str]) -> list[str]:
+    """Return the names of the columns of logits, ``logit_<class>``."""
+    return [f"logit_{name}" for name in classes]
+
+
+def assign_logits(table: pd.DataFrame, logits: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Return ``table`` with the columns ``logit_<class>`` of logits ``[N,K]``."""
+    return table.assign(**dict(zip(logit_columns(classes), logits.T, strict=True)))
 
 
 def read_logits(path: Path) -> pd.DataFrame:

@@ -39,14 +39,13 @@ class Levels(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A classifier split into parts; ``blocks`` and ``head`` share their parameters with
-    ``module``.
+    """A classifier split into parts; ``blocks`` and ``head`` share the parameters of ``module``.
 
     ``blocks`` run on normalised images ``[N,3,H,W]``; ``levels`` are the numbers, ascending, of
     those whose feature maps the head reads: ``head`` maps their `pool` ``[N,C]`` to logits
     ``[N,K]``. The first ``finer`` of the features are of other levels than the last. ``infer``
-    computes these maps without gradients, ``[N,C,h,w]`` of each level; where
-    it is compiled, it does not see later changes of weights.
+    computes these maps without gradients, ``[N,C,h,w]`` of each level; where it is compiled, it
+    does not see later changes of weights.
     """
 
     arch: str

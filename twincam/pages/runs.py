@@ -12,7 +12,13 @@ from twincam.explanations.maps import full_colour
 from twincam.files.arrays import read_array, read_finite
 from twincam.files.deliveries import AS_IS, EXTERNAL, read_deliveries
 from twincam.files.shards import Rows, read_shards
-from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, read_table
+from twincam.files.tables import (
+    EVALUATED_SPLITS,
+    class_names,
+    logit_columns,
+    read_split,
+    read_table,
+)
 from twincam.pages.explanation import (
     SCHEMA,
     Delivery,
@@ -225,7 +231,7 @@ def _deliveries(shown: _Shown, name: str, as_is: str) -> list[Delivery]:
     if name not in shown.deliveries:
         return []
     rows = shown.deliveries[name]
-    logits = rows[[f"logit_{label}" for label in shown.classes]].to_numpy()
+    logits = rows[logit_columns(shown.classes)].to_numpy()
     return deliveries_of(rows["delivery"].tolist(), logits, shown.classes, as_is)
 
 

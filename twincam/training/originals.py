@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from twincam.deliveries import DELIVERIES, own_deliveries
+from twincam.files.tables import assign_logits
 from twincam.images.parallel import in_order
 from twincam.images.params import Prepare
 from twincam.models.forward import logits_of
@@ -83,6 +84,5 @@ def table_of_deliveries(
         classes: the K labels.
     """
     table = images.loc[images.index.repeat(len(DELIVERIES))]
-    columns = {f"logit_{name}": logits[..., k].ravel() for k, name in enumerate(classes)}
-    delivery = np.tile(DELIVERIES, len(images))
-    return table.assign(delivery=delivery, **columns).reset_index(drop=True)
+    table = table.assign(delivery=np.tile(DELIVERIES, len(images))).reset_index(drop=True)
+    return assign_logits(table, logits.reshape(-1, len(classes)), classes)

@@ -76,7 +76,8 @@ def fit_probe(
     weights = sampling_weights(labels, data.sources[rows])
     mean, scale = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
     scale[scale == 0] = 1
-    inputs = (features - mean) / scale
+    inputs = features - mean
+    inputs /= scale
     model = _fit(inputs, labels, weights, choose_strength(inputs, labels, groups, weights))
     weight, bias = model.coef_, model.intercept_
     if len(weight) == 1:
