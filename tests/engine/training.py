@@ -101,7 +101,7 @@ def placed_part(params: Params, split: pd.DataFrame, files: Files, member: Membe
 
 def furthest(one: Trained, other: Trained) -> float:
     """Return the largest difference of a number in the histories, or of a weight."""
-    histories = ([list(vars(row).values()) for row in history] for history, _ in (one, other))
+    rows, others = ([list(vars(row).values()) for row in history] for history, _ in (one, other))
     here, there = (made.module.state_dict() for _, made in (one, other))
     weights = (float((here[name] - there[name]).abs().max()) for name in there)
-    return max(float(np.abs(np.subtract(*histories)).max()), *weights)
+    return max(float(np.abs(np.array(rows) - np.array(others)).max()), *weights)

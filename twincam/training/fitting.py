@@ -308,7 +308,7 @@ def _evaluate(
 ) -> tuple[float, float]:
     """Return mean loss and accuracy, without augmentation; each process runs some batches."""
     tail.eval()
-    logits = torch.zeros(len(val.labels), tail[1].out_features)
+    logits = torch.zeros(len(val.labels), len(tail.get_parameter("1.bias")))
     for indices in list(batches(len(val.labels), size))[group.rank :: group.size]:
         logits[indices] = _logits(tail, val.inputs(0, indices)).cpu()
     return cross_entropy_and_accuracy(summed(logits, group), val.labels)
