@@ -34,6 +34,7 @@ SETTINGS = Training(
     schedule="cosine",
     label_smoothing=0.1,
     activation_cache_gb=1.0,
+    workers=1,
 )
 
 

@@ -1,11 +1,14 @@
 """What the tests run as tasks: a worker imports them."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from twincam.engine.group import Member
 from twincam.files.errors import UserError
 from twincam.images.decoding import decode
 
@@ -37,3 +40,34 @@ def photographs(folder: Path, count: int) -> list[dict[str, object]]:
         found = decode(folder / f"{number}.png")
         rows.append({"path": f"{number}.png", "sha256": found.sha256, "width": 50, "height": 40})
     return rows
+
+
+def meet(folder: Path, member: Member) -> tuple[Member, int]:
+    """Return the member and its process once all are there at the same time."""
+    (folder / str(member.rank)).touch()
+    while len(list(folder.iterdir())) < member.size:
+        time.sleep(0.05)
+    return member, os.getpid()
+
+
+def refuse_as_second(member: Member) -> None:
+    """Raise an error in number 1; number 0 waits for it for ever."""
+    if member.rank:
+        raise UserError("number 1 is odd; give an even one")
+    time.sleep(3600)
+
+
+def survive(folder: Path, deaths: int, member: Member) -> str:
+    """Return when number 1, which is killed so many times, survives."""
+    died = len(list(folder.iterdir()))
+    if member.rank and died < deaths:
+        (folder / str(died)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    while len(list(folder.iterdir())) < deaths:
+        time.sleep(0.05)
+    return "survived"
+
+
+def rank_of(member: Member) -> int:
+    """Return the number of the member."""
+    return member.rank

@@ -103,13 +103,23 @@ def two_nodes(network: None, away: Path) -> Iterator[dict[str, str]]:
             process.wait(30)
 
 
+def last_line(environment: dict[str, str], name: str, folder: Path) -> str:
+    """Run what `two_nodes.py` calls ``name`` on the first node; return its last line."""
+    command = inside(HEAD_SPACE, sys.executable, "-m", "tests.engine.two_nodes", name, folder)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.split("\n")[-2]
+
+
 def test_a_run_ends_right_on_two_nodes_though_a_worker_is_killed(
     two_nodes: dict[str, str], tmp_path: Path
 ) -> None:
-    command = inside(HEAD_SPACE, sys.executable, "-m", "tests.engine.two_nodes", tmp_path)
-    done = subprocess.run(
-        command, cwd=ROOT, env=two_nodes, capture_output=True, text=True, check=False, timeout=90
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    line = last_line(two_nodes, "many_tasks", tmp_path)
     assert (tmp_path / "killed").exists()
-    assert done.stdout.split("\n")[-2] == f"{list(range(12))} on {[HEAD, WORKER]}"
+    assert line == f"{list(range(12))} on {[HEAD, WORKER]}"
+
+
+def test_one_training_is_divided_among_two_nodes(two_nodes: dict[str, str], tmp_path: Path) -> None:
+    assert last_line(two_nodes, "one_training", tmp_path) == f"True on {[HEAD, WORKER]}"

@@ -1,7 +1,5 @@
 """Results come in order, few at a time, with one-line errors, and are the same on both engines."""
 
-import secrets
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -32,20 +30,7 @@ LOCAL = Run(engine="local", threads=1, runtime="auto")
 RAY = LOCAL.model_copy(update={"engine": "ray"})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Start Ray with two processors, whatever this machine has, and stop it afterwards."""
-    import ray
-
-    folder = str(tmp_path_factory.mktemp("r"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex())
-        ray.init(
-            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, _temp_dir=folder
-        )
-        yield
-        ray.shutdown()
+pytestmark = pytest.mark.usefixtures("ray_here")
 
 
 @pytest.fixture(scope="module")

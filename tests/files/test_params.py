@@ -144,6 +144,7 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
         ("model.levels", 6, "1 to 5 for model.arch=efficientnet_lite0"),
         ("model.levels", 4, "0 to 2, as the head reads block 1 (model.levels=4)"),
         ("model.last_block", 2, "0 to 2 for model.arch=efficientnet_lite0, model.last_block=2"),
+        ("train.workers", 2, "1, or more with run.engine=ray and train.method=fine_tune"),
     ],
 )
 def test_what_the_network_and_the_registries_allow_is_listed(

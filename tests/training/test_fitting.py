@@ -63,6 +63,13 @@ def test_above_the_cap_views_are_computed_in_every_epoch(monkeypatch: pytest.Mon
         augmented_inputs(made, IMAGES, ROWS, 3, SETTINGS, 0)
 
 
+@pytest.mark.parametrize("gigabytes", [0.0, 1.0])
+def test_no_images_have_no_activations(gigabytes: float) -> None:
+    settings = SETTINGS.model_copy(update={"activation_cache_gb": gigabytes})
+    inputs = augmented_inputs(network(), IMAGES, ROWS, 3, settings, 0)
+    assert inputs(1, ROWS[:0]).shape == (0, *inputs(1, ROWS[:2]).shape[1:])
+
+
 def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
     start = network()
     made, history, kept = run(tmp_path / "c", SETTINGS.model_copy(update={"epochs": 8}))

@@ -90,9 +90,8 @@ def augmented(
     seed, number = view
     if not number:
         return images[rows[indices]]
-    return np.stack(
-        [
-            augment(images[rows[i]], augmentations, generator(seed, "view", number, int(i)))
-            for i in indices
-        ]
-    )
+    found = [
+        augment(images[rows[i]], augmentations, generator(seed, "view", number, int(i)))
+        for i in indices
+    ]
+    return np.stack(found) if found else images[:0]

@@ -1,7 +1,8 @@
 """Train the last blocks of a network; the frozen ones before run once and are cached.
 
 Every random choice in an epoch depends on the seed and the epoch's number alone, so a run that was
-interrupted resumes from its last checkpoint and ends with the same bits.
+interrupted resumes from its last checkpoint and ends with the same bits. Processes that train
+together (`twincam.training.data_parallel`) make the same choices, whatever their number.
 """
 
 import io
@@ -23,6 +24,15 @@ from twincam.models.forward import batches
 from twincam.models.network import Levels, Network, device_of, pool
 from twincam.models.weights import not_finite
 from twincam.training.balancing import epoch_order
+from twincam.training.data_parallel import (
+    ALONE,
+    Group,
+    of_first,
+    share,
+    sum_gradients,
+    summed,
+    whole_batch_statistics,
+)
 from twincam.training.labelled import LabelledInputs
 from twincam.training.params import Training
 
@@ -65,6 +75,7 @@ def fit(
     *,
     select_on_val: bool = False,
     checkpoint: Path | None = None,
+    group: Group = ALONE,
 ) -> tuple[list[Epoch], int]:
     """Train ``network.blocks[unfreeze_from:]`` and the head with cross-entropy.
 
@@ -76,6 +87,8 @@ def fit(
         select_on_val: keep the epoch of lowest validation loss instead of the last.
         checkpoint: where the state after each epoch is saved, if anywhere; training resumes from
             it.
+        group: of processes, each of which calls this with the same arguments and trains its copy of
+            ``network`` to the same weights. The first writes the checkpoint.
 
     Returns:
         The history and the number of the epoch kept, from 1.
@@ -86,12 +99,12 @@ def fit(
     training = recipe.training
     tail = nn.ModuleList([_trained_maps(network, training.unfreeze_from), network.head])
     progress = _Progress(tail, _optimizer(tail, training))
-    if checkpoint and checkpoint.is_file():
-        _resume(progress, checkpoint, device_of(network))
+    if checkpoint and (saved := of_first(_content(checkpoint), group)) is not None:
+        _resume(progress, saved, checkpoint, device_of(network))
     done, total = len(progress.history), training.epochs
     bar = tqdm(range(done + 1, total + 1), "train", initial=done, total=total, disable=None)
     for number in bar:
-        epoch = _one_epoch(progress, train, val, recipe, number)
+        epoch = _one_epoch(progress, train, val, recipe, number, group)
         progress.history.append(epoch)
         bar.set_postfix(loss=f"{epoch.train_loss:.3f}", val=f"{epoch.val_accuracy:.3f}")
         if not select_on_val:
@@ -99,7 +112,7 @@ def fit(
         elif epoch.val_loss <= min(row.val_loss for row in progress.history):
             progress.best = number
             progress.best_state = {k: v.detach().clone() for k, v in tail.state_dict().items()}
-        if checkpoint:
+        if checkpoint and not group.rank:
             _write_checkpoint(progress, checkpoint)
     if select_on_val:
         tail.load_state_dict(progress.best_state)
@@ -150,10 +163,14 @@ def _write_checkpoint(progress: _Progress, path: Path) -> None:
     write_bytes(path, content.getvalue())
 
 
-def _resume(progress: _Progress, path: Path, device: torch.device) -> None:
-    """Restore ``progress`` from what `_write_checkpoint` wrote."""
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _resume(progress: _Progress, content: bytes, path: Path, device: torch.device) -> None:
+    """Restore ``progress`` from the ``content`` that `_write_checkpoint` wrote to ``path``."""
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         broken = not_finite({**saved["tail"], **saved["best_state"]})
     except Exception:
         raise UserError(
@@ -193,6 +210,7 @@ def _one_epoch(
     val: LabelledInputs | None,
     recipe: Recipe,
     number: int,
+    group: Group,
 ) -> Epoch:
     """Train for the epoch ``number``, from 1, and evaluate on ``val``.
 
@@ -201,11 +219,15 @@ def _one_epoch(
     """
     training, tail = recipe.training, progress.tail
     rate = learning_rate(training, number)
-    for group in progress.optimizer.param_groups:
-        group["lr"] = rate
+    for weights in progress.optimizer.param_groups:
+        weights["lr"] = rate
     torch.manual_seed(derived_seed(recipe.seed, "epoch", number))
-    train_loss, train_accuracy = _train_epoch(tail, progress.optimizer, train, recipe, number)
-    val_loss, val_accuracy = _evaluate(tail, val, training.batch_size) if val else (np.nan, np.nan)
+    train_loss, train_accuracy = _train_epoch(
+        tail, progress.optimizer, train, recipe, number, group
+    )
+    val_loss, val_accuracy = (
+        _evaluate(tail, val, training.batch_size, group) if val else (np.nan, np.nan)
+    )
     if val and not np.isfinite(val_loss):
         raise _diverged(number, f"the validation loss is {val_loss}", training)
     if name := not_finite(tail.state_dict()):
@@ -236,6 +258,7 @@ def _train_epoch(
     train: LabelledInputs,
     recipe: Recipe,
     number: int,
+    group: Group,
 ) -> tuple[float, float]:
     """Take an optimiser step on each batch; return mean loss and accuracy."""
     training = recipe.training
@@ -243,17 +266,34 @@ def _train_epoch(
     tail.train()
     losses, hits = 0.0, 0
     for indices in _without_single(order, training.batch_size):
-        logits = _logits(tail, train.inputs(number, indices))
-        target = train.labels[indices].to(logits.device)
-        loss = nn.functional.cross_entropy(logits, target, label_smoothing=training.label_smoothing)
-        if not torch.isfinite(loss):
-            raise _diverged(number, f"the training loss is {loss.item()}", training)
+        own = share(indices, group)
+        inputs = train.inputs(number, own)
+        with whole_batch_statistics(group):
+            logits = _logits(tail, inputs)
+        target = train.labels[own].to(logits.device)
+        part = _part_of_loss(logits, target, training.label_smoothing, len(indices))
+        loss = summed(part, group).item()
+        if not np.isfinite(loss):
+            raise _diverged(number, f"the training loss is {loss}", training)
         optimizer.zero_grad()
-        loss.backward()
+        part.backward()
+        sum_gradients(tail, group)
         optimizer.step()
-        losses += loss.item() * len(indices)
+        losses += loss * len(indices)
         hits += int((logits.argmax(1) == target).sum())
+    hits = int(summed(torch.tensor(hits), group))
     return losses / len(order), hits / len(order)
+
+
+def _part_of_loss(logits: Tensor, target: Tensor, smoothing: float, count: int) -> Tensor:
+    """Return what these images add to the mean cross-entropy of a batch of ``count`` images.
+
+    Without images it is 0, whose gradient is 0: the other processes wait for it, too.
+    """
+    if not len(target):
+        return logits.sum()
+    mean = nn.functional.cross_entropy(logits, target, label_smoothing=smoothing)
+    return mean * (len(target) / count)
 
 
 def _without_single(order: np.ndarray, size: int) -> Sequence[np.ndarray]:
@@ -263,12 +303,15 @@ def _without_single(order: np.ndarray, size: int) -> Sequence[np.ndarray]:
 
 
 @torch.no_grad()
-def _evaluate(tail: nn.ModuleList, val: LabelledInputs, size: int) -> tuple[float, float]:
-    """Return mean loss and accuracy, without augmentation."""
+def _evaluate(
+    tail: nn.ModuleList, val: LabelledInputs, size: int, group: Group
+) -> tuple[float, float]:
+    """Return mean loss and accuracy, without augmentation; each process runs some batches."""
     tail.eval()
-    parts = batches(len(val.labels), size)
-    logits = torch.cat([_logits(tail, val.inputs(0, indices)).cpu() for indices in parts])
-    return cross_entropy_and_accuracy(logits, val.labels)
+    logits = torch.zeros(len(val.labels), len(tail.get_parameter("1.bias")))
+    for indices in list(batches(len(val.labels), size))[group.rank :: group.size]:
+        logits[indices] = _logits(tail, val.inputs(0, indices)).cpu()
+    return cross_entropy_and_accuracy(summed(logits, group), val.labels)
 
 
 def cross_entropy_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[float, float]:

@@ -34,6 +34,7 @@ class Training(AugmentedViews):
     weight_decay: Annotated[float, Field(ge=0, le=10)]
     schedule: Literal["cosine", "constant"]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    workers: Annotated[int, Field(ge=1, le=1024)]
 
 
 class ClassifierParams(Block):
@@ -63,5 +64,15 @@ class ClassifierParams(Block):
             raise ValueError(
                 f"train.unfreeze_from is {cut}; allowed: 0 to {first + 1}, as the head reads block "
                 f"{first} (model.levels={model.levels})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divides_fine_tuning_on_ray(self) -> Self:
+        workers = self.train.workers
+        if workers > 1 and (self.run.engine != "ray" or self.train.method != "fine_tune"):
+            raise ValueError(
+                f"train.workers is {workers}; allowed: 1, or more with run.engine=ray and "
+                "train.method=fine_tune"
             )
         return self
