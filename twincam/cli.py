@@ -1,4 +1,4 @@
-"""TwinCAM on the command line: explain pictures, serve the app, export, share and compare."""
+"""TwinCAM on the command line: explain images, serve the app, export, share and compare."""
 
 import argparse
 import os
@@ -21,27 +21,27 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--model", type=Path, help=model)
     export.add_argument("--onnx", type=Path, required=True, help="file to write")
 
-    explain = commands.add_parser("explain", help="return the verdict on pictures, and why")
+    explain = commands.add_parser("explain", help="print the verdict on images, and why")
     explain.add_argument("pictures", nargs="+", type=Path, help="files, or folders of files")
-    pack = "what the stage explainer wrote (default: models/explainer of the project)"
+    pack = "folder written by the stage explainer (default: models/explainer of the project)"
     explain.add_argument("--explainer", type=Path, metavar="FOLDER", help=pack)
-    page = "write a self-contained page for each picture, and index.html"
+    page = "write a self-contained page for each image, and index.html"
     explain.add_argument("--html", type=Path, metavar="FOLDER", help=page)
-    drawn = "write a figure of each picture"
+    drawn = "write a figure for each image"
     explain.add_argument("--png", type=Path, metavar="FOLDER", help=drawn)
-    record = "write a list of records (docs/one-image.md); - is standard output"
+    record = "write a list of records (docs/record.md); - is standard output"
     explain.add_argument("--json", type=Path, metavar="FILE", help=record)
     table = "write a table of verdicts; - is standard output"
     explain.add_argument("--csv", type=Path, metavar="FILE", help=table)
 
-    app = commands.add_parser("app", help="serve a page that explains pictures in the browser")
+    app = commands.add_parser("app", help="serve a page that explains images in the browser")
     app.add_argument("--explainer", type=Path, metavar="FOLDER", help=pack)
     host = "address to listen on (default: 127.0.0.1, this machine only)"
     app.add_argument("--host", default="127.0.0.1", help=host)
-    app.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any that is free")
-    name = "a name of this server in addresses, besides localhost"
+    app.add_argument("--port", type=int, default=8000, help="default: 8000; 0: any free port")
+    name = "a host name of this server, besides localhost"
     app.add_argument("--name", action="append", default=[], help=name)
-    review = "write marks of the project's images to reviews.csv in the folder data.info"
+    review = "write reviews of the project's images to reviews.csv in the folder data.info"
     app.add_argument("--reviews", action="store_true", help=review)
 
     preset = commands.add_parser("preset", help="apply a named set of parameters to params.yaml")
@@ -60,14 +60,20 @@ def parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="compare the predictions of two revisions")
     models.add_argument("first", help="branch, tag or commit")
-    models.add_argument("second", nargs="?", help="the same (default: the working tree)")
+    models.add_argument(
+        "second", nargs="?", help="branch, tag or commit (default: the working tree)"
+    )
     table = "the table of predictions (default: reports/predictions.csv)"
     models.add_argument("--file", default="reports/predictions.csv", help=table)
 
     experiments = commands.add_parser("experiments", help="average experiments over their seeds")
-    experiments.add_argument("--over", default="seed", help="parameter that varies (default: seed)")
+    experiments.add_argument(
+        "--over", default="seed", help="parameter to average over (default: seed)"
+    )
 
-    profile = commands.add_parser("profile", help="show what the stages of `make profile` cost")
+    profile = commands.add_parser(
+        "profile", help="show run time and memory of the stages from `make profile`"
+    )
     profile.add_argument("folder", type=Path, help="folder of profiles")
 
     commands.add_parser("check", help="check the last commit before others build on it")

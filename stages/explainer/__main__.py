@@ -90,7 +90,7 @@ def space_of(chosen: str) -> str:
     """Return the space of the twins: the run's own, or `DEFAULT` in place of CLIP's."""
     if SPACES[chosen].compares != "clip":
         return chosen
-    warn("explainer", f"twins are packed in {DEFAULT}: CLIP's network is not packed")
+    warn("explainer", f"twins use {DEFAULT} instead of CLIP, which the explainer does not contain")
     return DEFAULT
 
 

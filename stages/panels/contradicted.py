@@ -22,7 +22,7 @@ def contradicted_picture(table: pd.DataFrame, images: Rows, rows: pd.Series) -> 
     """
     shown = table.head(SHOWN)
     if shown.empty:
-        return text_picture("No label is contradicted by models that were not trained on it.")
+        return text_picture("No label is contradicted by the out-of-fold models.")
     height = TILE + 58
     lines = -(-len(shown) // COLUMNS)
     across = min(COLUMNS, len(shown))

@@ -50,12 +50,12 @@ def peaks_sheet(
         rows: the N images among them, ``[N]``.
     """
     if not shows_place(maps):
-        return text_picture("The heat maps have one cell and cannot localise.")
+        return text_picture("The heat maps have a single cell and cannot localise.")
     found = []
     for name in sorted(queries["as_is"].unique()):
         own = np.flatnonzero(queries["as_is"] == name)
         hottest = own[np.argsort(-maps[own].max(axis=(1, 2)), kind="stable")][:MOST]
-        title = f"Where the heat for “{name}” peaks: the {len(hottest)} hottest of {len(own)}"
+        title = f"Heat-map peaks for “{name}”: the {len(hottest)} strongest of {len(own)}"
         found.append((title, list(peak_crops(maps[hottest], images[rows[hottest]]))))
     return _sheet(found)
 
@@ -75,7 +75,7 @@ def errors_sheet(
     wrong = queries.reset_index(drop=True)
     wrong = wrong[wrong["label"] != wrong["predicted"]]
     found = []
-    note = "" if shows_place(maps) else "; maps of one cell cannot localise"
+    note = "" if shows_place(maps) else "; maps of a single cell cannot localise"
     for (label, predicted), kind in wrong.groupby(["label", "predicted"]):
         shown = kind.sort_values("confidence", ascending=False, kind="stable").index[:MOST]
         title = f"“{label}” predicted as “{predicted}”: {len(kind)}, the most confident first{note}"

@@ -38,7 +38,7 @@ def questions(
         ),
         Question(
             "sources",
-            "Which sources does it know, and what of others?",
+            "Which sources does it know, and how does it do on others?",
             " ".join(
                 filter(
                     None,
@@ -59,13 +59,13 @@ def questions(
         ),
         Question(
             "heat",
-            "Where does it look, and are the heat maps to be trusted?",
+            "Where does it look, and can the heat maps be trusted?",
             heat(details["explain"]),
             ("heat",),
         ),
         Question(
             "twins",
-            "Which training images does it compare with?",
+            "Which training images are most similar?",
             twins(details["explain"]),
             ("twins",),
         ),
@@ -113,7 +113,7 @@ def certainty(found: Figures) -> str:
 
 def shortcuts(audit: Figures) -> str:
     """Return what models found that do not see the content of the images."""
-    tried = "Simple models that do not see the content of the images were tried."
+    tried = "Simple models without access to the image content were tried."
     return _skipped(audit) or " ".join([tried, *audit["sentences"]])
 
 
@@ -127,7 +127,7 @@ def weakest_source(predictions: pd.DataFrame) -> str:
         return f"Every evaluated image of all {len(right)} sources is classified correctly."
     worst = (right["sum"] / right["size"]).sort_values(kind="stable").index[0]
     hits, n = right.loc[worst]
-    return f"Of the sources, {worst} is recognised worst: {hits} of {n} evaluated images."
+    return f"Of the sources, {worst} has the lowest accuracy: {hits} of {n} evaluated images."
 
 
 def deliveries(stability: Figures) -> str:
@@ -139,7 +139,7 @@ def deliveries(stability: Figures) -> str:
         for name, one in stability["deliveries"].items()
         if one.get("flip_rate") is not None
     }
-    changed = f"At least one of them changes {_share(stability, 'flip_rate')} of the predictions"
+    changed = f"At least one of these changes {_share(stability, 'flip_rate')} of the predictions"
     worst = max(rates, key=lambda name: rates[name], default=None)
     if worst is None or not rates[worst]:
         return f"{changed}."
@@ -150,11 +150,11 @@ def heat(explain: Figures) -> str:
     """Return how often the heat map peaks on the known ground truth."""
     found = explain["heatmaps"][explain["method"]]
     if "pointing_game" not in found:
-        return "There is no ground truth in these images to compare the heat maps with."
+        return "These images have no ground truth to compare the heat maps with."
     return (
         f"Where the defect of an image is known, the heat map peaks on it in "
         f"{_share(found, 'pointing_game')} of {found['pointing_game_n']} images; the best fixed "
-        f"point would in {percent(found['pointing_game_best_fixed_point'])}."
+        f"point lies on it in {percent(found['pointing_game_best_fixed_point'])}."
     )
 
 
@@ -172,8 +172,9 @@ def counterfactuals(found: Figures) -> str:
     if not found["n"]:
         return "No training image has another predicted class, so there are no counterfactuals."
     return (
-        f"Swapping {found['cells_median']:.0f} cells for those of the nearest image predicted "
-        "otherwise (median). The same squares pasted into the picture change the prediction in "
+        f"Swapping {found['cells_median']:.0f} feature-map cells (median) for those of the nearest "
+        "image with another prediction changes the prediction. Pasting the same squares into the "
+        "image changes it in "
         f"{percent(found['image_flip_rate'])} of {found['n']} images, random squares in "
         f"{percent(found['image_flip_rate_random'])}."
     )
@@ -182,8 +183,8 @@ def counterfactuals(found: Figures) -> str:
 def prototypes(found: Figures, split: str) -> str:
     """Return how often a network that decides by a few patches is right."""
     return (
-        f"A second network decides by resemblance to {found['prototypes']['total']} patches of "
-        f"training images alone. It is right on {_share(found[split], 'accuracy')} of "
+        f"A second network decides only by similarity to {found['prototypes']['total']} patches of "
+        f"training images. It is right on {_share(found[split], 'accuracy')} of "
         f"{found[split]['n']} images."
     )
 

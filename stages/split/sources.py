@@ -21,8 +21,8 @@ def single_source_sentences(images: pd.DataFrame) -> list[str]:
         images: columns label and source ("" if unknown).
     """
     return [
-        f"All images of class {label} are of one source, {own.iloc[0]}: what is peculiar to it "
-        "may be taken for the class."
+        f"All images of class {label} come from one source, {own.iloc[0]}: the model may learn "
+        "that source instead of the class."
         for label, own in images.groupby("label")["source"]
         if own.iloc[0] and own.nunique() == 1
     ]

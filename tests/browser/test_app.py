@@ -93,7 +93,7 @@ def test_a_picture_is_dropped_or_pasted(page: Page) -> None:
 def test_a_picture_is_taken_with_the_camera(page: Page) -> None:
     page.evaluate(CAMERA)
     page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Take the picture").click()
+    page.get_by_role("button", name="Take a photo").click()
     expect(shown(page).locator(".statement")).to_have_text("64 by 48")
     expect(page.locator("#viewfinder")).to_be_hidden()
 
@@ -151,7 +151,7 @@ def test_verdicts_are_a_table(page: Page, tmp_path: Path) -> None:
 def test_pictures_side_by_side(page: Page) -> None:
     choose(page, *((f"{n}.png", picture(60 + n)) for n in range(3)))
     expect(cards(page)).to_have_count(3)
-    compare = page.get_by_role("button", name="Compare the ticked ones")
+    compare = page.get_by_role("button", name="Compare the selected images")
     expect(compare).to_be_disabled()
     for name in ("0.png", "2.png"):
         page.get_by_label(f"Compare {name}").check()
@@ -275,5 +275,5 @@ def test_it_fits_a_phone(open_page: Open, url: str) -> None:
     expect(cards(page)).to_have_count(2)
     for tick in page.get_by_role("checkbox", name="Compare").all():
         tick.check()
-    page.get_by_role("button", name="Compare the ticked ones").click()
+    page.get_by_role("button", name="Compare the selected images").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -37,12 +37,12 @@ def test_training_images_are_named_by_their_paths(page: Page) -> None:
 
 
 def test_deliveries_and_traces(page: Page) -> None:
-    page.get_by_text("Saved, scaled or cropped: 1 of 2 changes the prediction").click()
+    page.get_by_text("Re-saved, scaled or cropped: 1 of 2 changes the prediction").click()
     rows = page.locator(".deliveries tbody tr")
     expect(rows.nth(0)).to_have_text(f"JPEG 75{CLASS}+1.25")
     expect(rows.nth(1)).to_have_class("flipped")
     expect(page.get_by_text("Traces of a generator in its finest detail").first).to_contain_text(
-        "a score of 0.625, where 0.500 is the limit"
+        "a score of 0.625 (threshold 0.500)"
     )
 
 
@@ -84,7 +84,7 @@ def test_a_twin_shows_what_it_shares_on_hover_and_on_focus(page: Page) -> None:
     caption = page.locator(".heated figcaption").first
     twin.hover()
     assert pixels(page) != own
-    expect(caption).to_contain_text("give the similarity, 0.900")
+    expect(caption).to_contain_text("add up to the similarity, 0.900")
     page.mouse.move(0, 0)
     assert pixels(page) == own
     twin.focus()

@@ -218,7 +218,7 @@ def test_marks_that_the_run_has_honoured_stay_in_the_table(open_page: Open, tmp_
     page.locator(".thumb[data-key=v0]").click()
     page.get_by_role("button", name="Duplicate", exact=True).click()
     page.keyboard.press("Escape")
-    expect(page.locator(".reviews")).to_contain_text("includes the 2 that this run was made with")
+    expect(page.locator(".reviews")).to_contain_text("includes the 2 already applied in this run")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download reviews.csv (2 marked)").click()
     waiting.value.save_as(tmp_path / "reviews.csv")
@@ -241,7 +241,7 @@ def test_a_note_is_kept_when_a_key_closes_the_image(page: Page) -> None:
 def test_a_search_that_finds_no_image_finds_those_compared_with_it(page: Page) -> None:
     page.get_by_label("Search").fill("real/t2.png")
     expect(page.get_by_role("status")).to_have_text(
-        "60 of 60 images, compared with a training image of that name"
+        "60 of 60 images, matched by a training image's file name"
     )
     page.get_by_label("Search").fill("real/cat-010")
     expect(page.get_by_role("status")).to_have_text("1 of 60 images")

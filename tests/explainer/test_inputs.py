@@ -230,7 +230,7 @@ def test_one_picture_is_told_in_words(
     assert run_command(photo, "--explainer", pack) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{photo.name}: ")
-    assert all(word in said for word in ("twins", "neighbours", "prototypes", "rests on"))
+    assert all(word in said for word in ("twins", "neighbours", "prototypes", "influence"))
     assert "real photograph" not in said
     assert run_command(photo, "--explainer", pack, "--json", "-") == 0
     (record,) = json.loads(capsys.readouterr().out)
@@ -250,4 +250,4 @@ def test_nothing_else_is_replaced(photo: Path, pack: Path, tmp_path: Path) -> No
 
 def test_an_empty_folder(pack: Path, tmp_path: Path) -> None:
     message = user_error(main, argv=["explain", str(tmp_path), "--explainer", str(pack)])
-    assert "expected pictures in this folder" in message
+    assert "expected images in this folder" in message

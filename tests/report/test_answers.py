@@ -45,7 +45,7 @@ def test_the_worst_source_is_named() -> None:
     table = pd.DataFrame(
         {"source": ["x", "x", "y", "y", ""], "label": list("aaaab"), "predicted": list("aabaa")}
     )
-    assert weakest_source(table).endswith("y is recognised worst: 1 of 2 evaluated images.")
+    assert weakest_source(table).endswith("y has the lowest accuracy: 1 of 2 evaluated images.")
     right = table.assign(predicted=table["label"])
     assert weakest_source(right).startswith("Every evaluated image of all 2 sources")
     assert weakest_source(table.assign(source="")) == ""

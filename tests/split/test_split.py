@@ -620,7 +620,7 @@ def test_a_class_of_one_source_is_named(run: Run, capsys: pytest.CaptureFixture)
     manifest(run, "\n".join(["path,source", *rows]))
     _, details = run()
     (sentence,) = details["sentences"]
-    assert sentence.startswith("All images of class real are of one source, camera: ")
+    assert sentence.startswith("All images of class real come from one source, camera: ")
     assert sentence in capsys.readouterr().err
     manifest(run, "\n".join(["path,source", *rows[1:]]))
     _, details = run()

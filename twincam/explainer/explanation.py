@@ -26,7 +26,7 @@ class Explanation:
     """The explanation of one picture.
 
     Attributes:
-        record: all of it as plain data (docs/one-image.md).
+        record: all of it as plain data (docs/record.md).
         square: the picture as the classifier sees it, bytes ``[S,S,3]``.
         thumbnails: of the training images, WebP by id.
     """

@@ -69,7 +69,7 @@ def explain_files(paths: Sequence[Path], folder: Path, outputs: Outputs) -> bool
     """
     named = _apart([one for path in paths for one in files_at(path)])
     if not named:
-        raise UserError(f"{paths[0]}: expected pictures in this folder, found none; name another")
+        raise UserError(f"{paths[0]}: expected images in this folder, found none; name another")
     for path, kind in ((outputs.json, ".json"), (outputs.csv, ".csv")):
         if path is not None:
             _place(path, kind)

@@ -31,7 +31,7 @@ def lines_of(record: Explanation) -> Iterator[str]:
     """Yield the explanation of one picture in a few lines, the verdict first."""
     yield f"{record['name']}: {headline_of(record)}"
     for title, words in _reasons(record):
-        yield f"  {title:<14}{words}"
+        yield f"  {title:<16}{words}"
     yield f"  {record['scope']}"
 
 
@@ -39,17 +39,18 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     """Yield a title and words for each reason that the record has."""
     verdict = record["verdict"]
     if verdict["remark"]:
-        yield "as it is", verdict["remark"]
-    flips = ", ".join(verdict["flips"])
-    yield "delivered", f"changes after {flips}" if flips else f"the same after {', '.join(WAYS)}"
-    held = " or ".join(verdict["set"] or []) or "empty, or not fitted"
+        yield "unmodified", verdict["remark"]
+    changed = f"changes after {', '.join(verdict['flips'])}"
+    kept = f"does not change after {', '.join(WAYS)}"
+    yield "robustness", f"the prediction {changed if verdict['flips'] else kept}"
+    held = " or ".join(verdict["set"] or []) or "empty or not fitted"
     shares = ", ".join(f"{name} {p:.3f}" for name, p in verdict["probabilities"].items())
-    yield "set", f"{held}; probabilities, not calibrated: {shares}"
+    yield "prediction set", f"{held}; probabilities, not calibrated: {shares}"
     if record["forensics"]:
         yield "traces", _traces(record["forensics"])
     if verdict["novelty"] is not None:
-        nearer = f"{100 * verdict['novelty']['quantile']:.0f} %"
-        yield "familiar", f"{nearer} of the training images are nearer to their nearest than this"
+        share = f"{100 * verdict['novelty']['quantile']:.0f} % of the training images"
+        yield "novelty", f"farther from its nearest training image than {share} from theirs"
     for heat in record["heat"]:
         yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"
     twins = ", ".join(f"{one['path']} ({one['similarity']:.3f})" for one in record["twins"])
@@ -59,13 +60,13 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     yield "neighbours", f"{len(others)} of {len(record['neighbours'])} have another label{named}"
     if other := record["counterfactual"]:
         count = f"{len(other['cells'])} of {other['rows'] * other['columns']} cells"
-        case = f"{other['path']} ({other['label']})"
-        yield "what if", f"with {count} of {case} it would be {other['to']}; exact in feature space"
+        source = f"{other['path']} ({other['label']})"
+        yield "counterfactual", f"{count} of {source} give {other['to']}; exact in feature space"
     if record["prototypes"]:
         yield "prototypes", _points(record["prototypes"])
     if record["influence"]:
         yield (
-            "rests on",
+            "influence",
             ", ".join(f"{one['path']} ({one['label']})" for one in record["influence"]),
         )
 
@@ -97,7 +98,7 @@ def row_of(record: Explanation) -> dict[str, object]:
 def _traces(forensics: Forensics) -> str:
     found = "found" if forensics["found"] else "none"
     limit = forensics["threshold"]
-    above = "" if limit is None else f", where {limit:.3f} is the limit"
+    above = "" if limit is None else f" (threshold {limit:.3f})"
     return f"{found} in its finest detail: a score of {forensics['score']:.3f}{above}"
 
 

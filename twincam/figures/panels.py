@@ -101,7 +101,7 @@ def _pictures(case: Case, width: int) -> Image.Image:
     evidence = outline(heat_overlay(case.image, case.heat, case.heat_scale), case.mask)
     placed = shows_place(case.heat)
     title = f"Evidence, margin {case.row.margin:.2f}"
-    title = title if placed else f"{title}: one cell"
+    title = title if placed else f"{title}: a single cell"
     shown = [("Image", Image.fromarray(case.image)), (title, evidence)]
     if case.twins and case.shared.any() and shows_place(case.shared):
         most = float(np.abs(case.shared).max())
@@ -143,11 +143,11 @@ def _rows(case: Case, width: int) -> Image.Image:
             [
                 (f"Twins: similarity to training images labelled {predicted}", case.twins),
                 (f"Nearest training images of any label: {of_any}", case.neighbourhood),
-                ("Influence: training images that support it most", case.influential),
+                ("Influence: training images that support the prediction most", case.influential),
             ],
             [
-                ("Nearest of another prediction", case.counterfactual),
-                (f"Semifactual: this close to it, still {predicted}", case.semifactual),
+                ("Nearest image with another prediction", case.counterfactual),
+                (f"Semifactual: between the two, still {predicted}", case.semifactual),
             ],
         )
     )

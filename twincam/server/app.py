@@ -65,14 +65,14 @@ def create_app(
         except UserError as error:
             return _refusal(400, line_of(error))
         except MemoryError:
-            return _refusal(413, "too large for the memory; scale the picture down")
+            return _refusal(413, "not enough memory; scale the image down")
         text = json.dumps(found, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return Response(text, media_type="application/json")
 
     async def explain(request: Request) -> Response:
         nonlocal waiting
         if waiting >= limits.waiting:
-            return _refusal(503, f"{waiting} pictures are waiting; try again in a second", retry=1)
+            return _refusal(503, f"{waiting} images are waiting; try again in a second", retry=1)
         waiting += 1
         try:
             async with reading:

@@ -45,7 +45,7 @@ def guarded(app: ASGIApp, names: Collection[str]) -> ASGIApp:
         if not _is_known(host, names):
             refusal = "this server is not known by that name; start it with --name"
         elif origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            refusal = "asked by a page of another origin; open the app itself"
+            refusal = "a request from a page of another origin; open the app itself"
         else:
             await app(scope, receive, send_guarded)
             return

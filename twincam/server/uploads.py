@@ -33,7 +33,7 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
 
 
 def _too_long(most: int) -> RefusedError:
-    return RefusedError(413, f"larger than {most:,} bytes; scale the picture down")
+    return RefusedError(413, f"larger than {most:,} bytes; scale the image down")
 
 
 def require_picture(content: bytes, most_pixels: int) -> None:
@@ -42,17 +42,15 @@ def require_picture(content: bytes, most_pixels: int) -> None:
     The name and the stated type of a file play no part.
     """
     if not content:
-        raise RefusedError(400, "empty; send the content of a picture file as the body")
+        raise RefusedError(400, "empty; send the content of an image file as the body")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
     except Image.UnidentifiedImageError:
-        raise RefusedError(
-            415, f"{why_unreadable(content[:HEADER])}; send a picture file"
-        ) from None
+        raise RefusedError(415, f"{why_unreadable(content[:HEADER])}; send an image file") from None
     except Exception:  # a malformed header can make Pillow raise almost anything
-        raise RefusedError(415, "a damaged picture; send a complete file") from None
+        raise RefusedError(415, "a damaged image; send a complete file") from None
     if width * height > most_pixels:
         raise RefusedError(
-            413, f"{width}×{height} pixels, more than {most_pixels:,}; scale the picture down"
+            413, f"{width}×{height} pixels, more than {most_pixels:,}; scale the image down"
         )

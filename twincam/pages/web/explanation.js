@@ -89,47 +89,47 @@ function readingView(record, heat) {
     notes.push(["It could be ", ...verdict.set.flatMap((name, n) => (n ? [" or ", named(name)] : [named(name)])), "."]);
   }
   if (verdict.set && verdict.set.length === 1 && verdict.set[0] !== verdict.predicted) {
-    notes.push(["At the chosen error rate, the only class that remains is ", named(verdict.set[0]), "."]);
+    notes.push(["At the chosen error rate, only ", named(verdict.set[0]), " cannot be ruled out."]);
   }
   if (verdict.flips.length) notes.push([`The prediction changes after: ${verdict.flips.join(", ")}.`]);
   if (isUnlike(record)) {
-    notes.push(["Unlike anything seen in training: every training image is nearer to another one than this image is to any."]);
+    notes.push(["Unlike anything seen in training: farther from its nearest training image than any training image is from its own."]);
   }
   const against = otherwise(record.neighbours, verdict.as_is);
   const wrong = record.label !== null && record.label !== verdict.predicted;
   if (record.neighbours.length && (against || wrong)) {
     const near = `${record.neighbours.length} training images nearest to it`;
-    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} another label than `, named(verdict.as_is), "."]
+    notes.push(against ? [`Of the ${near}, ${against} ${against > 1 ? "have" : "has"} a label other than `, named(verdict.as_is), "."]
       : [`All ${near} are labelled `, named(verdict.as_is), "."]);
   }
   return make("div", { className: "reading" },
     heat.controls,
-    make("h3", {}, "What the model says"),
+    make("h3", {}, "What the model predicts"),
     make("table", { className: "plain" },
-      make("caption", {}, "Probabilities by the mean over deliveries, before calibration"), make("tbody", {}, rows)),
-    make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the image as it is (0 is a tie)`),
+      make("caption", {}, "Probabilities before calibration, from the mean over deliveries: as is, re-saved, scaled and cropped"), make("tbody", {}, rows)),
+    make("p", {}, "Margin of ", named(verdict.as_is), ` over the runner-up: ${record.margin.toFixed(2)} logits for the unmodified image (0 is a tie)`),
     notes.map((note) => make("p", { className: "why" }, ...note)),
     verdict.novelty && !isUnlike(record)
-      ? make("p", {}, `${percent(verdict.novelty.quantile)} of the training images are nearer to another one than this image is to any.`) : null,
+      ? make("p", {}, `This image is farther from its nearest training image than ${percent(verdict.novelty.quantile)} of the training images are from theirs.`) : null,
     tracesView(record),
     deliveriesView(record));
 }
 
 function tracesView({ forensics, verdict }) {
   if (!forensics) return null;
-  const above = forensics.threshold === null ? "" : `, where ${number(forensics.threshold)} is the limit`;
+  const above = forensics.threshold === null ? "" : ` (threshold ${number(forensics.threshold)})`;
   return make("p", verdict.traces === "found" ? { className: "why" } : {},
     `${forensics.found ? "Traces" : "No traces"} of a generator in its finest detail: a score of ${number(forensics.score)}${above}.`);
 }
 
-/** What saving, scaling and cropping do to the prediction, folded. */
+/** What re-saving, scaling and cropping do to the prediction, folded. */
 function deliveriesView({ deliveries, verdict }) {
   if (!deliveries.length) return null;
   const changed = deliveries.filter((one) => one.predicted !== verdict.as_is).length;
   const rows = deliveries.map((one) => make("tr", { className: one.predicted === verdict.as_is ? "" : "flipped" },
     make("th", { scope: "row" }, one.name), make("td", {}, named(one.predicted)), make("td", { className: "number" }, signed(one.margin))));
   return make("details", { className: "deliveries" },
-    make("summary", {}, `Saved, scaled or cropped: ${changed || "none"} of ${deliveries.length} ${changed > 1 ? "change" : "changes"} the prediction`),
+    make("summary", {}, `Re-saved, scaled or cropped: ${changed || "none"} of ${deliveries.length} ${changed > 1 ? "change" : "changes"} the prediction`),
     make("table", { className: "plain" },
       make("thead", {}, make("tr", {}, ["after", "predicted"].map((text) => make("th", { scope: "col" }, text)),
         make("th", { scope: "col", className: "number" }, "margin of ", named(verdict.as_is)))),
@@ -181,7 +181,7 @@ function heatView(record, images) {
   const stack = make("div", { className: "stack" }, picture, canvas);
   const element = make("figure", { className: "heated" }, stack, caption);
   if (!record.heat.length) {
-    caption.append("The image as the model sees it. It has no heat map.");
+    caption.append("The image as the model sees it. There is no heat map.");
     return { element, controls: null, share: (map, text) => share(map, text) };
   }
   let chosen = record.heat[0];
@@ -199,7 +199,7 @@ function heatView(record, images) {
     const text = [make("span", { className: "for" }, "Orange"), " is evidence for ", named(record.verdict.as_is), ", ",
       make("span", { className: "against" }, "blue"), " against it."];
     if (chosen.sum_explains === "margin") {
-      text.push(" Its average over the image is the margin over the runner-up, up to a constant.");
+      text.push(" The mean of the map is the margin over the runner-up, up to a constant.");
     }
     const strongest = Math.max(...chosen.map.flat().map(Math.abs));
     if (!stretched.checked && strongest < chosen.scale / 2) text.push(" The colours are faint because other images have more evidence.");
@@ -249,8 +249,8 @@ function twinsView(record, images, heat) {
   const predicted = record.verdict.as_is;
   let pinned = null;
   const list = record.twins.map((twin) => {
-    const text = [make("span", { className: "for" }, "Orange"), " makes it like this twin, ", make("span", { className: "against" }, "blue"),
-      ` sets the two apart. Together the cells give the similarity, ${number(twin.similarity)}.`];
+    const text = [make("span", { className: "for" }, "Orange"), " raises the similarity to this twin, ", make("span", { className: "against" }, "blue"),
+      ` lowers it. The cells add up to the similarity, ${number(twin.similarity)}.`];
     const show = () => heat.share(twin.map, text), back = () => pinned === null && heat.share(null);
     const act = twin.map && {
       onmouseenter: show, onfocus: show, onmouseleave: back, onblur: () => { pinned = null; heat.share(null); },
@@ -259,9 +259,9 @@ function twinsView(record, images, heat) {
     return tile(twin, images, predicted, number(twin.similarity), { act });
   });
   const some = record.twins.some((twin) => twin.map);
-  return section("Twins: the training images it resembles most",
+  return section("Twins: the most similar training images",
     ["The nearest training images of the class ", named(predicted), ". The number is the similarity: higher is closer.",
-      some ? " Point at one, or tab to it, to see in the image above what the two have in common." : ""],
+      some ? " Hover over one, or tab to it, to see on the image above what the two share." : ""],
     tiles(list));
 }
 
@@ -270,9 +270,9 @@ function neighboursView(record, images) {
   if (!neighbours.length) return null;
   const against = otherwise(neighbours, predicted);
   const judged = against
-    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(predicted), ": a reason to doubt."]
+    ? [`${against} of the ${neighbours.length} nearest are not labelled `, named(predicted), ": a reason to doubt the prediction."]
     : [`All ${neighbours.length} nearest are labelled `, named(predicted), "."];
-  return section("Neighbours, whatever their class", judged,
+  return section("Nearest training images of any class", judged,
     tiles(neighbours.map((one) => tile(one, images, predicted, number(one.similarity)))));
 }
 
@@ -299,10 +299,11 @@ function counterfactualView(record, images) {
   }
   const swapped = pictureOf(record.image, images, `The image with ${cells.length} cells of the other`);
   const outcome = other.flips_in_image === null ? ""
-    : other.flips_in_image ? " The pasted image is classified that way, too." : " The pasted image itself keeps its prediction: a cell sees more than its square.";
-  return section(["What would make it ", named(other.to)],
-    [`Swapping ${cells.length} of ${rows * columns} cells of the model's feature maps for those of the other image turns the prediction to `,
-      named(other.to), ". This is exact for the feature maps.", outcome],
+    : other.flips_in_image ? " Pasting the same squares into the image changes its prediction, too."
+      : " Pasting the same squares into the image does not change its prediction: a cell sees more than its square.";
+  return section(["What would change the prediction to ", named(other.to)],
+    [`Swapping ${cells.length} of ${rows * columns} cells of the feature maps for those of the other image changes the prediction to `,
+      named(other.to), ". This is exact in feature space.", outcome],
     make("div", { className: "side-by-side" },
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
       make("figure", {}, pictureOf(other.image, images, `The nearest training image predicted ${other.to}`),
@@ -333,10 +334,10 @@ function prototypesView(record, images) {
   const order = Object.entries(prototypes.logits).sort((a, b) => b[1] - a[1]).map(([name]) => name);
   const [first, ...others] = order;
   return section("This looks like that: the prototype network",
-    ["A second model compares parts of the image with parts of training images, its prototypes. Similarity times weight gives points; the points of a class and a constant add up to its score. It says ",
+    ["A second model compares parts of the image with parts of training images, its prototypes. Similarity × weight gives points; the points of a class and its bias add up to its logit. It predicts ",
       named(prototypes.predicted), "."],
     sumView(first, prototypes, record, images),
-    others.map((name) => make("details", {}, make("summary", {}, "The sum for ", named(name), `: ${prototypes.logits[name].toFixed(2)}`),
+    others.map((name) => make("details", {}, make("summary", {}, "Sum for ", named(name), `: ${prototypes.logits[name].toFixed(2)}`),
       sumView(name, prototypes, record, images))));
 }
 
@@ -358,15 +359,15 @@ function sumView(name, prototypes, record, images) {
         make(text ? "th" : "td", text ? { scope: "col" } : { className: "bar-cell" }, text)))),
       make("tbody", {}, rows.slice(0, LISTED).map(line),
         rows.length > LISTED ? total(`${rows.length - LISTED} more prototypes`, rest) : null,
-        total("Constant (bias)", prototypes.biases[name])),
-      make("tfoot", {}, total(["Score of ", named(name)], prototypes.logits[name]))));
+        total("Bias", prototypes.biases[name])),
+      make("tfoot", {}, total(["Logit of ", named(name)], prototypes.logits[name]))));
 }
 
 /* Influence */
 
 function influenceView(record, images) {
   if (!record.influence.length) return null;
-  return section("The training images behind it",
-    "Without one of these in training, this prediction would be weaker (with a minus: stronger). The numbers are estimates; only their order counts.",
+  return section("The most influential training images",
+    "Without one of these in training, the prediction would be weaker (if negative: stronger). The numbers are estimates; only their order matters.",
     tiles(record.influence.map((one) => tile(one, images, record.verdict.as_is, signed(one.influence)))));
 }

@@ -50,7 +50,7 @@ const LISTS = {
   disagree: ["Neighbours", () => [], {
     some: (record) => record.disagree > 0, most: (record) => record.disagree > 0.5, none: (record) => record.disagree === 0,
   }],
-  novelty: ["Training", () => [], { unlike: isUnlike }],
+  novelty: ["Novelty", () => [], { unlike: isUnlike }],
   prototype: ["Main prototype", (record) => [topPrototype(record)?.prototype].filter((one) => one !== undefined).map(String)],
 };
 const WORDS = { yes: "anything", some: "some disagree", most: "most disagree", none: "all agree", unlike: "unlike anything seen" };
@@ -63,7 +63,7 @@ const pathsText = ({ twins, neighbours, influence, counterfactual }) =>
 function searched(records, find) {
   const by = (text) => (record) => text(record).includes(find);
   const own = records.some(by(ownText));
-  return { fits: by(own ? ownText : pathsText), words: own ? "" : ", compared with a training image of that name" };
+  return { fits: by(own ? ownText : pathsText), words: own ? "" : ", matched by a training image's file name" };
 }
 
 /** Return the records that `state` asks for, in its order. */
@@ -157,7 +157,7 @@ function reviewForm(review, labels, changed, ...more) {
     changed();
   }
   draw();
-  return make("fieldset", { className: "review" }, make("legend", {}, "Is something wrong with this picture itself?"),
+  return make("fieldset", { className: "review" }, make("legend", {}, "Is something wrong with the image itself?"),
     make("span", { className: "chips" }, buttons), right,
     make("label", {}, "Note ", make("input", {
       type: "text", maxLength: LONGEST_NOTE, value: review.note, onchange: ({ target }) => change({ note: target.value }),
@@ -215,7 +215,7 @@ function judgementOf(record) {
 function cardOf(record, images, mark, open) {
   const words = judgementOf(record);
   const text = [make("span", { className: "name" }, named(record.name.split("/").at(-1))),
-    make("span", {}, "says ", named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
+    make("span", {}, "predicted ", named(record.verdict.predicted), ` ${percent(confidenceOf(record))}`),
     make("span", { className: "judgement" }, words.join(", ") || "sure", mark?.mark ? ` · ${MARKS[mark.mark]}` : "")];
   const picture = images[record.image] ? make("img", { src: images[record.image], alt: "", decoding: "async" }) : make("span", { className: "missing" });
   return make("li", {}, make("button", { type: "button", className: `thumb ${words.join(" ")}`, data: { key: record.image }, title: record.name, onclick: open }, picture, text));
@@ -240,8 +240,8 @@ function showGallery(element, data, images) {
   const more = make("button", { type: "button", onclick: () => { many += AT_ONCE; drawList(); } });
   const reviews = make("button", { type: "button", onclick: () => download("reviews.csv", reviewsCsv(marks)) });
   const reviewed = make("p", { className: "reviews" }, reviews,
-    " Put the file into the folder that data.info names, in place of an earlier one, and run dvc repro: these images then get their right label or are left out."
-    + (data.reviews.length ? ` The file includes the ${data.reviews.length} that this run was made with.` : ""));
+    " Put this file into the folder that data.info names, replacing an earlier one, and run dvc repro: these images then get the correct label or are left out."
+    + (data.reviews.length ? ` The file includes the ${data.reviews.length} already applied in this run.` : ""));
   const change = ({ target }) => act({ [target.dataset.filter]: target.value });
   const controls = controlsOf(records, change, act);
   const title = make("h2", { id: "detail-title", tabIndex: -1 });
@@ -285,7 +285,7 @@ function showGallery(element, data, images) {
     const kept = Math.min(many, found.length);
     const find = state.find.toLowerCase();
     status.textContent = `${found.length} of ${records.length} images`
-      + (found.length ? (find && searched(records, find).words) : ": none fits; clear a filter");
+      + (found.length ? (find && searched(records, find).words) : ": no match; clear a filter");
     list.replaceChildren(...found.slice(0, kept).map((record) =>
       cardOf(record, images, marks.get(record.name), () => openImage(record.image))));
     clear.hidden = addressOf({ ...state, image: "" }) === addressOf(START);
@@ -309,7 +309,7 @@ function showGallery(element, data, images) {
     }
     const at = found.indexOf(record);
     title.replaceChildren(named(record.name));
-    place.textContent = at < 0 ? "not among the images chosen" : `${at + 1} of ${found.length}`;
+    place.textContent = at < 0 ? "not in the current selection" : `${at + 1} of ${found.length}`;
     if (body.dataset.key !== record.image || !dialog.open) {
       body.dataset.key = record.image;
       showExplanation(body, { ...record, scope: record.scope || data.scope }, images);
@@ -358,7 +358,7 @@ function showGallery(element, data, images) {
   });
 
   element.replaceChildren(
-    make("p", {}, data.choice, " Open one to see why it was classified that way.",
+    make("p", {}, data.choice, " Open one to see why it was classified as it was.",
       make("span", { className: "keys" }, " Keys: / searches, arrows move, Enter opens, Escape closes.")),
     controls, make("p", { className: "status" }, status, clear), reviewed, list, more, dialog);
   draw();

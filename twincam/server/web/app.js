@@ -17,7 +17,7 @@ let writing = Promise.resolve();
 /** Return the server's answer on a file; an Error with one line if there is none. */
 async function explained(file) {
   if (file.size > about.limits.bytes) {
-    throw new Error(`larger than ${about.limits.bytes.toLocaleString("en")} bytes; scale the picture down`);
+    throw new Error(`larger than ${about.limits.bytes.toLocaleString("en")} bytes; scale the image down`);
   }
   for (let tried = 0; ; tried++) {
     const response = await fetch("/explain", { method: "POST", body: file }).catch(() => null);
@@ -27,7 +27,7 @@ async function explained(file) {
       await pause(retry);
       continue;
     }
-    const answer = await response.json().catch(() => ({ error: `the app failed (${response.status})` }));
+    const answer = await response.json().catch(() => ({ error: `the app failed (status ${response.status})` }));
     if (!response.ok) throw new Error(answer.error);
     return answer;
   }
@@ -37,7 +37,7 @@ async function explained(file) {
 async function accept(files) {
   await ready;
   const taken = files.slice(0, MOST);
-  if (files.length > MOST) fail(`${files.length - MOST} more pictures`, `at most ${MOST} at a time; add them later`);
+  if (files.length > MOST) fail(`${files.length - MOST} more images`, `at most ${MOST} at a time; add them later`);
   if (!busy && !queue.length) [done, total] = [0, 0];
   total += taken.length;
   queue.push(...taken.map((file) => ({ file, alone: files.length === 1 })));
@@ -48,7 +48,7 @@ async function accept(files) {
 async function work() {
   busy++;
   for (let next = queue.shift(); next; next = queue.shift()) {
-    const name = next.file.webkitRelativePath || next.file.name || "pasted picture";
+    const name = next.file.webkitRelativePath || next.file.name || "pasted image";
     try {
       add(name, await explained(next.file), next.alone);
     } catch (error) {
@@ -67,7 +67,7 @@ function report() {
   part("progress").value = done;
   const failed = part("failures").childElementCount;
   part("status").textContent = done < total
-    ? `Explaining ${total === 1 ? "the picture" : `${total} pictures`} …`
+    ? `Explaining ${total === 1 ? "the image" : `${total} images`} …`
     : total ? `${entries.length} in this tab` + (failed ? `, ${failed} could not be explained` : "") : "";
 }
 
@@ -109,7 +109,7 @@ function cardWithTick(entry) {
       if (ticked.size > MOST_COMPARED) {
         ticked.delete(entry);
         target.checked = false;
-        part("status").textContent = `At most ${MOST_COMPARED} pictures side by side`;
+        part("status").textContent = `At most ${MOST_COMPARED} images side by side`;
       }
       part("compare").disabled = ticked.size < 2;
     },
@@ -145,7 +145,7 @@ function reviewOf(entry) {
   const said = make("span", { role: "status", className: "muted" });
   const others = (about.labels.length ? about.labels : about.classes).filter((name) => name !== project?.folder);
   const place = project ? ["An image of this project: ", named(project.path), ` (${project.split}).`]
-    : ["Not known as an image of a project: the table will name it ", named(entry.name), "."];
+    : ["Not an image of this project: reviews.csv will name it ", named(entry.name), "."];
   async function changed() {
     draw();
     if (!about.reviews) return;
@@ -154,7 +154,7 @@ function reviewOf(entry) {
     said.textContent = await writing;
   }
   return reviewForm(review, others, changed,
-    make("p", { className: "muted" }, ...place, " The next dvc repro honours reviews.csv in the folder data.info. "), said);
+    make("p", { className: "muted" }, ...place, " The next dvc repro applies reviews.csv in the folder data.info. "), said);
 }
 
 /** Send a review to be kept; return what became of it. */
