@@ -52,7 +52,7 @@ def test_unsure_gives_its_reasons() -> None:
 
 def test_a_remark_names_the_class_as_is_where_the_mean_differs() -> None:
     assert remark_of("real", "real") == ""
-    assert remark_of("real", "fake").startswith("As it is, the image is classified as fake: heat")
+    assert remark_of("real", "fake").startswith("The unmodified image is classified as fake: heat")
 
 
 def test_scope_names_training_generators_and_measured_recalls() -> None:

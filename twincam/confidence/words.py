@@ -62,17 +62,17 @@ def unsure_statement(predicted: str, held: Sequence[str], *, weak: bool, traced:
 
 
 def remark_of(predicted: str, as_is: str) -> str:
-    """Return what explanations of the image as it is explain if it is predicted otherwise.
+    """Return a note if explanations, which are of the unmodified image, explain another class.
 
     Args:
         predicted: the class, by the mean over deliveries.
-        as_is: the class predicted for the image as it is.
+        as_is: the class predicted for the unmodified image.
     """
     if as_is == predicted:
         return ""
     return (
-        f"As it is, the image is classified as {as_is}: heat map, twins, counterfactual and "
-        "prototypes explain that."
+        f"The unmodified image is classified as {as_is}: heat map, twins, counterfactual and "
+        "prototypes explain that prediction."
     )
 
 
