@@ -120,7 +120,7 @@ def probe(network: Network, data: LabelledImages, split: pd.Series, params: Para
         pooled_views(looking, data.images, rows, views, params.seed) for rows, views in parts
     ]
     train, _ = parts[0]
-    fit_probe(network, features[0], data, train)
+    fit_probe(network, features[0], np.arange(len(train)), data, train)
     scores: list[float] = []
     for found, (rows, _) in zip(features, parts, strict=True):
         with torch.no_grad():

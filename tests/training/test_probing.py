@@ -43,7 +43,7 @@ def described(labels: np.ndarray, sources: np.ndarray | None = None) -> Labelled
 def test_the_head_gives_the_probabilities_of_the_regression(classes: int) -> None:
     found, labels = features(classes)
     made = create("resnet18", "abc"[:classes], HALF)
-    fit_probe(made, found, described(labels), np.arange(60))
+    fit_probe(made, found, np.arange(60), described(labels), np.arange(60))
     scaler = StandardScaler().fit(found[0])
     strength = choose_strength(scaler.transform(found[0])[None], labels, np.arange(60), EQUAL)
     expected = LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(found[0]), labels)
@@ -56,8 +56,8 @@ def test_the_head_gives_the_probabilities_of_the_regression(classes: int) -> Non
 def test_equal_views_weigh_as_much_as_one() -> None:
     found, labels = features(2)
     once, thrice = (create("resnet18", ("a", "b"), HALF) for _ in range(2))
-    fit_probe(once, found, described(labels), np.arange(60))
-    fit_probe(thrice, np.repeat(found, 3, axis=0), described(labels), np.arange(60))
+    fit_probe(once, found, np.arange(60), described(labels), np.arange(60))
+    fit_probe(thrice, np.repeat(found, 3, axis=0), np.arange(60), described(labels), np.arange(60))
     assert torch.allclose(once.head.weight, thrice.head.weight, atol=1e-4)
 
 
@@ -70,7 +70,7 @@ def test_a_small_source_counts_as_much_as_a_large_one() -> None:
     shares = []
     for named in (sources, np.full(60, "")):
         made = create("resnet18", ("a", "b"), HALF)
-        fit_probe(made, found, described(labels, named), np.arange(60))
+        fit_probe(made, found, np.arange(60), described(labels, named), np.arange(60))
         with torch.no_grad():
             shares.append(made.head(torch.from_numpy(found[0, few])).softmax(1)[:, 0].mean())
     assert shares[0] > shares[1] + 0.05
@@ -107,7 +107,7 @@ def test_a_probe_reads_several_levels() -> None:
     made.module.eval()
     views = pooled_views(made, IMAGES, np.arange(12), PROBE, 0)
     assert views.shape == (2, 12, 256 + 512)
-    fit_probe(made, views, described(LABELS.numpy()), np.arange(12))
+    fit_probe(made, views, np.arange(12), described(LABELS.numpy()), np.arange(12))
     assert (logits_of(made, IMAGES).argmax(axis=1) == LABELS.numpy()).all()
 
 
@@ -122,5 +122,5 @@ def test_a_refit_fits_the_head_and_nothing_else(tmp_path: Path) -> None:
     own.module.eval()
     views = pooled_views(own, IMAGES, part.train, PROBE, 0)
     assert views.shape == (2, 8, 512)
-    fit_probe(own, views, data, part.train)
+    fit_probe(own, views, np.arange(8), data, part.train)
     assert np.allclose(found["logits"], logits_of(own, IMAGES[8:]), atol=1e-5)

@@ -59,24 +59,31 @@ def pooled_views(
 
 
 def fit_probe(
-    network: Network, features: np.ndarray, data: LabelledImages, rows: np.ndarray
+    network: Network,
+    features: np.ndarray,
+    places: np.ndarray,
+    data: LabelledImages,
+    rows: np.ndarray,
 ) -> None:
-    """Set the head of ``network`` to the logistic regression of ``labels`` on ``features``.
+    """Set the head of ``network`` to the logistic regression of the labels on features.
 
     The features are standardised for the fit; the head's weights undo this. All views of an image
-    count as much as its weight (`sampling_weights`).
+    count as much as its weight (`sampling_weights`). One copy of the training images' features is
+    made: with many images it takes gigabytes.
 
     Args:
         network: its head changes in place.
-        features: ``[V,N,C]``, of V views of N training images.
+        features: ``[V,M,C]``, of V views of M images.
+        places: of the N training images among these M, ``[N]``.
         data: all images; those of a group are held out together where C is chosen.
         rows: the training images among them, ``[N]``; every class occurs.
     """
     labels, groups = data.labels[rows].numpy(), data.groups[rows]
     weights = sampling_weights(labels, data.sources[rows])
-    mean, scale = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
+    inputs = np.take(features, places, axis=1)
+    mean, scale = inputs.mean(axis=(0, 1)), inputs.std(axis=(0, 1))
     scale[scale == 0] = 1
-    inputs = features - mean
+    inputs -= mean
     inputs /= scale
     model = _fit(inputs, labels, weights, choose_strength(inputs, labels, groups, weights))
     weight, bias = model.coef_, model.intercept_

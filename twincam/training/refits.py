@@ -209,8 +209,7 @@ def _linear_probe(
     features = pooled_views(network, data.images, rows, *recipe)
 
     def train(train_rows: np.ndarray, _number: int) -> None:
-        selected = features[:, np.searchsorted(rows, train_rows)]
-        fit_probe(network, selected, data, train_rows)
+        fit_probe(network, features, np.searchsorted(rows, train_rows), data, train_rows)
 
     return train
 
