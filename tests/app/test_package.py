@@ -21,7 +21,7 @@ EXTRAS = {
     room: [Requirement(line).name for line in PROJECT["optional-dependencies"][extra]]
     for room, extra in (("sharing", "sharing"), ("server", "app"))
 }
-OPTIONAL = {"pillow_heif", "open_clip", "ray"}
+OPTIONAL = {"pillow_heif", "open_clip", "psutil", "ray"}
 """Imported where they are installed; a line says what to install where they are needed."""
 INDIRECT = {"onnxscript"}
 """What torch needs to write ONNX."""

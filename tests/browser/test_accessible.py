@@ -29,7 +29,7 @@ def test_no_serious_violation(
     assert serious(page) == []
     assert serious(open_page(gallery, "#image=v0", dark=dark)) == []
     page = open_page(explanation, dark=dark)
-    page.get_by_text("The sum for").first.click()
+    page.get_by_text("Sum for").first.click()
     assert serious(page) == []
 
 

@@ -73,8 +73,8 @@ def remote_results(
 
     ``function``, with whatever is bound to it, is stored once in the object store and read once by
     each worker. At most `AHEAD` times as many tasks as can run at once are submitted, so that
-    results waiting for their turn fill no memory. What still waits when the iteration stops is
-    cancelled.
+    results waiting for their turn fill no memory. What still waits when the iteration stops ends
+    with this process: cancelling a task just as it ends makes Ray abort the process.
 
     Args:
         function: as for `twincam.engine.mapping.map_in_order`.
@@ -93,16 +93,12 @@ def remote_results(
     task = ray.remote(_call).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
     stored, folder = ray.put(function), os.getcwd()
     waiting: deque[ObjectRef[bytes]] = deque()
-    try:
-        for item in items:
-            waiting.append(task.remote(folder, [stored], item))
-            while len(waiting) >= AHEAD * _slots(cpus, gpus):
-                yield _value(waiting.popleft())
-        while waiting:
+    for item in items:
+        waiting.append(task.remote(folder, [stored], item))
+        while len(waiting) >= AHEAD * _slots(cpus, gpus):
             yield _value(waiting.popleft())
-    finally:
-        for left in waiting:
-            ray.cancel(left)
+    while waiting:
+        yield _value(waiting.popleft())
 
 
 def _call(folder: str, stored: "list[ObjectRef[Any]]", item: object) -> bytes:
