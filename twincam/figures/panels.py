@@ -147,7 +147,7 @@ def _rows(case: Case, width: int) -> Image.Image:
             ],
             [
                 ("Nearest image with another prediction", case.counterfactual),
-                (f"Semifactual: between the two, still {predicted}", case.semifactual),
+                (f"Semifactual: still {predicted}", case.semifactual),
             ],
         )
     )
