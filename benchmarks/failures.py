@@ -26,22 +26,7 @@ from typing import NamedTuple
 
 from dvc.repo import Repo
 
-from benchmarks.runs import ROOT, override, run
-
-TINY: dict[str, dict[str, object]] = {
-    "run": {"threads": 1},
-    "synthesize": {"pairs": 16, "image_size": 96},
-    "prepare": {"image_size": 96},
-    "audit": {"permutations": 20},
-    "train": {"unfreeze_from": 5, "views": 2, "epochs": 2, "batch_size": 8},
-    "crossval": {"folds": 2},
-    "robustness": {"images": 8},
-    "explain": {"twins": 3, "influence_refits": 4},
-    "panels": {"correct": 2},
-    "faithfulness": {"images": 4},
-    "protopnet": {"prototypes_per_class": 3, "views": 1, "warmup_epochs": 2, "joint_epochs": 1},
-    "prototypes": {"on_collapse": "warn"},
-}
+from benchmarks.runs import ROOT, experiment, run, settings
 
 KILLS = 20
 """Moments, spread over the whole pipeline, at which it is killed."""
@@ -142,12 +127,7 @@ def finished(folder: Path) -> Path:
     project = folder / "project"
     run(folder, "git", "clone", "--quiet", str(ROOT), str(project))
     (project / "dvc.lock").unlink()
-    settings = [
-        f"--set-param={block}.{key}={override(value)}"
-        for block, values in TINY.items()
-        for key, value in values.items()
-    ]
-    run(project, "dvc", "exp", "run", *settings)
+    experiment(project, settings(ROOT / "tests" / "tiny.yaml"))
     return project
 
 

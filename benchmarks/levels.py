@@ -8,12 +8,14 @@ that of `params.yaml`; only the seed and `model.levels` change.
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.runs import ROOT, clone, run
+from benchmarks.runs import ROOT, clone, experiment
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
 from stages.train.params import Params
@@ -53,15 +55,14 @@ def with_levels(params: Params, levels: int, seed: int) -> Params:
 def started(params: Params, stage: str, classes: Sequence[str]) -> Network:
     """Return the network that ``stage`` would start to train."""
     make_torch_deterministic(params.seed, stage, threads=params.run.threads)
-    return initial_network(params.model, Path(), classes)
+    return initial_network(params.model, Path(params.model.weights_file), classes)
 
 
-def rendered(
-    folder: Path, params: Params, levels: list[int], seed: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield, for each of ``levels``, what `print_row` shows, of the images at ``folder``/data.
+def rendered(folder: Path, recipes: Iterable[Params]) -> Iterator[dict[str, np.ndarray]]:
+    """Yield, for each of ``recipes``, what `print_row` shows, of the images at ``folder``/data.
 
-    The frozen blocks run once for all of them.
+    And the CPU ``seconds`` of training, of one element. The frozen blocks run once for all recipes
+    that freeze the same ones; all have one seed.
     """
     split = read_split(folder / "data/split.csv")
     images = read_shards(folder / "data/prepared/images")
@@ -70,14 +71,15 @@ def rendered(
     train, val = (np.flatnonzero(split["split"] == name) for name in ("train", "val"))
     masks = read_masks(folder / "data/prepared/masks", val, images.shape[1])
     masked = masks.any(axis=(1, 2))
-    inputs: LabelledInputs | None = None
-    for count in levels:
-        own = with_levels(params, count, seed)
+    inputs: dict[int, LabelledInputs] = {}
+    for own in recipes:
         network, cut = started(own, "train", classes), own.train.unfreeze_from
-        if inputs is None:
-            frozen = augmented_inputs(network, images, train, cut, own.train, seed)
-            inputs = labelled_inputs(frozen, data, train)
-        fit(network, inputs, None, Recipe(own.train, seed))
+        if cut not in inputs:
+            frozen = augmented_inputs(network, images, train, cut, own.train, own.seed)
+            inputs[cut] = labelled_inputs(frozen, data, train)
+        before = time.process_time()
+        fit(network, inputs[cut], None, Recipe(own.train, own.seed))
+        seconds = time.process_time() - before
         network.module.eval()
         found = embed(network, images, val, maps=True)
         weight, bias = (part.detach().numpy() for part in (network.head.weight, network.head.bias))
@@ -89,6 +91,7 @@ def rendered(
             "hits": np.diag(pointing_hits(maps[masked], targets(masks[masked]))),
             "precision": pixel_precision(maps[masked], masks[masked]),
             "error": np.abs(total - margins(found.logits)),
+            "seconds": np.array([seconds]),
         }
 
 
@@ -104,8 +107,8 @@ def out_of_fold(
         others: deliveries of images of other sources by their names, bytes ``[M,D,S,S,3]``.
 
     Returns:
-        Whether the mean over the deliveries recognises each photograph, bool ``[N]``; and the share
-        of the five networks that take each of the others for real, ``[M]``.
+        The scores, means over the deliveries, of each photograph, ``[N,K]``, and of the others by
+        each of the five networks, ``[5,M,K]``.
     """
     split = read_split(folder / "data/split.csv")
     images = read_shards(folder / "data/prepared/images")
@@ -120,22 +123,44 @@ def out_of_fold(
     def evaluate(network: Network, part: Refit) -> Results:
         fast = compiled(network, params.run)
         own = mean_logits(delivered_logits(fast, originals, part.held_out))
-        real = {name: is_real(fast, squares) for name, squares in others.items()}
-        return {"right": own.argmax(axis=1) == data.labels[part.held_out].numpy(), **real}
+        return {"own": own, **{name: scores(fast, squares) for name, squares in others.items()}}
 
-    def is_real(network: Network, squares: np.ndarray) -> np.ndarray:
+    def scores(network: Network, squares: np.ndarray) -> np.ndarray:
         logits = logits_of(network, squares.reshape(-1, *squares.shape[2:]))
-        means = mean_logits(logits.reshape(*squares.shape[:2], -1))
-        return np.asarray(means.argmax(axis=1) == classes.index("real"))
+        return mean_logits(logits.reshape(*squares.shape[:2], -1))
 
     with tempfile.TemporaryDirectory() as scratch:
         recipe = Recipe(params.train, params.seed)
         results = refit_function(network, data, plan, evaluate, recipe, Path(scratch))
         found = [results(number) for number in range(len(plan))]
-    right = np.empty(len(split), bool)
+    own = np.empty((len(split), len(classes)))
     for part, one in zip(plan, found, strict=True):
-        right[part.held_out] = one["right"]
-    return right, {name: np.mean([one[name] for one in found], axis=0) for name in others}
+        own[part.held_out] = one["own"]
+    return own, {name: np.stack([one[name] for one in found]) for name in others}
+
+
+def recognised(
+    folder: Path, own: np.ndarray, others: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return which photographs the scores of `out_of_fold` classify correctly, bool ``[N]``, and
+    which share of the networks takes each of the others for real, ``[M]``.
+    """
+    split = read_split(folder / "data/split.csv")
+    classes = np.array(class_names(split))
+    real = {
+        name: (classes[scores.argmax(axis=2)] == "real").mean(axis=0)
+        for name, scores in others.items()
+    }
+    return {"out of fold": classes[own.argmax(axis=1)] == split["label"].to_numpy(), **real}
+
+
+@contextmanager
+def prepared(photographs: Path) -> Iterator[Path]:
+    """Yield a clone whose photographs are prepared."""
+    with clone(photographs) as folder:
+        changes = {"data.root": f"data/{photographs.name}", "data.info": "data/none"}
+        experiment(folder, changes, "prepare")
+        yield folder
 
 
 def deliveries_in(folder: Path, prepare: Prepare) -> np.ndarray:
@@ -153,6 +178,11 @@ def print_row(name: str, found: dict[str, np.ndarray]) -> None:
     """Print one line of the table of rendered cats."""
     figures = (share(found["right"]), share(found["hits"]), mean(found["precision"], 0, "levels"))
     print_cells(name, *map(spelled, figures), f"{found['error'].max():.0e}")
+
+
+def mean_of(runs: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return the mean over runs of each array."""
+    return {name: np.mean([one[name] for one in runs], axis=0) for name in runs[0]}
 
 
 def print_cells(*cells: object) -> None:
@@ -178,10 +208,7 @@ def main() -> None:
     if args.photographs:
         prepare = Prepare.model_validate(params.prepare)
         others = {f"`{path}`": deliveries_in(path, prepare) for path in args.others}
-        with clone(args.photographs) as folder:
-            settings = [f"data.root=data/{args.photographs.name}", "data.info=data/none"]
-            changes = [f"--set-param={one}" for one in settings]
-            run(folder, "dvc", "exp", "run", "prepare", *changes)
+        with prepared(args.photographs) as folder:
             print_cells("levels", "seed", "out of fold", *(f"{one} real" for one in others))
             print_cells(*["---"] * (3 + len(others)))
             root = folder / "data" / args.photographs.name
@@ -189,8 +216,8 @@ def main() -> None:
                 every = []
                 for seed in args.seeds:
                     own = with_levels(params, levels, seed)
-                    right, real = out_of_fold(folder, root, own, others)
-                    every.append([right, *real.values()])
+                    found = recognised(folder, *out_of_fold(folder, root, own, others))
+                    every.append(list(found.values()))
                     print_cells(levels, seed, *(spelled(share(one)) for one in every[-1]))
                 means = (np.mean(one, axis=0) for one in zip(*every, strict=True))
                 print_cells(levels, "all", *(spelled(mean(one, 0, "seeds")) for one in means))
@@ -199,14 +226,12 @@ def main() -> None:
     print("|---|---|---|---|---|")
     by_level: dict[int, list[dict[str, np.ndarray]]] = {count: [] for count in args.levels}
     for seed in args.seeds:
-        rows = rendered(ROOT, params, args.levels, seed)
+        rows = rendered(ROOT, [with_levels(params, count, seed) for count in args.levels])
         for count, found in zip(args.levels, rows, strict=True):
             by_level[count].append(found)
             print_row(f"{count}, {seed}", found)
     for count, seeds in by_level.items():
-        print_row(
-            f"{count}, all", {name: np.mean([s[name] for s in seeds], 0) for name in seeds[0]}
-        )
+        print_row(f"{count}, all", mean_of(seeds))
 
 
 if __name__ == "__main__":

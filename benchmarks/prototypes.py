@@ -48,7 +48,7 @@ from twincam.training.refits import Evaluate, Refit, Results, refit_function
 FOLDS = 3
 MODELS = ("kmeans", "logistic", "before", "after", "refitted", "unseen")
 STRENGTHS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1)
-PARTS = ("mark", "time", "folds", "unequal", "cuts", "generators")
+PARTS = ("mark", "time", "folds", "unequal", "cuts", "sizes", "generators")
 PHOTOGRAPHS = {
     "data.root": "data/cats-ddpm",
     "data.info": "data/none",
@@ -249,47 +249,60 @@ def _balanced(right: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([np.nanmean(right[labels == k]) for k in np.unique(labels)]))
 
 
-def at_cuts(
-    images: np.ndarray, labels: np.ndarray, settings: Settings, cuts: Sequence[int], seed: int
+def at_values(
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: Settings,
+    varied: tuple[str, Sequence[int]],
+    seed: int,
 ) -> Evaluate:
-    """Return the measure that keeps what `fit_both` finds, by cut, from one classifier."""
+    """Return the measure that keeps what `fit_both` finds from one classifier.
+
+    By the values of ``varied``, the name of a parameter of ``protopnet`` and its values.
+    """
+    name, values = varied
 
     def measure(network: Network, part: Refit) -> Results:
         found: dict[str, np.ndarray] = {}
-        for cut in cuts:
-            learning = settings.protopnet.model_copy(update={"after_block": cut})
+        for value in values:
+            learning = settings.protopnet.model_copy(update={name: value})
             own = settings._replace(protopnet=learning)
             one = fit_both(images, labels, own, seed, baselines=False)(network, part)
-            found |= {f"{cut} {name}": value for name, value in one.items()}
+            found |= {f"{value} {what}": figure for what, figure in one.items()}
         return found
 
     return measure
 
 
-def print_cuts(
-    labels: np.ndarray, folds: Sequence[tuple[Refit, Results]], cuts: Sequence[int]
+def print_values(
+    labels: np.ndarray,
+    runs: Sequence[Sequence[tuple[Refit, Results]]],
+    varied: tuple[str, Sequence[int]],
 ) -> None:
-    """Print accuracy out of fold and how local a patch is, by the block that patches are cut at."""
-    print("\n| cut after block | receptive field | effective field, median | ", end="")
+    """Print, by value, how local a patch is, and accuracy out of fold in the mean over the runs."""
+    name, values = varied
+    print(f"\n| {name} | receptive field | effective field, median | ", end="")
     print("accuracy (95 %) | minus classifier (95 %) |\n|---|---|---|---|---|")
-    for cut in cuts:
+    every = [found for folds in runs for _, found in folds]
+    for value in values:
         right, reference = (
-            np.concatenate(
-                [
-                    found[f"{cut} {name}"].argmax(axis=1) == labels[part.held_out]
-                    for part, found in folds
-                ]
-            ).astype(float)
-            for name in ("refitted", "classifier")
+            np.mean([hits(labels, folds, f"{value} {model}") for folds in runs], axis=0)
+            for model in ("refitted", "classifier")
         )
-        accuracy = {"accuracy": mean(right, 0, "cut", cut)}
-        apart = difference(right, reference, 0, "cut", cut)
-        fields = np.concatenate([found[f"{cut} fields"] for _, found in folds])
-        print(
-            f"| {cut} | {folds[0][1][f'{cut} field'][0]} px | {np.median(fields):.0f} px | ", end=""
-        )
-        print(f"{share(spelled(accuracy), 'accuracy')} | {apart.value:+.3f} ", end="")
-        print(f"({apart.low:+.3f} to {apart.high:+.3f}) |", flush=True)
+        accuracy = {"accuracy": mean(right, 0, name, value)}
+        apart = difference(right, reference, 0, name, value)
+        fields = np.concatenate([found[f"{value} fields"] for found in every])
+        print(f"| {value} | {every[0][f'{value} field'][0]} px | ", end="")
+        print(f"{np.median(fields):.0f} px | {share(spelled(accuracy), 'accuracy')} | ", end="")
+        print(f"{apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f}) |", flush=True)
+
+
+def hits(labels: np.ndarray, folds: Sequence[tuple[Refit, Results]], name: str) -> np.ndarray:
+    """Return whether the logits of that name classify each image correctly, ``[N]``."""
+    right = np.full(len(labels), np.nan)
+    for part, found in folds:
+        right[part.held_out] = found[name].argmax(axis=1) == labels[part.held_out]
+    return right
 
 
 def print_generators(folder: Path, data: Path) -> None:
@@ -375,6 +388,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--cuts", nargs="+", type=int, default=[1, 2, 3, 4, 5, 6])
+    parser.add_argument("--sizes", nargs="+", type=int, default=[5, 10, 20])
     args = parser.parse_args()
     with clone(args.data / "cats-ddpm") as folder:
         if "mark" in args.parts:
@@ -390,6 +404,15 @@ def main() -> None:
 
         labels = split["label"].map(class_names(split).index).to_numpy()
         examples = labelled_images(images, split, class_names(split))
+
+        def print_varied(name: str, values: Sequence[int], seeds: Sequence[int]) -> None:
+            runs = []
+            for seed in seeds:
+                measure = at_values(images, labels, settings, (name, values), seed)
+                kept = scratch / f"{name}-{seed}"
+                runs.append(list(out_of_fold(examples, split, params, seed, measure, kept)))
+                print_values(labels, runs, (name, values))
+
         for part in ("folds", "unequal"):
             if part in args.parts:
                 runs = {}
@@ -401,9 +424,9 @@ def main() -> None:
                     runs[seed] = list(folds)
                     print_seeds(f"{part}, up to seed {seed}", split, runs)
         if "cuts" in args.parts:
-            measure = at_cuts(images, labels, settings, args.cuts, 0)
-            cuts = list(out_of_fold(examples, split, params, 0, measure, scratch / "cuts"))
-            print_cuts(labels, cuts, args.cuts)
+            print_varied("after_block", args.cuts, [0])
+        if "sizes" in args.parts:
+            print_varied("prototypes_per_class", args.sizes, args.seeds)
         if "generators" in args.parts:
             print_generators(folder, args.data)
 

@@ -11,7 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from twincam.app.presets import leaves
+
 ROOT = Path(__file__).parents[1]
+PRESETS = ROOT / "presets"
 HEADING = (
     "| {} | n | excluded | accuracy (95 %) | AUC | pointing game | ProtoPNet (95 %) "
     "| lowest recall | McNemar p | distinct images | guards broken | seconds |"
@@ -23,6 +28,11 @@ def run(folder: Path, *command: str) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+
+
+def settings(overlay: Path) -> dict[str, Any]:
+    """Return the parameters that a YAML file like those of presets/ sets, by dotted names."""
+    return {".".join(path): value for path, value in leaves(YAML(typ="safe").load(overlay))}
 
 
 @contextmanager

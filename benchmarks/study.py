@@ -10,12 +10,10 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.runs import clone, experiment, results, share
-from benchmarks.trust import settings
+from benchmarks.runs import PRESETS, clone, experiment, results, settings, share
 from stages.prepare.params import Params
 from twincam.files.metrics import spelled
 from twincam.files.params_file import read_params
@@ -48,7 +46,8 @@ def main() -> None:
         shutil.copy(args.data / "weights" / "resnet18.safetensors", folder / WEIGHTS)
         for preset in args.presets:
             for seed in args.seeds:
-                changes: dict[str, Any] = {**settings(preset), **DATA, **RESNET, "seed": seed}
+                own = settings(PRESETS / f"{preset}.yaml")
+                changes = {**own, **DATA, **RESNET, "seed": seed}
                 changes |= {"prototypes.on_collapse": "warn", "run.threads": args.threads}
                 changes |= {"crossval.folds": args.folds, "audit.permutations": 20}
                 experiment(folder, changes, "evaluate", "prototypes")

@@ -8,12 +8,8 @@ import argparse
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
-from benchmarks.runs import ROOT, clone, experiment, lay_out_sources, results, share
-from twincam.app.presets import leaves
+from benchmarks.runs import PRESETS, clone, experiment, lay_out_sources, results, settings, share
 
 OTHERS = "data/others"
 JPEG = "50"
@@ -28,12 +24,6 @@ TITLES = {
     ),
     "others": "| setting | source: class | n | recall | unsure | recognised or unsure |",
 }
-
-
-def settings(preset: str) -> dict[str, Any]:
-    """Return the parameters that ``preset`` sets, by their dotted names."""
-    file = ROOT / "presets" / f"{preset}.yaml"
-    return {".".join(path): value for path, value in leaves(YAML(typ="safe").load(file))}
 
 
 def rows_of(name: str, folder: Path, seconds: float) -> Iterator[tuple[str, list[str]]]:
@@ -90,7 +80,12 @@ def main() -> None:
         for seed in args.seeds:
             for preset in ("default", "robust"):
                 folds = {"crossval.folds": 5 if seed == args.seeds[0] else 0}
-                changes = {**settings(preset), **data, **folds, "data.external": OTHERS}
+                changes = {
+                    **settings(PRESETS / f"{preset}.yaml"),
+                    **data,
+                    **folds,
+                    "data.external": OTHERS,
+                }
                 changes |= {"seed": seed, "audit.permutations": 20}
                 seconds = experiment(folder, changes, "evaluate", "robustness")
                 for table, cells in rows_of(f"{preset}, seed {seed}", folder, seconds):

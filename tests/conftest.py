@@ -22,26 +22,7 @@ from ruamel.yaml import YAML
 from twincam.files.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-TINY: dict[str, dict[str, object]] = {
-    "run": {"threads": 1},
-    "synthesize": {"pairs": 16, "image_size": 96},
-    "prepare": {"image_size": 96},
-    "audit": {"permutations": 20},
-    "train": {"unfreeze_from": 5, "views": 2, "epochs": 2, "batch_size": 8},
-    "crossval": {"folds": 2},
-    "leave_one_source_out": {"max_sources": 1},
-    "robustness": {"images": 8},
-    "explain": {"twins": 3, "influence_refits": 4},
-    "panels": {"correct": 2},
-    "faithfulness": {"images": 4},
-    "protopnet": {
-        "prototypes_per_class": 3,
-        "views": 1,
-        "warmup_epochs": 2,
-        "joint_epochs": 1,
-    },
-    "prototypes": {"on_collapse": "warn"},
-}
+TINY = YAML(typ="safe").load(ROOT / "tests" / "tiny.yaml")
 
 # Two workers on two cores: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,7 +1,7 @@
 """What TwinCAM takes beside its peers, in one run.
 
 Used as ``python -m benchmarks.peers [--parts …] [--photographs path] [--project path]``; prints
-Markdown. Quantus takes part where it is installed; docs/results/peers.md says how.
+Markdown. Quantus and OpenVINO take part where they are installed; docs/results/peers.md says how.
 """
 
 import argparse
@@ -16,16 +16,18 @@ from benchmarks.peers.gradcam import print_gradcam
 from benchmarks.peers.machine import print_machine
 from benchmarks.peers.pipeline import print_pipeline
 from benchmarks.peers.reading import print_reading
+from benchmarks.peers.runtimes import print_runtimes
 from benchmarks.peers.training import print_training
 from stages.train.params import Params
 from twincam.determinism import make_torch_deterministic
 from twincam.files.params_file import read_params
 from twincam.files.shards import read_shards
-from twincam.files.tables import class_names, read_split
+from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
+from twincam.models.classifier import read_classifier
 from twincam.models.forward import BATCH
 from twincam.statistics.sampling import sample_balanced
 
-PARTS = ("machine", "gradcam", "deletion", "reading", "training", "pipeline")
+PARTS = ("machine", "runtimes", "gradcam", "deletion", "reading", "training", "pipeline")
 TRAINED = 64
 """Images to train on."""
 
@@ -45,6 +47,10 @@ def main() -> None:
     print(f"{params.run.threads} threads, load {os.getloadavg()[0]:.1f} at the start")
     if "machine" in args.parts:
         print_machine(images, params.run)
+    if "runtimes" in args.parts:
+        network = read_classifier(args.project / "models/classifier.safetensors")
+        evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
+        print_runtimes(network, every[evaluated], params.run)
     if "gradcam" in args.parts:
         print_gradcam(images, params.run)
     if "deletion" in args.parts:
