@@ -138,7 +138,7 @@ def test_the_first_stage_finds_a_wrong_value_for_a_late_one(
         ("model.arch", "vgg16", "'efficientnet_lite0'"),
         ("train.augmentations", ["flip", "sepia"], "'flip', 'crop', 'compress'"),
         ("train.unfreeze_from", 9, "0 (train everything) to 8 (train the head alone) for model"),
-        ("explain.layer", 8, "null (the last block) or 0 to 7 for model.arch=efficientnet_lite0"),
+        ("explain.layer", 8, "null or 0 to 7 for model.arch=efficientnet_lite0"),
         ("protopnet.after_block", 8, "0 to 7 for model.arch=efficientnet_lite0"),
         ("model.last_block", 8, "null (the architecture's last) or 0 to 7 for model.arch="),
         ("model.levels", 6, "1 to 5 for model.arch=efficientnet_lite0"),

@@ -6,6 +6,7 @@ import tomllib
 from itertools import chain
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
@@ -25,6 +26,8 @@ def requirements(folder: Path) -> list[Requirement]:
 
 def test_what_is_pinned_lies_in_the_ranges_of_the_package() -> None:
     pins = {canonicalize_name(pin.name): pin for pin in requirements(ROOT)}
+    if not any(pin.specifier for pin in pins.values()):
+        pytest.skip("the pins were taken away, to try the newest versions")
     ranges = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     for wanted in map(Requirement, chain.from_iterable(ranges)):
         (pin,) = pins[canonicalize_name(wanted.name)].specifier

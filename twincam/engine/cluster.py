@@ -14,6 +14,7 @@ from twincam.files.errors import UserError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
+    from ray.exceptions import RayError
 
 ADDRESS = "RAY_ADDRESS"
 """Environment variable with the cluster's address; without it, Ray starts on this machine alone."""
@@ -23,6 +24,9 @@ AHEAD = 2
 
 RETRIES = 3
 """How often a task is repeated because its worker died."""
+
+PASSED_ON = (UserError, OSError, MemoryError)
+"""What a task raises is raised here as it is; anything else is a fault of the code."""
 
 
 def connect() -> None:
@@ -88,7 +92,7 @@ def remote_results(
     connect()
     import ray
 
-    gpus = int(network and ray.cluster_resources().get("GPU", 0) >= 1)
+    gpus = gpus_of_a_task() if network else 0
     _require_room(cpus, gpus)
     task = ray.remote(_call).options(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)
     stored, folder = ray.put(function), os.getcwd()
@@ -122,15 +126,27 @@ def _value(result: "ObjectRef[bytes]") -> Any:
     try:
         return pickle.loads(ray.get(result))
     except RayTaskError as error:
-        if isinstance(error.cause, UserError | OSError | MemoryError):
+        if isinstance(error.cause, PASSED_ON):
             raise error.cause from None
         raise
     except RayError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"a task failed on the Ray cluster {RETRIES + 1} times ({reason}); see the logs of "
-            "Ray on its node, give the nodes more memory or lower run.threads, and run again"
-        ) from None
+        raise gave_up("a task", error) from None
+
+
+def gpus_of_a_task() -> int:
+    """Return how many GPUs a task takes that runs a network: 1 if the cluster has any."""
+    import ray
+
+    return int(ray.cluster_resources().get("GPU", 0) >= 1)
+
+
+def gave_up(what: str, error: "RayError") -> UserError:
+    """Return the error for tasks whose workers died each time; ``error`` is the last reason."""
+    reason = str(error).strip().partition("\n")[0]
+    return UserError(
+        f"{what} failed on the Ray cluster {RETRIES + 1} times ({reason}); see the logs of Ray on "
+        "the nodes, give them more memory or lower run.threads, and run again"
+    )
 
 
 def _require_room(cpus: int, gpus: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twincam.determinism import Run
-from twincam.engine.cluster import RETRIES, connect
+from twincam.engine.cluster import PASSED_ON, RETRIES, connect, gave_up, gpus_of_a_task
 from twincam.files.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run_group(function: Callable[[Member], Any], size: int, run: Run) -> Any:
     import ray
     from ray.exceptions import RayTaskError
 
-    gpus = int(ray.cluster_resources().get("GPU", 0) >= 1)
+    gpus = gpus_of_a_task()
     stored = ray.put(function)
     for _ in range(RETRIES + 1):
         result, failures = _attempt(stored, size, run.threads, gpus)
@@ -65,19 +65,14 @@ def run_group(function: Callable[[Member], Any], size: int, run: Run) -> Any:
             return pickle.loads(result)
         for failure in failures:
             cause = getattr(failure, "cause", None)
-            if isinstance(cause, UserError | OSError | MemoryError):
+            if isinstance(cause, PASSED_ON):
                 raise cause from None
             if isinstance(failure, RayTaskError) and not isinstance(cause, RuntimeError):
                 raise failure
     failures.sort(key=lambda failure: isinstance(failure, RayTaskError))
     if isinstance(failures[0], RayTaskError):
         raise failures[0]
-    reason = str(failures[0]).strip().partition("\n")[0]
-    raise UserError(
-        f"{size} tasks that belong together failed on the Ray cluster {RETRIES + 1} times "
-        f"({reason}); see the logs of Ray on the nodes, give them more memory or lower "
-        "run.threads, and run again"
-    )
+    raise gave_up(f"{size} tasks that belong together", failures[0])
 
 
 def _attempt(

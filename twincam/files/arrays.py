@@ -47,13 +47,16 @@ def read_finite(path: Path) -> np.ndarray:
 def temporary_array(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Return an array on disk, whose file is gone once nothing refers to the array.
 
-    Its space is reserved, so that a full disk is an OSError: writing to memory that is mapped to
-    one would end the process.
+    Where the system can, its space is reserved, so that a full disk is an OSError: writing to
+    memory that is mapped to one would end the process.
     """
     with tempfile.TemporaryFile() as file:
         count = int(np.prod(shape)) * np.dtype(dtype).itemsize
         try:
-            os.posix_fallocate(file.fileno(), 0, max(1, count))
+            if hasattr(os, "posix_fallocate"):  # neither macOS nor Windows has it
+                os.posix_fallocate(file.fileno(), 0, max(1, count))
+            else:
+                file.truncate(max(1, count))
         except OSError as error:
             error.filename = tempfile.gettempdir()
             raise

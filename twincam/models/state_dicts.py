@@ -61,10 +61,18 @@ DATA = {
     "pathlib.PurePosixPath",
     "pathlib.PureWindowsPath",
     "pathlib.WindowsPath",
+    "pathlib._local.Path",
+    "pathlib._local.PosixPath",
+    "pathlib._local.PurePosixPath",
+    "pathlib._local.PureWindowsPath",
+    "pathlib._local.WindowsPath",
     "torch.device",
     "torch.serialization._get_layout",
 }
-"""Callables that a file may name as part of its data; replaced by a stand-in."""
+"""Callables that a file may name as part of its data; replaced by a stand-in.
+
+Python 3.13 keeps the paths in a module of their own.
+"""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """First bytes of the small text that Git LFS leaves in place of a file."""

@@ -38,7 +38,7 @@ from twincam.training.params import Training
 
 
 class Recipe(NamedTuple):
-    """How to train: the settings, and the seed of order, augmentations and dropout."""
+    """How to train: the settings, and the seed of order and augmentations."""
 
     training: Training
     seed: int
