@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -57,15 +58,23 @@ def tree(depth: int) -> Any:
 
 
 def best_logistic(data: Data, split: StratifiedGroupKFold) -> Any:
-    """Return the logistic regression of lowest cross-validated loss on ``data``."""
-    search = GridSearchCV(
-        logistic(1.0),
-        {"logisticregression__C": PENALTIES},
-        scoring="neg_log_loss",
-        cv=split,
-        refit=False,
+    """Return the logistic regression of lowest cross-validated loss on ``data``.
+
+    Folds are left out whose training part lacks a class, as groups that hold several classes may
+    cause; without any other, the most penalised one is returned.
+    """
+    features, labels = data.features.to_numpy(), data.labels
+    classes = np.unique(labels)
+    divided = split.split(features, labels, data.groups)
+    complete = [part for part in divided if len(np.unique(labels[part[0]])) == len(classes)]
+    if not complete:
+        return logistic(min(PENALTIES))
+    loss = make_scorer(
+        log_loss, response_method="predict_proba", greater_is_better=False, labels=classes
     )
-    search.fit(data.features.to_numpy(), data.labels, groups=data.groups)
+    penalties = {"logisticregression__C": PENALTIES}
+    search = GridSearchCV(logistic(1.0), penalties, scoring=loss, cv=complete, refit=False)
+    search.fit(features, labels)
     return logistic(search.best_params_["logisticregression__C"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.folds import divide, refits, too_few, without_a_class
 from stages.crossval.params import Params
 from stages.crossval.summary import (
     contradicted,
@@ -56,7 +56,11 @@ def main(argv: list[str]) -> None:
     split = read_split(args.split)
     classes = class_names(split)
     train = split[split["split"] == "train"]
-    if reason := too_few(train, params.crossval):
+    divided = None
+    if not (reason := too_few(train, params.crossval)):
+        divided = divide(train, params.crossval, params.seed)
+        reason = without_a_class(divided)
+    if divided is None or reason:
         columns = ["id", "repeat", "fold", "label", "delivery", *logit_columns(classes)]
         write_table(args.out_of_fold, pd.DataFrame(columns=columns))
         write_table(args.twins, empty_table())
@@ -68,7 +72,6 @@ def main(argv: list[str]) -> None:
         write_metrics(args.details, details)
         write_metrics(args.metrics, headlines(details))
         return
-    divided = divide(train, params.crossval, params.seed)
     labels = split["label"].map(classes.index).to_numpy()
     files = RunFiles(args.images, args.split, args.weights_file, args.checkpoints)
     plan = list(refits(divided))

@@ -12,8 +12,8 @@ from twincam.files.messages import INDEPENDENT
 from twincam.training.refits import Refit
 
 
-def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
-    """Return why cross-validation is skipped, or None."""
+def too_few(train: pd.DataFrame, crossval: Crossval) -> str:
+    """Return why the training images cannot be divided, or ""."""
     if not crossval.folds:
         return "crossval.folds is 0"
     groups = train.groupby("label")["group"].nunique()
@@ -22,7 +22,7 @@ def too_few(train: pd.DataFrame, crossval: Crossval) -> str | None:
             f"class {groups.idxmin()!r} has {groups.min()} {INDEPENDENT}, "
             f"crossval.folds={crossval.folds} needs at least as many"
         )
-    return None
+    return ""
 
 
 def divide(train: pd.DataFrame, crossval: Crossval, seed: int) -> pd.DataFrame:
@@ -46,6 +46,21 @@ def divide(train: pd.DataFrame, crossval: Crossval, seed: int) -> pd.DataFrame:
             places = {"row": part.index, "id": part["id"], "repeat": repeat, "fold": fold}
             tables.append(pd.DataFrame({**places, "label": part["label"]}))
     return pd.concat(tables, ignore_index=True)
+
+
+def without_a_class(divided: pd.DataFrame) -> str:
+    """Return why no network can be trained on the other folds of `divide`, or "".
+
+    Where groups hold several classes, a fold may hold every image of a class.
+    """
+    for (repeat, fold), held_out in divided.groupby(["repeat", "fold"]):
+        others = divided[(divided["repeat"] == repeat) & (divided["fold"] != fold)]
+        if missing := sorted(set(held_out["label"]) - set(others["label"])):
+            return (
+                f"a fold holds every image of class {missing[0]!r}: their groups also hold images "
+                "of other classes, so they cannot be divided evenly"
+            )
+    return ""
 
 
 def refits(divided: pd.DataFrame) -> Iterator[Refit]:

@@ -1,4 +1,4 @@
-"""Which images are measured, and the control maps, which do not depend on the image at hand."""
+"""Which images are measured, and the control maps, which do not know where its evidence is."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

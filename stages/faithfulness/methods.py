@@ -57,8 +57,8 @@ def compare_methods(
         source: the network and all images.
         split: the N rows of ``data/split.csv`` to measure, indexed by their row in the images.
         logits: ``[N,K]``.
-        heat: maps ``[N,h,w]`` by method; where ``gradcam`` is that of the last feature maps, it is
-            also compared with itself under noise and on randomised networks.
+        heat: maps ``[N,h,w]`` by method; where ``gradcam`` is that of what the head reads, it
+            is also compared with itself under noise and on randomised networks.
         seed: of all random choices.
     """
     rows, ids, labels = (split.index.to_numpy(), *(split[k].to_numpy() for k in ("id", "label")))

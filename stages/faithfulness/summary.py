@@ -116,7 +116,10 @@ def metrics_of(scores: Mapping[str, Score], labels: np.ndarray, seed: int) -> di
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the lead of the first method's deletion over deletion by another image's map."""
+    """Return the lead of deletion by a method's maps over deletion by another image's map.
+
+    Of several methods, the first by name.
+    """
     methods = details.get("heatmaps", {})
     name = "deletion_over_other_image"
     return {name: methods[min(methods)][name]} if methods else {}

@@ -15,13 +15,13 @@ import pandas as pd
 from stages.forensics.figures import scores_figure
 from stages.forensics.params import Params
 from stages.forensics.summary import COLUMNS, FOLDS, headlines, summarise, why_skipped
-from stages.forensics.thresholds import conformal, worst_source
+from stages.forensics.thresholds import conformal, fewest_scores, worst_source
 from twincam.determinism import make_torch_deterministic
 from twincam.figures.drawing import save_figure, save_picture, skipped_picture
 from twincam.files.atomic import atomic_folder, write_bytes
 from twincam.files.command_line import parse_flags
 from twincam.files.deliveries import read_deliveries, untouched_external
-from twincam.files.errors import run_stage
+from twincam.files.errors import UserError, run_stage
 from twincam.files.folders import is_sidecar, walk
 from twincam.files.messages import skipped, warn, warn_unless_class
 from twincam.files.metrics import write_metrics
@@ -35,7 +35,7 @@ ELSEWHERE = "photographs"
 
 
 def images_of(
-    args: argparse.Namespace, split: pd.DataFrame, real_class: str | None
+    args: argparse.Namespace, split: pd.DataFrame, real_class: str | None, rate: float
 ) -> pd.DataFrame:
     """Return every image to score, with its ``file``: training photographs first."""
     own = split[
@@ -45,7 +45,7 @@ def images_of(
     own = own.assign(file=[args.root / path for path in own["path"]])
     external = untouched_external(read_deliveries(args.deliveries))
     external = external.assign(file=[args.external / path for path in external["path"]])
-    files = photograph_files(args, split)
+    files = photograph_files(args, split, rate)
     names = [path.relative_to(args.photographs).as_posix() for path in files]
     elsewhere = pd.DataFrame({"id": names, "path": names, "file": files})
     elsewhere = elsewhere.assign(split=ELSEWHERE, source=ELSEWHERE, label=real_class)
@@ -56,12 +56,23 @@ def images_of(
     )
 
 
-def photograph_files(args: argparse.Namespace, split: pd.DataFrame) -> list[Path]:
-    """List ``forensics.photographs``, excluding captions and copies of the data set's images."""
+def photograph_files(args: argparse.Namespace, split: pd.DataFrame, rate: float) -> list[Path]:
+    """List ``forensics.photographs``, excluding captions and copies of the data set's images.
+
+    Raises:
+        UserError: there are some, but too few for a threshold.
+    """
     found = [path for path, fault in walk(args.photographs) if not (fault or is_sidecar(path.name))]
     copies = copies_of(args.root, split, found, args.near_duplicate_distance, args.max_pixels)
     warn("forensics", *(f"skipped {path}: a copy of {copies[path]}" for path in sorted(copies)))
-    return sorted(path for path in found if path not in copies)
+    usable = sorted(path for path in found if path not in copies)
+    if 0 < len(usable) < (fewest := fewest_scores(rate)):
+        raise UserError(
+            f"forensics.photographs: expected at least {fewest} photographs for "
+            f"forensics.target_fpr={rate:g}, found {len(usable)} in {args.photographs} that are no "
+            "copies of the data set's; add some, or set forensics.photographs to data/none"
+        )
+    return usable
 
 
 def fit_and_score(
@@ -119,7 +130,7 @@ def main(argv: Sequence[str]) -> None:
             save_picture(picture, skipped_picture(reason))
         else:
             make_torch_deterministic(params.seed, "traces", threads=params.run.threads)
-            images = images_of(args, split, params.real_class)
+            images = images_of(args, split, params.real_class, rate)
             table, detector, found = fit_and_score(images, rate, args.max_pixels, params.seed)
             details = {**found, **summarise(table)}
             save_figure(picture, scores_figure(table, found["threshold"], params.real_class))

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from stages.forensics.thresholds import fewest_scores
 from twincam.files.deliveries import EXTERNAL
 from twincam.files.messages import INDEPENDENT
 from twincam.files.metrics import Estimate
@@ -68,7 +68,7 @@ def why_skipped(photographs: pd.DataFrame, rate: float, fewest_groups: int) -> s
     """
     if not rate:
         return "forensics.target_fpr is 0"
-    fewest = max(int(np.ceil(1 / rate)) - 1, fewest_groups)
+    fewest = max(fewest_scores(rate), fewest_groups)
     groups = photographs["group"].nunique()
     if not groups:
         return "no training image belongs to real_class"

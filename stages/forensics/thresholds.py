@@ -13,6 +13,11 @@ def conformal(scores: np.ndarray, rate: float) -> float:
     return float(np.sort(scores)[-k]) if k else float("inf")
 
 
+def fewest_scores(rate: float) -> int:
+    """Return how many scores `conformal` needs for a finite threshold; ``rate`` is above 0."""
+    return int(np.ceil(1 / rate)) - 1
+
+
 def worst_source(scores: np.ndarray, sources: np.ndarray, rate: float) -> float:
     """Return the largest of the sources' thresholds; ``scores`` and ``sources`` are ``[N]``."""
     return max(conformal(scores[sources == name], rate) for name in np.unique(sources))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.leave_one_source_out.judging import delivering, judged
 from stages.leave_one_source_out.params import Params
 from stages.leave_one_source_out.sources import leave_out, names
 from stages.leave_one_source_out.summary import (
@@ -15,13 +16,15 @@ from stages.leave_one_source_out.summary import (
     rates,
 )
 from twincam.confidence.scores import scores_of
+from twincam.deliveries import DELIVERIES
 from twincam.files.command_line import parse_flags
 from twincam.files.errors import run_stage
 from twincam.files.messages import skipped
 from twincam.files.metrics import write_metrics
 from twincam.files.params_file import read_params
-from twincam.files.predictions import predictions
 from twincam.files.tables import class_names, read_logits, read_split, write_table
+from twincam.training.originals import originals_of
+from twincam.training.refits import RunFiles, refitted
 
 
 def main(argv: list[str]) -> None:
@@ -41,8 +44,6 @@ def main(argv: list[str]) -> None:
     found = {name: leave_out(split, settings.by, name) for name in names(split, settings.by)}
     possible = [one for one in found.values() if one]
     plan = possible[: settings.max_sources]
-    empty = predictions(split.head(0), np.zeros((0, len(classes))), classes)
-    tables = [empty.assign(left_out="", own=False)]
     details: dict[str, Any] = {
         "by": settings.by,
         "skipped_sources": {
@@ -53,10 +54,7 @@ def main(argv: list[str]) -> None:
         "sources_named": len(found),
     }
     if plan:
-        from stages.leave_one_source_out.judging import delivering, judged
-        from twincam.training.originals import originals_of
-        from twincam.training.refits import RunFiles, refitted
-
+        tables = []
         originals = originals_of(split, args.root, params.prepare, args.max_pixels, params.run)
         with refitted(
             "leave_one_source_out",
@@ -71,19 +69,22 @@ def main(argv: list[str]) -> None:
                 images, own_scores = split.iloc[one.refit.held_out], scored[trained]
                 table = judged(images, result["delivered"], own_scores, params.evaluate, classes)
                 tables.append(table.assign(left_out=one.name, own=one.own))
-        table = pd.concat(tables[1:], ignore_index=True)
+        table = pd.concat(tables, ignore_index=True)
         own = table[table["own"]]
         details["sources"] = {str(name): figures(rows) for name, rows in table.groupby("left_out")}
         details["macro"] = macro_recall(own)
         details |= rates(own, params.real_class)
     else:
+        nothing = np.zeros((0, len(DELIVERIES), len(classes)))
+        table = judged(split.head(0), nothing, scored, params.evaluate, classes)
+        table = table.assign(left_out="", own=False)
         details |= skipped(
             "leave_one_source_out",
             "leave_one_source_out.max_sources is 0"
             if not settings.max_sources
             else f"no {settings.by} is named that can be excluded without emptying a class",
         )
-    write_table(args.predictions, pd.concat(tables, ignore_index=True))
+    write_table(args.predictions, table)
     write_metrics(args.details, details)
     write_metrics(args.metrics, headlines(details))
 

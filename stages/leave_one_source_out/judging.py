@@ -39,7 +39,8 @@ def judged(
         images: rows of ``data/split.csv``.
         delivered: logits of their deliveries, ``[N,D,K]``.
         scored: out-of-fold scores of the images that the classifier was trained on; they give the
-            class offsets, and what makes a verdict unsure.
+            class offsets, and what makes a verdict unsure. The networks that gave them may have
+            been trained on the source.
         settings: when a verdict is unsure.
         classes: the K labels.
     """

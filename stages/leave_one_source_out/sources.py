@@ -1,21 +1,19 @@
 """Which images are excluded from training together, and which remain."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from twincam.files.tables import EVALUATED_SPLITS
-
-if TYPE_CHECKING:
-    from twincam.training.refits import Refit
+from twincam.training.refits import Refit
 
 
 class LeftOut(NamedTuple):
     """One source: what to train on, what to score, and which scored images are the source's."""
 
     name: str
-    refit: "Refit"
+    refit: Refit
     own: np.ndarray
 
 
@@ -43,8 +41,6 @@ def leave_out(split: pd.DataFrame, by: str, name: str) -> LeftOut | None:
     train = (split["split"] == "train").to_numpy() & ~touched
     if split.loc[train, "label"].nunique() < split["label"].nunique():
         return None
-    from twincam.training.refits import Refit
-
     score = own | split["split"].isin(EVALUATED_SPLITS).to_numpy()
     rows = np.flatnonzero(score)
     return LeftOut(name, Refit(np.flatnonzero(train), rows), own[rows])

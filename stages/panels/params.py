@@ -8,7 +8,7 @@ from twincam.files.params import Block
 
 
 class Panels(Block):
-    """Block ``panels``: how many correct predictions are shown, in addition to every wrong one."""
+    """Block ``panels``: how many correct predictions are shown, besides the wrong ones."""
 
     correct: Annotated[int, Field(ge=0, le=10_000)]
 

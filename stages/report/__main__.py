@@ -62,6 +62,7 @@ def main(argv: list[str]) -> None:
     choice = choice_sentence(predictions, shown)
     headline = headline_split(found) or EVALUATED_SPLITS[0]
     cases, drawn = figures["panels"] / "cases", figures["prototypes"]
+    decisions = details["prototypes"]["decisions"]
     with atomic_folder(args.figures) as folder:
         save_figure(folder / "fitting.png", fitting_figure(read_table(args.history)))
         losses = prototype_fitting_figure(read_table(args.protopnet_history))
@@ -84,8 +85,8 @@ def main(argv: list[str]) -> None:
             "wrong_panels": panels_of(cases, wrong.tolist()),
             "correct_panels": panels_of(cases, correct.tolist()),
             "decisions": {
-                kind: panels_of(drawn / "decisions", ids)
-                for kind, ids in details["prototypes"]["decisions"].items()
+                kind: panels_of(drawn / "decisions", decisions.get(kind, []))
+                for kind in ("wrong", "correct")
             },
             "sheets": [
                 drawn / "sheets" / f"{n:03d}.png" for n in run.prototypes.table["prototype"]

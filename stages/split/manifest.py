@@ -114,7 +114,7 @@ def attributes(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     Columns with a single value, or with more than `MAX_VALUES`, cannot group images and are
     omitted.
     """
-    names = [name for name in manifest if name not in RESERVED]
+    names = [name for name in manifest if name not in (*RESERVED, *SET_BY_FOLDERS)]
     values = images[["path"]].merge(manifest[["path", *names]], on="path", how="left").fillna("")
     grouping = [name for name in names if 2 <= values[name].nunique() <= MAX_VALUES]
     return values[grouping].assign(id=images["id"].to_numpy())[["id", *grouping]]

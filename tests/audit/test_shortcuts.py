@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.audit.__main__ import require_below
+from stages.audit.models import PENALTIES, Data, best_logistic, folds
 from stages.audit.shortcuts import (
     FEWEST_SCORED,
     FEWEST_TRAINED,
@@ -64,6 +65,20 @@ def test_a_descriptor_that_says_nothing_is_as_good_as_chance() -> None:
     found = measured(split, pd.DataFrame({"nothing": np.zeros(len(split))}), "colour")
     assert found["p"] == 1
     assert found["chance"] == found["chance_high"] == found["accuracy"].value
+
+
+def test_folds_that_lack_a_class_leave_the_penalty_to_the_data() -> None:
+    """Groups that hold several classes cause them; every penalty then had the same loss, NaN."""
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(10), rng.integers(4, 16, 10))
+    of_fakes = rng.choice([0.0, 0.02, 0.5, 1.0], 10)[groups]
+    labels = np.where(rng.random(len(groups)) < of_fakes, "fake", "real")
+    noise = rng.normal(size=(len(groups), 3))
+    data = Data(pd.DataFrame(noise + 1.5 * (labels == "fake")[:, None]), labels, groups)
+    divided = folds(data, 0)
+    parts = divided.split(data.features, labels, groups)
+    assert min(len(np.unique(labels[test])) for _, test in parts) == 1
+    assert min(PENALTIES) < best_logistic(data, divided).named_steps["logisticregression"].C
 
 
 def test_the_model_is_the_one_that_fits_best() -> None:

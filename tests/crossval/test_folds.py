@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.crossval.folds import divide, refits, too_few
+from stages.crossval.folds import divide, refits, too_few, without_a_class
 from stages.crossval.params import Crossval
 from twincam.deliveries import DELIVERIES
 from twincam.training.originals import table_of_deliveries
@@ -62,7 +62,20 @@ def test_too_few_groups_are_reported(folds: int, words: str) -> None:
     reason = too_few(images(), Crossval(folds=folds, repeats=1))
     assert reason
     assert words in reason
-    assert too_few(images(), Crossval(folds=10, repeats=1)) is None
+    assert too_few(images(), Crossval(folds=10, repeats=1)) == ""
+
+
+def test_a_fold_that_holds_a_whole_class_is_reported() -> None:
+    divided = pd.DataFrame(
+        {
+            "repeat": [1] * 4 + [2] * 4,
+            "fold": [1, 1, 2, 2] * 2,
+            "label": ["fake", "real"] * 2 + ["fake", "fake", "real", "real"],
+        }
+    )
+    assert "every image of class 'fake'" in without_a_class(divided)
+    assert without_a_class(divided[divided["repeat"] == 1]) == ""
+    assert without_a_class(divide(images(), Crossval(folds=5, repeats=2), 0)) == ""
 
 
 def test_one_fold_is_rejected() -> None:

@@ -257,6 +257,21 @@ def test_thresholds_are_conformal_and_the_strictest_is_used() -> None:
     assert worst_source(np.concatenate([scores, scores + 10]), sources, 0.05) == 48
 
 
+def test_too_few_further_photographs_for_a_threshold_are_refused(
+    inputs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "few"
+    shutil.copytree(inputs, folder)
+    for name in ("0", "1", "2", "3"):
+        (folder / "more" / f"{name}.png").unlink()
+    (folder / "params.yaml").write_text(
+        (inputs / "params.yaml").read_text().replace(str(inputs), str(folder))
+    )
+    message = user_error(run, folder=folder)
+    assert "at least 9 photographs" in message
+    assert "found 8" in message
+
+
 def test_views_have_one_size_and_detail_is_finite_even_without_any() -> None:
     rng = np.random.default_rng(0)
     for size in ((90, 400), (161, 161), (1200, 800)):

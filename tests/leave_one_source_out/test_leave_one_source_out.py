@@ -95,6 +95,9 @@ def test_images_are_judged_as_the_pipeline_judges_them() -> None:
     assert table["predicted"].tolist() == np.where(means + offset > 0, "fake", "real").tolist()
     assert table["predicted"].tolist() == ["fake", "fake", "real"]
     assert table["unsure"].tolist() == [True, True, False]
+    for known in (scored, scored.head(0)):
+        nothing = judged(images.head(0), delivered[:0], known, SETTINGS, ["fake", "real"])
+        assert nothing.columns.equals(table.columns)
 
 
 def test_macro_recall_weights_sources_equally_with_an_interval() -> None:

@@ -1,6 +1,8 @@
 """The page is one file: it contains every figure and picture and loads nothing else."""
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import pytest
 from jinja2 import Environment, FileSystemLoader
 
 from stages.report.page import PAGE, panels_of
+from tests.conftest import run_in
+from twincam.figures.text import percent
 from twincam.files.metrics import read_metrics, spelled
 from twincam.files.tables import read_table
-from twincam.pages.rendering import percent, render
+from twincam.pages.rendering import render
 from twincam.statistics.estimates import share
 
 
@@ -58,6 +62,28 @@ def test_panels_keep_the_requested_order(tmp_path: Path) -> None:
         (tmp_path / f"{name}.png").write_bytes(b"")
     found = panels_of(tmp_path, ["b", "missing", "a"])
     assert [path.stem for path in found] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("evaluate", lambda found: found["val"].update(unsure={"n": 9, "skipped": "no scores"})),
+        ("prototypes", lambda found: found["decisions"].pop("wrong", None)),
+        ("prototypes", lambda found: found["decisions"].pop("correct", None)),
+        ("explain", lambda found: [one.pop("by_family") for one in found["heatmaps"].values()]),
+    ],
+    ids=["not cross-validated", "no wrong decision", "no correct decision", "masks alone"],
+)
+def test_a_run_that_lacks_a_part_has_a_page(
+    stage: str, change: Callable[[Any], object], project: Path
+) -> None:
+    details = project / "reports" / "details" / f"{stage}.json"
+    found = read_metrics(details)
+    change(found)
+    details.write_text(json.dumps(found))
+    (project / "reports" / "index.html").unlink()
+    run_in(project, "dvc", "repro", "--quiet", "--single-item", "--force", "report")
+    assert "TwinCAM report" in (project / "reports" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,20 @@ with open("reports/external.csv", "w") as out:
         predicted = "real" if f"e{k}" in wrong else "fake"
         path = f"phone/fake/{k}.png"
         print(f"e{k}", path, "external", "phone", "fake", predicted, 0.8, sep=",", file=out)
+with open("reports/without.csv", "w") as out:
+    print("id,path,split,source,label,predicted,confidence,left_out", file=out)
+    for source in ("here", "there"):
+        for name, path in rows[:10]:
+            label = path.split("/")[0]
+            predicted = "unknown" if name in wrong and source == "here" else label
+            print(name, path, "val", "here", label, predicted, 0.9, source, sep=",", file=out)
 """
 PIPELINE = """
 stages:
   evaluate:
     cmd: python evaluate.py
     deps: [wrong.txt, evaluate.py, split.csv]
-    outs: [data/split.csv, reports/predictions.csv, reports/external.csv]
+    outs: [data/split.csv, reports/predictions.csv, reports/external.csv, reports/without.csv]
   after:
     cmd: cp other.txt reports/after.txt
     deps: [other.txt, reports/predictions.csv]
@@ -122,6 +129,13 @@ def test_another_table_and_images_of_other_sources(repo: Path) -> None:
     said = models(repo, "bad", "good", "--file", "reports/external.csv")
     assert "| external: phone | 10 | 0.700 (0.397–0.892) | 1.000 (0.722–1.000) | 0 | 3 |" in said
     assert "reports/nothing.csv" in failure(repo, "bad", file="reports/nothing.csv")
+
+
+def test_an_image_judged_without_several_sources_counts_once_for_each(repo: Path) -> None:
+    said = compared(repo, "bad", "good", "reports/without.csv")
+    assert "| val, without here | 10 | 0.200 (0.057–0.510) | 0.900 (0.596–0.982) | 0 | 7 |" in said
+    assert "| val, without there | 10 | 1.000 (0.722–1.000) | 1.000 (0.722–1.000) | 0 | 0 |" in said
+    assert "Not compared" not in said
 
 
 def test_outputs_come_from_the_remote_and_the_markdown_stays_clean(repo: Path) -> None:

@@ -645,8 +645,8 @@ def test_other_columns_of_the_manifest_are_kept_if_they_group_images(run: Run) -
     run.fill("real", "fake", count=30)
     paths = run()[0]["path"].tolist()
     coats = ["black", "ginger"]
-    rows = [f"{path},{coats[k % 2]},same,n{k},NA" for k, path in enumerate(paths) if k]
-    manifest(run, "\n".join(["path,coat,everywhere,number,partner", *rows]))
+    rows = [f"{path},{coats[k % 2]},same,n{k},NA,{k % 2}" for k, path in enumerate(paths) if k]
+    manifest(run, "\n".join(["path,coat,everywhere,number,partner,label", *rows]))
     split, _ = run()
     table = read_table(run.attributes, ("id", "coat"))
     assert list(table) == ["id", "coat", "everywhere"]

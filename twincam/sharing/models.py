@@ -51,7 +51,7 @@ def read_evaluated(root: Path, folder: Path, name: str, file: str) -> pd.DataFra
     """Return the predictions ``file`` of the revision in ``folder``, with content hashes.
 
     An image that is not in the split table, such as one of another source, is identified by its
-    path; each other source counts as a split.
+    path. Each other source counts as a split, and so do the images judged without one source.
     """
     if stale := stale_stages(folder, stage_that_writes(folder, file)):
         raise UserError(
@@ -61,11 +61,11 @@ def read_evaluated(root: Path, folder: Path, name: str, file: str) -> pd.DataFra
     with redirect_stdout(sys.stderr):
         check_out(root, folder, name, (SPLIT, file))
     table = read_table(folder / file)
-    external = table["split"] == "external"
-    return table.assign(
-        sha256=table["id"].map(content_hashes(folder)).fillna(table["path"]),
-        split=table["split"].mask(external, "external: " + table["source"]),
-    )
+    split = table["split"].mask(table["split"] == "external", "external: " + table["source"])
+    if "left_out" in table:
+        split = split + ", without " + table["left_out"].astype(str)
+    hashes = table["id"].map(content_hashes(folder)).fillna(table["path"])
+    return table.assign(sha256=hashes, split=split)
 
 
 def as_markdown(found: list[Paired], first: str, second: str, file: str) -> str:
