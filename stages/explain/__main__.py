@@ -7,7 +7,7 @@ from stages.explain.heatmaps import find_maps
 from stages.explain.influence import find_influential
 from stages.explain.novelty import novelty_table
 from stages.explain.params import Params
-from stages.explain.run import neighbour_table, read_run
+from stages.explain.run import neighbour_table, read_run, with_reached
 from stages.explain.twins import find_twins
 from twincam.files.arrays import read_array, write_array
 from twincam.files.atomic import atomic_folder
@@ -41,7 +41,8 @@ def main(argv: list[str]) -> None:
     for name in ("swapped", "flips"):
         write_array(getattr(args, name), changes.arrays[name])
     neighbours = {**twins.neighbours, **changes.neighbours, **influence.neighbours}
-    write_table(args.twins, neighbour_table(neighbours, run))
+    table = neighbour_table(neighbours, run)
+    write_table(args.twins, with_reached(table, changes.arrays["reached"], run))
     write_table(args.novelty, novelty_table(run, params.explain.exact_neighbours_up_to))
     details = {
         "shown": params.explain.twins,

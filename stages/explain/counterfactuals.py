@@ -42,8 +42,10 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
 
     Returns:
         The cells ``swapped``, bool, none if no training image has another predicted class;
-        ``flips`` ``[Q]``, 1 where pasting their squares into the image changes its prediction, 0
-        where not, -1 without a counterfactual; the neighbours; and the metrics ``counterfactual``.
+        ``reached`` ``[Q]``, the index of the class then predicted, not always the counterfactual's
+        if there are several; ``flips`` ``[Q]``, 1 where pasting their squares into the image
+        changes its prediction, 0 where not (both -1 without a counterfactual); the neighbours; and
+        the metrics ``counterfactual``.
     """
     predicted = run.table["predicted"].to_numpy()
     classes = predicted[run.evaluated], predicted[run.train]
@@ -52,6 +54,8 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     exist, swap = find_swaps(run, partners)
     swapped = np.zeros((len(partners), *swap.cells.shape[1:]), bool)
     swapped[exist] = swap.cells
+    reached = np.full(len(partners), -1)
+    reached[exist] = swap.reached
     pairs = pairs_of(run, partners)
     hits = pasted_flips(partial(logits_of, run.network), run.images, pairs, swap.cells)
     flips = np.full(len(partners), -1, np.int8)
@@ -59,7 +63,7 @@ def find_counterfactuals(run: Run, twins: Twins, seed: int) -> Explanation:
     figures = counterfactual_figures(run, partners, swap, hits, seed)
     return Explanation(
         {"counterfactual": figures | partner_retrieval(run, twins.space, seed)},
-        {"swapped": swapped, "flips": flips},
+        {"swapped": swapped, "reached": reached, "flips": flips},
         {"counterfactual": found, "semifactual": find_semifactuals(twins.search, found, *classes)},
     )
 

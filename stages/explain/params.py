@@ -35,7 +35,5 @@ class Params(Block):
     @model_validator(mode="after")
     def _explains_a_block(self) -> Self:
         if self.explain.layer is not None:
-            require_block(
-                self.model, "explain.layer", self.explain.layer, first="null (the last block) or 0"
-            )
+            require_block(self.model, "explain.layer", self.explain.layer, first="null or 0")
         return self

@@ -155,3 +155,19 @@ def neighbour_table(found: dict[str, Neighbours], run: Run) -> pd.DataFrame:
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def with_reached(table: pd.DataFrame, reached: np.ndarray, run: Run) -> pd.DataFrame:
+    """Return `neighbour_table` with ``reached``, the class that swapping leads to.
+
+    It is empty in rows of other kinds than ``counterfactual``.
+
+    Args:
+        table: of `neighbour_table`.
+        reached: index of the class for each evaluated image, ``[Q]``; -1 without a counterfactual.
+        run: what is explained.
+    """
+    ids = run.table["id"].iloc[run.evaluated]
+    names = dict(zip(ids, np.array([*run.network.classes, ""])[reached], strict=True))
+    swaps = table["kind"] == "counterfactual"
+    return table.assign(reached=table["id"].map(names).where(swaps, ""))

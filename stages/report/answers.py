@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from twincam.pages.rendering import percent
+from twincam.figures.text import counted, percent
 
 Figures = Mapping[str, Any]
 
@@ -162,8 +162,8 @@ def twins(explain: Figures) -> str:
     """Return how well the nearest training images follow the model."""
     found = explain["twins"][explain["space"]]
     return (
-        f"The {explain['shown']} training images nearest to an image vote for the model's "
-        f"prediction in {_share(found, 'agreement')} of {found['n']} cases."
+        "The five training images nearest to an image vote for the model's prediction in "
+        f"{_share(found, 'agreement')} of {found['n']} cases."
     )
 
 
@@ -171,10 +171,10 @@ def counterfactuals(found: Figures) -> str:
     """Return how much has to be swapped for another prediction."""
     if not found["n"]:
         return "No training image has another predicted class, so there are no counterfactuals."
+    cells = counted(round(found["cells_median"]), "feature-map cell")
     return (
-        f"Swapping {found['cells_median']:.0f} feature-map cells (median) for those of the nearest "
-        "image with another prediction changes the prediction. Pasting the same squares into the "
-        "image changes it in "
+        f"Swapping {cells} (median) for those of the nearest image with another prediction changes "
+        "the prediction. Pasting the same squares into the image changes it in "
         f"{percent(found['image_flip_rate'])} of {found['n']} images, random squares in "
         f"{percent(found['image_flip_rate_random'])}."
     )
@@ -194,8 +194,10 @@ def data(split: Figures) -> str:
     trained = ", ".join(f"{n.get('train', 0)} {label}" for label, n in split["classes"].items())
     images = split["images"]
     bad, copies = images["bad"], images["dropped"]
-    used = f"{bad} files could not be used" if bad else "Every file could be used"
-    left = f"{copies} were left out as copies" if copies else "none is a copy"
+    used = f"{counted(bad, 'file')} could not be used" if bad else "Every file could be used"
+    left = "none is a copy"
+    if copies:
+        left = f"{counted(copies, 'file')} left out as {'a copy' if copies == 1 else 'copies'}"
     said = f"Training images: {trained}. {used}; {left} of an image in an earlier split."
     return f"{said} {reviewed(split['reviewed'])}" if split.get("reviewed") else said
 

@@ -182,6 +182,38 @@ def test_all_can_be_removed(page: Page) -> None:
     expect(page.locator("#failures li")).to_have_count(0)
 
 
+def test_what_is_removed_while_it_waits_does_not_come_back(page: Page) -> None:
+    choose(page, *((f"{n}.png", picture(13, 20 + n)) for n in range(6)))
+    expect(cards(page)).not_to_have_count(0)
+    page.get_by_role("button", name="Remove all").click()
+    page.wait_for_timeout(1500)
+    expect(cards(page)).to_have_count(0)
+    choose(page, ("cat.png", picture(40)))
+    expect(cards(page)).to_have_count(1)
+
+
+def test_the_focus_stays_on_a_card_while_others_arrive(page: Page) -> None:
+    choose(page, *((f"{n}.png", picture(13, 20 + n)) for n in range(4)))
+    expect(cards(page)).not_to_have_count(0)
+    key = cards(page).last.get_attribute("data-key")
+    cards(page).last.focus()
+    expect(cards(page)).to_have_count(4)
+    assert page.evaluate("document.activeElement.dataset.key") == key
+
+
+def test_an_answer_that_is_no_json_stops_no_later_mark(open_page: Open, tmp_path: Path) -> None:
+    known = Known("real/1.png", "real", "val", "real")
+    with served(Project({hashlib.sha256(KNOWN).hexdigest(): known}, tmp_path)) as address:
+        page = open_page(address)
+        choose(page, ("copy.png", KNOWN))
+        page.route("**/reviews", lambda route: route.fulfill(status=500, body="no JSON"))
+        page.get_by_role("button", name="Duplicate").click()
+        expect(page.get_by_text("Not written: the app failed (status 500)")).to_be_visible()
+        page.unroute("**/reviews")
+        page.get_by_role("button", name="Not fit to use").click()
+        expect(page.get_by_text("Written to reviews.csv")).to_be_visible()
+
+
 def test_marks_download_as_a_table(page: Page, tmp_path: Path) -> None:
     choose(page, ("# cat.png", picture()))
     expect(page.get_by_label("Right label")).to_be_hidden()

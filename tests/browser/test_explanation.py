@@ -91,6 +91,10 @@ def test_a_twin_shows_what_it_shares_on_hover_and_on_focus(page: Page) -> None:
     assert pixels(page) != own
     page.keyboard.press("Tab")
     assert pixels(page) == own
+    twin.click()
+    shared = pixels(page)
+    page.mouse.move(0, 0)
+    assert pixels(page) == shared, "a click keeps it shown"
     assert page.locator(".tile button").count() == 1, "a twin without a map does nothing"
 
 

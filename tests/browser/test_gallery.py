@@ -49,6 +49,7 @@ def test_wrong_ones_come_first_and_more_on_demand(page: Page) -> None:
     assert len(keys(page)) == 60
     assert len(set(keys(page))) == 60
     expect(page.get_by_role("button", name="more", exact=False)).to_have_count(0)
+    expect(page.locator(".thumb").nth(42)).to_be_focused()
 
 
 @pytest.mark.parametrize(
@@ -226,6 +227,68 @@ def test_marks_that_the_run_has_honoured_stay_in_the_table(open_page: Open, tmp_
         ["real/gone.png", "unfit", "a dog", ""],
         [HOSTILE, "duplicate", "", ""],
     ]
+
+
+def test_marks_of_another_run_at_this_address_are_left_alone(page: Page) -> None:
+    stored = '[["real/elsewhere.png", {"mark": "unfit", "note": "", "label": ""}]]'
+    page.evaluate("(text) => localStorage[`twincam-reviews:${location.pathname}`] = text", stored)
+    page.reload()
+    expect(page.locator(".reviews")).to_be_hidden()
+    page.locator(".thumb[data-key=v0]").click()
+    page.get_by_role("button", name="Duplicate", exact=True).click()
+    kept = page.evaluate("() => localStorage[`twincam-reviews:${location.pathname}`]")
+    assert "elsewhere" in kept
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Download reviews.csv (1 marked)")).to_be_visible()
+
+
+def test_two_tabs_keep_each_others_marks(page: Page) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    for tab, key in ((page, "v0"), (other, "v10")):
+        tab.locator(f".thumb[data-key={key}]").click()
+        tab.get_by_role("button", name="Duplicate", exact=True).click()
+        tab.keyboard.press("Escape")
+    page.reload()
+    expect(page.get_by_role("button", name="Download reviews.csv (2 marked)")).to_be_visible()
+
+
+def test_a_mark_whose_row_is_removed_after_a_run_does_not_come_back(
+    open_page: Open, tmp_path: Path
+) -> None:
+    file = tmp_path / "index.html"
+    mark = {"path": NAMES[1], "mark": "unfit", "note": "", "label": "", "done": "left out"}
+
+    def write(*reviews: dict[str, str]) -> None:
+        gallery = gallery_json([record(n) for n in range(3)], "3 images.", "", list(reviews))
+        context = {"title": "A run", "gallery": gallery, "images": images(3)}
+        file.write_text(render(GALLERY_PAGE, context))
+
+    write()
+    page = open_page(file, "#image=v1")
+    page.get_by_role("button", name="Not fit to use", exact=True).click()
+    for reviews in ([], [mark]):
+        write(*reviews)
+        page.reload()
+        expect(page.locator(".reviews")).to_contain_text("Download reviews.csv (1 marked)")
+    write()
+    page.reload()
+    expect(page.locator(".thumb")).to_have_count(3)
+    expect(page.locator(".reviews")).to_be_hidden()
+
+
+def test_words_of_javascript_in_the_address_are_no_choice(open_page: Open, gallery: Path) -> None:
+    assert len(keys(open_page(gallery, "#sort=constructor&show=toString"))) == 42
+    assert count(open_page(gallery, "#disagree=__proto__")) == 0
+
+
+def test_a_link_to_another_section_keeps_the_filters(page: Page) -> None:
+    page.get_by_role("button", name="Wrong", exact=False).first.click()
+    assert count(page) == 6
+    page.evaluate("location.hash = '#trust'")
+    assert count(page) == 6
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_role("button", name="All 60")).to_be_focused()
 
 
 def test_a_note_is_kept_when_a_key_closes_the_image(page: Page) -> None:

@@ -104,9 +104,9 @@ def test_neighbours_and_the_cells_to_swap() -> None:
     assert disagreement([], "a") is None
     cells = np.zeros((2, 3), bool)
     cells[1, 2] = True
-    found = counterfactual_of(NEAR, cells, True)
+    found = counterfactual_of({**NEAR, "reached": "c"}, cells, True)
     assert (found["cells"], found["rows"], found["columns"]) == ([[1, 2]], 2, 3)
-    assert (found["to"], found["label"]) == ("a", "b")
+    assert (found["to"], found["predicted"], found["label"]) == ("c", "a", "b")
 
 
 def test_points_and_bias_add_up_to_the_logits() -> None:

@@ -220,7 +220,7 @@ def counterfactual_in(pack: Pack, query: Embedded, similar: np.ndarray) -> Count
         scores = class_scores(query.maps, pack.head.weight)
         swap = minimal_swap(scores, training.scores[places[0]], pack.head.bias)
         reached = pack.settings.classes[swap.reached[0]]
-        return {**counterfactual_of(row, swap.cells[0]), "to": reached}
+        return counterfactual_of({**row, "reached": reached}, swap.cells[0])
     return None
 
 

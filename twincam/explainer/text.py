@@ -6,6 +6,7 @@ import numpy as np
 
 from twincam.deliveries import WAYS
 from twincam.explanations.twins.novelty import UNLIKE, is_unlike
+from twincam.figures.text import percent
 from twincam.files.predictions import join_names
 from twincam.pages.explanation import Explanation, Forensics, Prototypes, Verdict
 
@@ -21,7 +22,7 @@ def headline_of(record: Explanation) -> str:
     verdict = record["verdict"]
     words = [verdict["statement"]]
     if verdict["confidence"] is not None:
-        words.append(f"{verdict['predicted']} with confidence {verdict['confidence']:.3f}")
+        words.append(f"{verdict['predicted']} with confidence {percent(verdict['confidence'])}")
     if _unlike(verdict):
         words.append(UNLIKE)
     return "; ".join(words)
@@ -49,7 +50,7 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     if record["forensics"]:
         yield "traces", _traces(record["forensics"])
     if verdict["novelty"] is not None:
-        share = f"{100 * verdict['novelty']['quantile']:.0f} % of the training images"
+        share = f"{percent(verdict['novelty']['quantile'])} of the training images"
         yield "novelty", f"farther from its nearest training image than {share} from theirs"
     for heat in record["heat"]:
         yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"
@@ -120,6 +121,7 @@ def _points(prototypes: Prototypes) -> str:
     best = sorted(own, key=lambda row: -row["points"])[:3]
     rest = sum(row["points"] for row in own) - sum(row["points"] for row in best)
     parts = [f"{row['points']:.2f} (prototype {row['prototype']})" for row in best]
-    parts += [f"{rest:.2f} ({len(own) - len(best)} others)"] if len(own) > len(best) else []
+    others = len(own) - len(best)
+    parts += [f"{rest:.2f} ({others} other{'s' * (others > 1)})"] if others > 0 else []
     bias, logit = prototypes["biases"][predicted], prototypes["logits"][predicted]
     return f"{predicted} {logit:.2f} = {' + '.join([*parts, f'{bias:.2f} (bias)'])}"

@@ -89,12 +89,20 @@ def read_explained(run: CaseFiles) -> Explained:
 
 def _predicted(run: CaseFiles, split: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """Return the rows of ``split`` with the columns of the predictions, and the margin as is."""
-    table = read_table(run.predictions).set_index("id")
+    table = with_calibrated(read_table(run.predictions)).set_index("id")
     shown = table.loc[split["id"], [n for n in table if n not in split]].reset_index(drop=True)
     logits = read_finite(run.embeddings / "logits.npy")[rows]
     if "as_is" not in shown:  # the predictions of older runs are of the images as they are
         shown = shown.assign(as_is=shown["predicted"], remark="")
     return split.reset_index(drop=True).join(shown).assign(margin=margins(logits))
+
+
+def with_calibrated(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return predictions whose ``confidence`` is the calibrated one wherever it was fitted."""
+    if "calibrated" not in predictions:  # in older runs
+        return predictions
+    fitted = pd.to_numeric(predictions["calibrated"], errors="coerce")
+    return predictions.assign(confidence=fitted.fillna(predictions["confidence"]))
 
 
 def case_of(explained: Explained, index: int) -> Case:

@@ -26,6 +26,18 @@ class Face(NamedTuple):
 REGULAR = Face()
 
 
+def percent(share: float | None) -> str:
+    """Return a share as ``93.3 %``, or a dash if it is None; only 1 is written as 100 %."""
+    if share is None:
+        return "–"
+    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 image`` and ``2 images``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def font(face: Face) -> ImageFont.FreeTypeFont:
     """Return the font DejaVu Sans, which comes with Matplotlib."""
     return ImageFont.truetype(_font_file(face.bold), face.size)

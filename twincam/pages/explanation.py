@@ -338,13 +338,16 @@ def disagreement(neighbours: Sequence[Neighbour], predicted: str) -> float | Non
 def counterfactual_of(
     row: Row, cells: np.ndarray, flips_in_image: bool | None = None
 ) -> Counterfactual:
-    """Return the counterfactual of a row as in `neighbour_of` and its ``cells``, bool ``[h,w]``."""
+    """Return the counterfactual of a row as in `neighbour_of` and its ``cells``, bool ``[h,w]``.
+
+    The row's ``reached`` is the class predicted once they are swapped.
+    """
     return {
         "image": row["neighbour"],
         "path": row["path"],
         "label": row["label"],
         "predicted": row["predicted"],
-        "to": row["predicted"],
+        "to": row["reached"],
         "cells": np.argwhere(cells).tolist(),
         "rows": cells.shape[0],
         "columns": cells.shape[1],

@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from twincam.figures.text import percent
+
 WEBP_LIMIT = 16383
 """Maximum width and height of a WebP image, in pixels."""
 
@@ -36,14 +38,10 @@ def compact_uri(path: Path) -> str:
     return picture_uri(Image.open(path))
 
 
-def percent(value: float | None) -> str:
-    """Return a share as ``93.3 %``, or a dash if it is None."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
 def markdown_text(value: object) -> str:
     """Return ``value`` escaped for Markdown, in one line, so that it also fits a table cell."""
-    return re.sub(r"[\\`*<&|~$]", r"\\\g<0>", " ".join(str(value).splitlines()))
+    special = r"[\\`*<&|~$\[\]]|(?<![^\W_])_|_(?![^\W_])"
+    return re.sub(special, r"\\\g<0>", " ".join(str(value).splitlines()))
 
 
 def web(name: str) -> Markup:

@@ -134,7 +134,7 @@ def read_run(files: RunFiles, details: Mapping[str, Any]) -> Run:
         deliveries=sent[(sent["delivery"] != AS_IS) & (sent["split"] != EXTERNAL)],
         forensics=_forensics(read_table(files.traces), details["forensics"].get("threshold")),
         novelty=_novelty(read_table(files.novelty)),
-        near=read_table(files.twins),
+        near=read_table(files.twins, ("reached",)),
         heat=heat,
         explains={
             name: "margin" for name, maps in heat.items() if np.array_equal(maps, closed_form)

@@ -59,7 +59,7 @@ def _is_known(host: str, names: Collection[str]) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    if name == "localhost" or name in names:
+    if name == "localhost" or name in {known.lower() for known in names}:
         return True
     try:
         ipaddress.ip_address(name)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import vl_convert
 
+from twincam.figures.cases import with_calibrated
 from twincam.files.atomic import atomic_folder, names_below, write_text
 from twincam.files.errors import UserError
 from twincam.files.metrics import read_metrics
@@ -165,7 +166,7 @@ def content_hashes(folder: Path) -> pd.Series:
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Read the predictions of a run, with the ``sha256`` of each image."""
-    table = read_table(folder / "reports" / "predictions.csv")
+    table = with_calibrated(read_table(folder / "reports" / "predictions.csv"))
     return table.assign(sha256=table["id"].map(content_hashes(folder)))
 
 

@@ -16,8 +16,10 @@ function make(tag, properties = {}, ...children) {
 /** Return a name from data, set apart from the direction of the text around it. */
 const named = (text) => make("bdi", {}, text);
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+/** Return a share in percent; what is not certain is never rounded to 100 %. */
+const percent = (share) => `${share >= 0.9995 && share < 1 ? "> 99.9" : (100 * share).toFixed(1)} %`;
 const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "−");
+const withSign = (value) => (value < 0 ? "" : "+") + number(value);
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 const capitalised = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -248,13 +250,14 @@ function twinsView(record, images, heat) {
   if (!record.twins.length) return null;
   const predicted = record.verdict.as_is;
   let pinned = null;
+  const rest = () => (pinned ? heat.share(...pinned) : heat.share(null));
   const list = record.twins.map((twin) => {
     const text = [make("span", { className: "for" }, "Orange"), " raises the similarity to this twin, ", make("span", { className: "against" }, "blue"),
       ` lowers it. The cells add up to the similarity, ${number(twin.similarity)}.`];
-    const show = () => heat.share(twin.map, text), back = () => pinned === null && heat.share(null);
+    const own = [twin.map, text], show = () => heat.share(...own);
     const act = twin.map && {
-      onmouseenter: show, onfocus: show, onmouseleave: back, onblur: () => { pinned = null; heat.share(null); },
-      onclick: () => { pinned = pinned === twin ? null : twin; heat.share(pinned && twin.map, text); },
+      onmouseenter: show, onfocus: show, onmouseleave: rest, onblur: () => { pinned = null; rest(); },
+      onclick: () => { pinned = pinned === own ? null : own; rest(); },
     };
     return tile(twin, images, predicted, number(twin.similarity), { act });
   });
@@ -306,9 +309,9 @@ function counterfactualView(record, images) {
       named(other.to), ". This is exact in feature space.", outcome],
     make("div", { className: "side-by-side" },
       make("figure", {}, make("div", { className: "stack" }, swapped, grid), make("figcaption", {}, "This image with the cells swapped")),
-      make("figure", {}, pictureOf(other.image, images, `The nearest training image predicted ${other.to}`),
-        make("figcaption", {}, "The nearest training image predicted ", named(other.to), other.label === other.to ? "" : ", though labelled ",
-          other.label === other.to ? "" : named(other.label), pathOf(other.path)))));
+      make("figure", {}, pictureOf(other.image, images, `The nearest training image predicted ${other.predicted}`),
+        make("figcaption", {}, "The nearest training image predicted otherwise: ", named(other.predicted),
+          ...(other.label === other.predicted ? [] : [", though labelled ", named(other.label)]), pathOf(other.path)))));
 }
 
 /* Prototypes */
@@ -358,7 +361,7 @@ function sumView(name, prototypes, record, images) {
       make("thead", {}, make("tr", {}, ["This …", "… looks like that", "similarity × weight", "", "points"].map((text) =>
         make(text ? "th" : "td", text ? { scope: "col" } : { className: "bar-cell" }, text)))),
       make("tbody", {}, rows.slice(0, LISTED).map(line),
-        rows.length > LISTED ? total(`${rows.length - LISTED} more prototypes`, rest) : null,
+        rows.length > LISTED ? total(`${rows.length - LISTED} more prototype${rows.length - LISTED > 1 ? "s" : ""}`, rest) : null,
         total("Bias", prototypes.biases[name])),
       make("tfoot", {}, total(["Logit of ", named(name)], prototypes.logits[name]))));
 }
@@ -369,5 +372,5 @@ function influenceView(record, images) {
   if (!record.influence.length) return null;
   return section("The most influential training images",
     "Without one of these in training, the prediction would be weaker (if negative: stronger). The numbers are estimates; only their order matters.",
-    tiles(record.influence.map((one) => tile(one, images, record.verdict.as_is, signed(one.influence)))));
+    tiles(record.influence.map((one) => tile(one, images, record.verdict.as_is, withSign(one.influence)))));
 }

@@ -7,7 +7,7 @@ const START = {
   show: "all", find: "", class: "", predicted: "", source: "", split: "", prototype: "", flips: "",
   disagree: "", novelty: "", marked: "", from: "", to: "", sort: "errors", image: "",
 };
-const NO_MARK = { mark: "", note: "", label: "" };
+const NO_MARK = { mark: "", note: "", label: "" }, MARK = Object.keys(NO_MARK);
 const LONGEST_NOTE = 300; /* as in twincam/server/project.py */
 const MARKS = { mislabelled: "Wrong label", duplicate: "Duplicate", unfit: "Not fit to use" };
 
@@ -66,19 +66,21 @@ function searched(records, find) {
   return { fits: by(own ? ownText : pathsText), words: own ? "" : ", matched by a training image's file name" };
 }
 
+const ownOf = (object, name) => (object && Object.hasOwn(object, name) ? object[name] : undefined);
+
 /** Return the records that `state` asks for, in its order. */
 function chosen(records, state, marks) {
   const find = state.find.toLowerCase();
   const low = Number(state.from || 0) / 100, high = Number(state.to || 100) / 100;
-  const tests = [SHOWN[state.show]?.[1] ?? SHOWN.all[1]];
+  const tests = [(ownOf(SHOWN, state.show) ?? SHOWN.all)[1]];
   if (find) tests.push(searched(records, find).fits);
   if (state.from || state.to) tests.push((record) => confidenceOf(record) >= low && confidenceOf(record) <= high);
   if (state.marked) tests.push((record) => marks.get(record.name)?.mark);
   for (const [name, [, values, more]] of Object.entries(LISTS)) {
     const wanted = state[name];
-    if (wanted) tests.push(more?.[wanted] ?? ((record) => values(record).includes(wanted)));
+    if (wanted) tests.push(ownOf(more, wanted) ?? ((record) => values(record).includes(wanted)));
   }
-  const [, order] = SORTS[state.sort] ?? SORTS.errors;
+  const [, order] = ownOf(SORTS, state.sort) ?? SORTS.errors;
   return records.filter((record) => tests.every((test) => test(record))).sort(order);
 }
 
@@ -98,21 +100,31 @@ function addressOf(state) {
 
 /**
  * Return all marks, those that the run has honoured included, and a function that keeps one in this browser.
+ * Marks of images that are neither among `names` nor honoured are those of another run at this address: they are left alone.
  * @param {object[]} honoured rows path, mark, note, label
+ * @param {string[]} names paths of the images shown
  */
-function readMarks(honoured) {
+function readMarks(honoured, names) {
   const place = `twincam-reviews:${location.pathname}`;
   const marks = new Map(honoured.map(({ path, mark, note, label }) => [path, { mark, note, label }]));
-  const earlier = new Set(marks.keys());
-  let changed = new Map();
-  try { changed = new Map(JSON.parse(localStorage.getItem(place) ?? "[]")); } catch { /* kept in this tab only */ }
-  for (const [path, one] of changed) marks.set(path, { ...NO_MARK, ...one });
+  const earlier = new Map(marks), known = new Set([...names, ...marks.keys()]);
+  function stored() {
+    try { return new Map(JSON.parse(localStorage.getItem(place) ?? "[]")); } catch { return new Map(); /* kept in this tab only */ }
+  }
+  function store(changed) {
+    try { localStorage.setItem(place, JSON.stringify([...changed])); } catch { /* likewise */ }
+  }
+  const isApplied = ([path, one]) => MARK.every((name) => earlier.get(path)?.[name] === one[name]);
+  const waiting = [...stored()].filter((entry) => !isApplied(entry));
+  store(waiting);
+  for (const [path, one] of waiting) if (known.has(path)) marks.set(path, { ...NO_MARK, ...one });
   function keep(path, one) {
+    const changed = stored(); /* again: another tab may have written since */
     for (const map of [marks, changed]) {
       if (one.mark || one.note || earlier.has(path)) map.set(path, one);
       else map.delete(path);
     }
-    try { localStorage.setItem(place, JSON.stringify([...changed])); } catch { /* likewise */ }
+    store(changed);
   }
   return { marks, keep };
 }
@@ -231,13 +243,13 @@ function cardOf(record, images, mark, open) {
 function showGallery(element, data, images) {
   const { records } = data;
   const byKey = new Map(records.map((record) => [record.image, record]));
-  const { marks, keep } = readMarks(data.reviews);
+  const { marks, keep } = readMarks(data.reviews, records.map(({ name }) => name));
   let state = readState(), found = [], many = AT_ONCE, listed = null, pushed = false;
 
   const status = make("span", { role: "status" });
-  const clear = make("button", { type: "button", onclick: () => act({ ...START }) }, "Clear the filters");
+  const clear = make("button", { type: "button", onclick: clearFilters }, "Clear the filters");
   const list = make("ul", { className: "thumbs", aria: { label: "Images" } });
-  const more = make("button", { type: "button", onclick: () => { many += AT_ONCE; drawList(); } });
+  const more = make("button", { type: "button", onclick: showMore });
   const reviews = make("button", { type: "button", onclick: () => download("reviews.csv", reviewsCsv(marks)) });
   const reviewed = make("p", { className: "reviews" }, reviews,
     " Put this file into the folder that data.info names, replacing an earlier one, and run dvc repro: these images then get the correct label or are left out."
@@ -296,6 +308,18 @@ function showGallery(element, data, images) {
     reviews.textContent = `Download reviews.csv (${count} marked)`;
   }
 
+  function showMore() {
+    const first = list.childElementCount;
+    many += AT_ONCE;
+    drawList();
+    list.children[first]?.querySelector(".thumb").focus();
+  }
+
+  function clearFilters() {
+    act({ ...START });
+    controls.querySelector(`[data-show=${START.show}]`).focus();
+  }
+
   function openImage(key) {
     pushed = true;
     act({ image: key }, true);
@@ -340,13 +364,19 @@ function showGallery(element, data, images) {
     else act({ image: "" });
     pushed = false;
     state.image = "";
+    if (state.marked) found = chosen(records, state, marks);
+    many = Math.max(many, 1 + found.findIndex((record) => record.image === key));
     drawList();
     [...list.querySelectorAll(".thumb")].find((thumb) => thumb.dataset.key === key)?.focus();
   });
-  addEventListener("popstate", () => { state = readState(); draw(); });
+  addEventListener("popstate", () => {
+    if (location.hash && !location.hash.includes("=")) return; /* another section of the page */
+    state = readState();
+    draw();
+  });
   addEventListener("click", ({ target }) => { if (target.closest('a[href^="#"][href*="="]')) element.scrollIntoView(); });
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input, select, textarea");
+    const typing = event.target.matches("input, select, textarea") || event.target.closest(".table");
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "/" && !typing && !dialog.open) {
       event.preventDefault();

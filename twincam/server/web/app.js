@@ -10,7 +10,7 @@ let about;
 const ready = fetch("/about").then((response) => response.json()).then((told) => { about = told; });
 const images = {};
 let entries = [], ticked = new Set(), queue = [], busy = 0, done = 0, total = 0, made = 0, many = AT_ONCE;
-let writing = Promise.resolve();
+let writing = Promise.resolve(), cleared = 0;
 
 /* Asking the server */
 
@@ -35,7 +35,12 @@ async function explained(file) {
 
 /** Put files in the queue, and explain them. */
 async function accept(files) {
-  await ready;
+  try {
+    await ready;
+  } catch {
+    fail(`${files.length} image${files.length > 1 ? "s" : ""}`, "the app did not answer when this page was loaded; reload it");
+    return;
+  }
   const taken = files.slice(0, MOST);
   if (files.length > MOST) fail(`${files.length - MOST} more images`, `at most ${MOST} at a time; add them later`);
   if (!busy && !queue.length) [done, total] = [0, 0];
@@ -48,12 +53,11 @@ async function accept(files) {
 async function work() {
   busy++;
   for (let next = queue.shift(); next; next = queue.shift()) {
-    const name = next.file.webkitRelativePath || next.file.name || "pasted image";
-    try {
-      add(name, await explained(next.file), next.alone);
-    } catch (error) {
-      fail(name, error.message);
-    }
+    const name = next.file.webkitRelativePath || next.file.name || "pasted image", since = cleared;
+    const answer = await explained(next.file).catch((error) => error);
+    if (since !== cleared) continue;
+    if (answer instanceof Error) fail(name, answer.message);
+    else add(name, answer, next.alone);
     done++;
     report();
   }
@@ -85,18 +89,28 @@ function add(name, { record, images: pictures, row, project }, show) {
   entry.review = { ...NO_MARK, ...project?.review };
   entries.unshift(entry);
   draw();
-  if (show) display([entry]);
+  const isTyping = document.activeElement?.matches("input[type=text]");
+  if (show && !isTyping) display([entry]);
 }
 
 function draw() {
   part("history").hidden = !entries.length;
-  part("list").replaceChildren(...entries.slice(0, many).map(cardWithTick));
+  redraw(part("list"), entries.slice(0, many).map(cardWithTick));
   part("more").hidden = entries.length <= many;
   const marked = entries.filter(({ review }) => review.mark).length;
   part("reviews").hidden = about.reviews || !marked;
   part("reviews").textContent = `Download reviews.csv (${marked} marked)`;
   part("verdicts").textContent = `Download verdicts.csv (${entries.length})`;
   part("compare").disabled = ticked.size < 2;
+}
+
+/** Put `cards` into a list; what had the focus has it again. */
+function redraw(list, cards) {
+  const focused = document.activeElement, card = list.contains(focused) && focused.closest("li");
+  const keyOf = (one) => one.querySelector(".thumb").dataset.key;
+  list.replaceChildren(...cards);
+  const again = card && cards.find((one) => keyOf(one) === keyOf(card));
+  if (again) again.querySelector(focused.matches("input") ? "input" : ".thumb").focus({ preventScroll: true });
 }
 
 function cardWithTick(entry) {
@@ -132,8 +146,12 @@ function detailOf(entry) {
   showExplanation(body, entry.record, images);
   const article = make("article", { className: "explanation" },
     make("div", { className: "titled" }, title,
-      make("button", { type: "button", onclick: () => article.remove() }, "Close")),
+      make("button", { type: "button", onclick: close }, "Close")),
     body, reviewOf(entry));
+  function close() {
+    article.remove();
+    (part("shown").querySelector("h2") ?? part("list").querySelector(".thumb"))?.focus();
+  }
   return article;
 }
 
@@ -141,7 +159,7 @@ function detailOf(entry) {
 
 function reviewOf(entry) {
   const { project, review } = entry;
-  if (about.reviews && !project) return null;
+  if (!project && (about.reviews || about.labels.length)) return null;
   const said = make("span", { role: "status", className: "muted" });
   const others = (about.labels.length ? about.labels : about.classes).filter((name) => name !== project?.folder);
   const place = project ? ["An image of this project: ", named(project.path), ` (${project.split}).`]
@@ -163,7 +181,8 @@ async function kept({ project, review }) {
     method: "POST", body: JSON.stringify({ path: project.path, ...review }), headers: { "Content-Type": "application/json" },
   }).catch(() => null);
   if (response?.ok) return review.mark ? "Written to reviews.csv" : "Not marked in reviews.csv";
-  return `Not written: ${response ? (await response.json()).error : "no answer"}`;
+  const told = await response?.json().catch(() => ({ error: `the app failed (status ${response.status})` }));
+  return `Not written: ${told?.error ?? "no answer"}`;
 }
 
 /* Tables */
@@ -239,12 +258,15 @@ for (const id of ["files", "folder"]) {
 const viewfinder = part("viewfinder"), video = part("video");
 part("camera").hidden = !navigator.mediaDevices?.getUserMedia;
 part("camera").addEventListener("click", async () => {
+  part("camera").disabled = true;
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } });
   } catch (error) {
     fail("Camera", `not available (${error.name}); allow it in the browser, or choose a file`);
     report();
     return;
+  } finally {
+    part("camera").disabled = false;
   }
   viewfinder.showModal();
   await video.play();
@@ -269,7 +291,8 @@ part("reviews").addEventListener("click", () => download("reviews.csv", reviews(
 part("more").addEventListener("click", () => { many += AT_ONCE; draw(); });
 part("list").addEventListener("keydown", (event) => moveFocus(part("list"), event));
 part("clear").addEventListener("click", () => {
-  [entries, ticked, many] = [[], new Set(), AT_ONCE];
+  [entries, ticked, many, queue] = [[], new Set(), AT_ONCE, []];
+  cleared++;
   for (const key of Object.keys(images)) delete images[key];
   part("shown").replaceChildren();
   part("failures").replaceChildren();
