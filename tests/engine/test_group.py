@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import user_error
 from tests.engine import tasks, training
 from twincam.determinism import Run
-from twincam.engine import group
+from twincam.engine import cluster, group
 from twincam.engine.group import run_group
 
 RAY = Run(engine="ray", threads=1, runtime="auto")
@@ -20,7 +20,8 @@ pytestmark = pytest.mark.usefixtures("ray_here")
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group, "GRACE", 0.5)
-    monkeypatch.setattr(group, "RETRIES", 1)
+    for module in (cluster, group):
+        monkeypatch.setattr(module, "RETRIES", 1)
 
 
 def test_all_run_at_the_same_time_each_in_a_new_process(tmp_path: Path) -> None:
