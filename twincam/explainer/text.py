@@ -6,7 +6,7 @@ import numpy as np
 
 from twincam.deliveries import WAYS
 from twincam.explanations.twins.novelty import UNLIKE, is_unlike
-from twincam.figures.text import percent
+from twincam.figures.text import certainty
 from twincam.files.predictions import join_names
 from twincam.pages.explanation import Explanation, Forensics, Prototypes, Verdict
 
@@ -22,7 +22,7 @@ def headline_of(record: Explanation) -> str:
     verdict = record["verdict"]
     words = [verdict["statement"]]
     if verdict["confidence"] is not None:
-        words.append(f"{verdict['predicted']} with confidence {percent(verdict['confidence'])}")
+        words.append(f"{verdict['predicted']} with confidence {certainty(verdict['confidence'])}")
     if _unlike(verdict):
         words.append(UNLIKE)
     return "; ".join(words)
@@ -50,7 +50,7 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     if record["forensics"]:
         yield "traces", _traces(record["forensics"])
     if verdict["novelty"] is not None:
-        share = f"{percent(verdict['novelty']['quantile'])} of the training images"
+        share = f"{certainty(verdict['novelty']['quantile'])} of the training images"
         yield "novelty", f"farther from its nearest training image than {share} from theirs"
     for heat in record["heat"]:
         yield "evidence", f"strongest {_place(np.array(heat['map']))} ({heat['method']})"

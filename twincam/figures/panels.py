@@ -12,7 +12,7 @@ from twincam.explanations.counterfactuals import paste_cells
 from twincam.explanations.maps import pixels_of_cells, shows_place
 from twincam.figures.drawing import AGAINST, FOR, INK, MUTED, PAPER, write_line
 from twincam.figures.heat import heat_overlay
-from twincam.figures.text import Face, fitted, percent, wrapped
+from twincam.figures.text import Face, certainty, fitted, wrapped
 
 BIG, TILE, GAP, CAPTION = 224, 112, 16, 38
 TITLE = 24
@@ -85,7 +85,7 @@ def _header(case: Case, panel_width: int) -> Image.Image:
         draw, (GAP, 12), text, width=width, face=Face(17, bold=True), ink=RIGHT if right else WRONG
     )
     detail = (
-        f"predicted {case.row.predicted} ({percent(case.row.confidence)}), "
+        f"predicted {case.row.predicted} ({certainty(case.row.confidence)}), "
         f"labelled {case.row.label}: "
         f"{'correct' if right else 'wrong'}   ·   {case.row.path}"
     )

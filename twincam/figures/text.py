@@ -27,10 +27,13 @@ REGULAR = Face()
 
 
 def percent(share: float | None) -> str:
-    """Return a share as ``93.3 %``, or a dash if it is None; only 1 is written as 100 %."""
-    if share is None:
-        return "–"
-    return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"
+    """Return a share as ``93.3 %``, or a dash if it is None."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def certainty(probability: float) -> str:
+    """Return a probability as `percent` does, but never as 100 %."""
+    return "> 99.9 %" if probability >= 0.9995 else percent(probability)
 
 
 def counted(number: int, noun: str) -> str:

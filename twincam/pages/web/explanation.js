@@ -16,8 +16,9 @@ function make(tag, properties = {}, ...children) {
 /** Return a name from data, set apart from the direction of the text around it. */
 const named = (text) => make("bdi", {}, text);
 
-/** Return a share in percent; what is not certain is never rounded to 100 %. */
-const percent = (share) => `${share >= 0.9995 && share < 1 ? "> 99.9" : (100 * share).toFixed(1)} %`;
+/** Return a probability in percent; it is never written as certain. */
+const percent = (share) =>
+  (share >= 0.9995 ? "> 99.9 %" : share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`).replaceAll(" ", "\u00a0");
 const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }).replace("-", "−");
 const withSign = (value) => (value < 0 ? "" : "+") + number(value);
 const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
