@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from twincam.determinism import Run
 from twincam.explanations.heatmaps import METHODS
 from twincam.explanations.twins.spaces import SPACES
-from twincam.files.params import Block, one_of
+from twincam.files.params import Block, ShellPath, one_of
 from twincam.models.params import Model, require_block
 
 
@@ -18,7 +18,7 @@ class Explain(Block):
     layer: Annotated[int, Field(ge=0)] | None
     space: Annotated[str, one_of(["auto", *SPACES])]
     clip: str
-    clip_folder: str
+    clip_folder: ShellPath
     exact_neighbours_up_to: Annotated[int, Field(ge=1)]
     twins: Annotated[int, Field(ge=1, le=20)]
     influence_refits: Annotated[int, Field(ge=0, le=1000)]

@@ -49,12 +49,15 @@ def stray_files(folder: Path, paths: list[str], found: Iterable[Path | None]) ->
     if len(stray) == len(files):
         problem = f"no file in {folder} belongs to an image"
     elif stray:
-        problem = f"{len(stray)} of {len(files)} files in {folder} belong to no image"
+        problem = f"{len(stray)} of {len(files)} files in {folder} belong to no image that is used"
     else:
         return ""
     first = stray[0].name if stray else ""
-    path = next((path for path in paths if _stem(path) == _stem(first)), paths[0])
     names = listed([file.relative_to(folder).as_posix() for file in stray]) or "it is empty"
+    alike = next((path for path in paths if _stem(path) == _stem(first)), None)
+    if alike is None and len(stray) < len(files):
+        return f"{problem}: {names}"
+    path = alike or paths[0]
     expected = PurePosixPath(path).with_suffix(".png")
     return f"{problem}: {names}; the map of {path!r} would be {str(expected)!r}"
 

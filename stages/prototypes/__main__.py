@@ -85,11 +85,10 @@ def report_collapse(broken: Sequence[str], on_collapse: str) -> None:
         return
     message = (
         f"the prototype network collapsed: {'; '.join(broken)}; use more "
-        "images, raise protopnet.warmup_epochs or lower prototypes.l1; to continue anyway, set "
-        "prototypes.on_collapse=warn"
+        "images, raise protopnet.warmup_epochs or lower prototypes.l1"
     )
     if on_collapse == "fail":
-        raise UserError(message)
+        raise UserError(f"{message}; to continue anyway, set prototypes.on_collapse=warn")
     warn("prototypes", message)
 
 

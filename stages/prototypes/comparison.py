@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from twincam.statistics.estimates import difference, mean, share
+from twincam.statistics.estimates import difference, share
 from twincam.statistics.intervals import mcnemar
 
 
@@ -26,13 +26,12 @@ def split_figures(
     correct = logits.argmax(axis=1) == labels
     reference = classifier_logits.argmax(axis=1) == labels
     recall = _recalls(labels, correct)
-    gap = reference.astype(float) - correct
     return {
         "n": len(labels),
         "accuracy": share(correct),
         "balanced_accuracy": float(np.mean(recall)),
         "lowest_class_recall": min(recall),
-        "classifier_gap": mean(gap, seed, "classifier gap"),
+        "classifier_gap": difference(reference, correct, seed, "classifier gap"),
         "classifier_gap_p": mcnemar(reference, correct),
     }
 

@@ -99,13 +99,19 @@ def logit_losses(run: Run, layer: LastLayer, net: PrototypeNet, top: np.ndarray)
 
 
 def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
-    """Return `family_prototypes` of the live ones; arguments as of `quality_figures`."""
+    """Return `family_prototypes` of the live ones; arguments as of `quality_figures`.
+
+    Of families whose training images have masks; others, such as generators, show no known defect.
+    """
+    families = run.split["family"].to_numpy()
+    known = run.maps("masks", run.train).any(axis=(1, 2))
+    families[run.train[~known]] = ""
     live = layer.live
     patches = run.measured.patches[live]
     sources = Sources(
         patches, run.maps("masks", patches[:, 0]), run.maps("parts", patches[:, 0]) > 0
     )
-    similar, families = run.measured.train_similarity[:, live], run.split["family"].to_numpy()
+    similar = run.measured.train_similarity[:, live]
     return family_prototypes(similar, families[run.train], run.train, sources, stride)
 
 
@@ -117,6 +123,6 @@ _NEEDS = {
     "sparsity": ("carriers_share", "no prototype contributes"),
     "deletion": ("deletion", "fewer than two evaluated images"),
     "jpeg": ("jpeg_same", "fewer than two evaluated images"),
-    "families": ("found", "the training images have no known family"),
+    "families": ("found", "no training image with a mask is of a known family"),
 }
 """By group, a figure it has if it was measured, and the possible reason why not."""

@@ -152,7 +152,7 @@ def heat(explain: Figures) -> str:
     if "pointing_game" not in found:
         return "These images have no ground truth to compare the heat maps with."
     return (
-        f"Where the defect of an image is known, the heat map peaks on it in "
+        f"Where the ground truth of an image is known, the heat map peaks on it in "
         f"{_share(found, 'pointing_game')} of {found['pointing_game_n']} images; the best fixed "
         f"point lies on it in {percent(found['pointing_game_best_fixed_point'])}."
     )
@@ -185,7 +185,7 @@ def prototypes(found: Figures, split: str) -> str:
     return (
         f"A second network decides only by similarity to {found['prototypes']['total']} patches of "
         f"training images. It is right on {_share(found[split], 'accuracy')} of "
-        f"{found[split]['n']} images."
+        f"{found[split]['n']} unmodified images."
     )
 
 
@@ -206,8 +206,8 @@ def reviewed(reviews: Sequence[Mapping[str, str]]) -> str:
     """Return how many images people marked, and what was done."""
     changed = sum(review["label"] != "" for review in reviews)
     return (
-        f"People marked {len(reviews)} of the images: {changed} got another label, "
-        f"{len(reviews) - changed} were left out."
+        f"People marked {counted(len(reviews), 'image')}; of these, {changed} got another label "
+        f"and the others ({len(reviews) - changed}) are left out."
     )
 
 

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from stages.robustness.ladders import CONDITIONS
 from twincam.files.metrics import Estimate, spelled
 from twincam.files.tables import headline_split
-from twincam.statistics.estimates import mean, share
+from twincam.statistics.estimates import difference, mean, share
 
 FIGURES = [
     "n",
@@ -63,14 +63,12 @@ def costs(
 
     Returns:
         ``flip_rate``, the share of predictions that change, with its Wilson interval, and
-        ``accuracy_drop``, with a bootstrap interval paired by image. The latter has no width if
-        no image becomes correct or wrong; use the interval of the flip rate then.
+        ``accuracy_drop``, with the interval of `difference`.
     """
     before, after = clean.argmax(axis=1), corrupted.argmax(axis=1)
-    drop = (before == labels).astype(float) - (after == labels)
     return {
         "flip_rate": share(before != after),
-        "accuracy_drop": mean(drop, seed, "lost", *names),
+        "accuracy_drop": difference(before == labels, after == labels, seed, "lost", *names),
     }
 
 

@@ -7,28 +7,19 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.split.layout import Layout
 from twincam.determinism import Run
-from twincam.files.params import Block
+from twincam.files.params import Block, ShellPath
 
 
 class Data(Block):
     """Block ``data``: where the images are and which of them are acceptable."""
 
-    root: str
+    root: ShellPath
     layout: Layout
-    info: str
-    external: str
+    info: ShellPath
+    external: ShellPath
     max_pixels: int = Field(ge=1)
     max_bad_fraction: float = Field(ge=0, le=1)
     source_pattern: re.Pattern[str] | None
-
-    @field_validator("root", "info", "external")
-    @classmethod
-    def _is_safe_in_a_shell(cls, value: str) -> str:
-        if set(value) & set('"$`\\\n\0'):
-            raise ValueError(
-                "a path without double quotes, $, ` and backslashes; rename the folder"
-            )
-        return value
 
     @field_validator("source_pattern", mode="before")
     @classmethod

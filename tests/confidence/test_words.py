@@ -61,12 +61,15 @@ def test_scope_names_training_generators_and_measured_recalls() -> None:
     assert "camera" not in nothing
     assert "not measured" in nothing
     recall = {"recall": 0.5, "recall_low": 0.4, "recall_high": 0.6, "n": 100, "sources": 2}
-    leave_one_source_out = {"macro": {"fake": recall, "real": {**recall, "recall": 0.99}}}
+    macro = {"fake": recall, "real": {**recall, "recall": 0.99}}
+    leave_one_source_out = {"by": "source", "macro": macro}
     measured = scope_of(TRAIN, "real", leave_one_source_out, {})
     assert "Of 100 fake images of 2 sources" in measured
     assert "50.0 % (40.0 to 60.0)" in measured
     assert "99" not in measured
     assert "not measured" not in measured
+    one = {"by": "family", "macro": {"fake": {**recall, "sources": 1}}}
+    assert "Of 100 fake images of 1 family, each" in scope_of(TRAIN, "real", one, {})
 
 
 def test_scope_counts_only_generated_images_of_other_sources() -> None:

@@ -192,8 +192,21 @@ def test_a_single_map_that_belongs_to_no_image_is_reported(
     run.list()
     assert run()[1].any(axis=(1, 2)).tolist() == [True, False]
     said = capsys.readouterr().err
-    assert f"1 of 2 files in {run.info}/masks belong to no image: 'a/y.jpg'" in said
+    assert f"1 of 2 files in {run.info}/masks belong to no image that is used: 'a/y.jpg'" in said
     assert "the map of 'a/y.jpg' would be 'a/y.png'" in said
+
+
+def test_a_map_of_an_image_that_is_left_out_gets_no_advice(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    run.add("a/x.jpg", noise(0))
+    for name in ("x", "gone"):
+        run.map("masks", f"a/{name}.png", Image.new("L", (90, 70), 1))
+    run.list()
+    run()
+    said = capsys.readouterr().err
+    assert "belong to no image that is used: 'a/gone.png'" in said
+    assert "would be" not in said
 
 
 def test_empty_masks_are_reported(run: Run, capsys: pytest.CaptureFixture) -> None:

@@ -64,5 +64,5 @@ def test_what_people_marked() -> None:
         "split."
     )
     reviews = [{"label": "a"}, {"label": ""}, {"label": ""}]
-    said = "People marked 3 of the images: 1 got another label, 2 were left out."
+    said = "People marked 3 images; of these, 1 got another label and the others (2) are left out."
     assert data({**split, "reviewed": reviews}).endswith(said)

@@ -51,7 +51,8 @@ def test_flips_count_both_ways_and_the_drop_is_their_difference() -> None:
 def test_a_flip_from_wrong_to_wrong_loses_nothing() -> None:
     found = spelled(costs(np.array([0, 0]), logits([1, 1], 3), logits([2, 2], 3), 0))
     assert found["flip_rate"] == 1
-    assert found["accuracy_drop"] == found["accuracy_drop_low"] == found["accuracy_drop_high"] == 0
+    assert found["accuracy_drop"] == 0
+    assert found["accuracy_drop_low"] < -0.5, "two images that agree prove little"
 
 
 def test_the_interval_of_the_loss_is_paired() -> None:
@@ -59,7 +60,7 @@ def test_the_interval_of_the_loss_is_paired() -> None:
     labels = rng.integers(0, 2, 400)
     before = np.where(rng.random(400) < 0.7, labels, 1 - labels)
     found = spelled(costs(labels, logits(list(before)), logits(list(before)), 0))
-    assert found["accuracy_drop_low"] == found["accuracy_drop_high"] == 0
+    assert -0.01 < found["accuracy_drop_low"] < 0 < found["accuracy_drop_high"] < 0.01
     after = before.copy()
     after[:20] = 1 - after[:20]
     found = spelled(costs(labels, logits(list(before)), logits(list(after)), 0))

@@ -103,8 +103,8 @@ def scope_of(
     for label, found in leave_one_source_out.get("macro", {}).items():
         if label != real_class:
             sentences.append(
-                f"Of {found['n']} {label} images of {found['sources']} sources, each excluded "
-                f"from training, {_recall(found)} were recognised."
+                f"Of {found['n']} {label} images of {_sources(found, leave_one_source_out['by'])}, "
+                f"each excluded from training, {_recall(found)} were recognised."
             )
     for source, found in external.items():
         for label, one in found["per_class"].items():
@@ -119,6 +119,12 @@ def scope_of(
             "with high confidence."
         )
     return " ".join(sentences)
+
+
+def _sources(found: Mapping[str, Any], kind: str) -> str:
+    count = found["sources"]
+    plural = {"source": "sources", "family": "families"}[kind]
+    return f"{count} {kind if count == 1 else plural}"
 
 
 def _recall(found: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def _reasons(record: Explanation) -> Iterator[tuple[str, str]]:
     changed = f"changes after {', '.join(verdict['flips'])}"
     kept = f"does not change after {', '.join(WAYS)}"
     yield "robustness", f"the prediction {changed if verdict['flips'] else kept}"
-    held = " or ".join(verdict["set"] or []) or "empty or not fitted"
+    held = "not fitted" if verdict["set"] is None else " or ".join(verdict["set"]) or "empty"
     shares = ", ".join(f"{name} {p:.3f}" for name, p in verdict["probabilities"].items())
     yield "prediction set", f"{held}; probabilities, not calibrated: {shares}"
     if record["forensics"]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLStreamError
 
@@ -44,6 +44,15 @@ def one_of(registry: Iterable[str]) -> BeforeValidator:
 
     return BeforeValidator(check)
 
+
+def _safe_in_a_shell(path: str) -> str:
+    if set(path) & set('"$`\\\n\0'):
+        raise ValueError("a path without double quotes, $, ` and backslashes; rename it")
+    return path
+
+
+ShellPath = Annotated[str, AfterValidator(_safe_in_a_shell)]
+"""A path that the commands of dvc.yaml name, in double quotes."""
 
 UNTRACKED = {"size", "nfiles"}
 """Names of parameters that DVC omits from the run cache's key (treeverse/dvc #10296)."""

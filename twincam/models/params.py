@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from twincam.files.params import Block, one_of
+from twincam.files.params import Block, ShellPath, one_of
 from twincam.models.architectures import ARCHITECTURES, level_blocks
 
 
@@ -13,7 +13,7 @@ class Model(Block):
 
     arch: Annotated[str, one_of(ARCHITECTURES)]
     weights: Literal["imagenet", "file", "none"]
-    weights_file: str
+    weights_file: ShellPath
     normalisation: Literal["native", "half"]
     last_block: Annotated[int, Field(ge=0)] | None
     levels: Annotated[int, Field(ge=1)]

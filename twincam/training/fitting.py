@@ -135,9 +135,10 @@ def divergence_warning(
     chance, first, last = np.log(classes), history[0].train_loss, history[kept - 1].train_loss
     if last <= min(first, chance) + chance / 2:
         return ""
+    earlier = f"it was {first:.3g} in epoch 1 and " if kept > 1 else ""
     return (
-        f"the training loss of epoch {kept} is {last:.3g}; it was {first:.3g} in epoch 1 and "
-        f"the loss of chance is {chance:.3g}: training diverged; "
+        f"the training loss of epoch {kept} is {last:.3g}; {earlier}the loss of chance is "
+        f"{chance:.3g}: training diverged; "
         f"lower train.learning_rate ({training.learning_rate:g})"
     )
 

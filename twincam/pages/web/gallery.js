@@ -199,7 +199,9 @@ function listOf(name, records, change) {
 }
 
 function controlsOf(records, change, act) {
-  const shown = Object.entries(SHOWN).filter(([name]) => name === "all" || !["wrong", "right"].includes(name) || records.some(labelled));
+  const mayBeUnsure = ({ verdict: { unsure, confidence, set } }) => unsure || confidence !== null || set !== null;
+  const needs = { wrong: labelled, right: labelled, unsure: mayBeUnsure, sure: mayBeUnsure };
+  const shown = Object.entries(SHOWN).filter(([name]) => name === "all" || records.some(needs[name]));
   return make("div", { className: "filters", role: "search", aria: { label: "Choose images" } },
     make("div", { className: "chips", role: "group", aria: { label: "Show" } }, shown.map(([name, [title, test]]) =>
       make("button", { type: "button", data: { show: name }, onclick: () => act({ show: name }) }, `${title} `,
