@@ -103,7 +103,7 @@ def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
 
     Of families whose training images have masks; others, such as generators, show no known defect.
     """
-    families = run.split["family"].to_numpy()
+    families = run.split["family"].to_numpy(copy=True)
     known = run.maps("masks", run.train).any(axis=(1, 2))
     families[run.train[~known]] = ""
     live = layer.live
