@@ -1,13 +1,14 @@
 """What is found is named by image, and two runs are compared by a handful of numbers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stages.explain.__main__ import headlines
-from stages.explain.run import neighbour_table
+from stages.explain.run import neighbour_table, with_reached
 from tests.explain.runs import tiny_run
 from twincam.files.metrics import Estimate, write_metrics
 
@@ -21,6 +22,16 @@ def test_the_table_names_every_neighbour_found() -> None:
     assert (row["neighbour"], row["path"], row["label"]) == ("02", "02.png", "a")
     assert row["similarity"] == 0.7
     assert table.loc[table["id"] == "10", "neighbour"].tolist() == ["07"]
+
+
+def test_a_swap_may_lead_to_another_class_than_its_partners() -> None:
+    run, one = tiny_run(), np.array([[0], [1], [-1], [2]])
+    named = run._replace(network=replace(run.network, classes=("a", "b", "c")))
+    found = {kind: (one, np.zeros((4, 1))) for kind in ("twins", "counterfactual")}
+    table = with_reached(neighbour_table(found, named), np.array([2, 0, -1, 1]), named)
+    reached = table.groupby("kind")["reached"].agg(list)
+    assert reached["counterfactual"] == ["c", "a", "b"]
+    assert reached["twins"] == [""] * 3
 
 
 @pytest.mark.parametrize("truth", [True, False])
