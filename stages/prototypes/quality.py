@@ -104,8 +104,9 @@ def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
     Of families whose training images have masks; others, such as generators, show no known defect.
     """
     families = run.split["family"].to_numpy(copy=True)
-    known = run.maps("masks", run.train).any(axis=(1, 2))
-    families[run.train[~known]] = ""
+    for row in run.train[families[run.train] != ""]:
+        if not run.maps("masks", np.array([row])).any():
+            families[row] = ""
     live = layer.live
     patches = run.measured.patches[live]
     sources = Sources(

@@ -6,7 +6,7 @@ import numpy as np
 
 from twincam.deliveries import WAYS
 from twincam.explanations.twins.novelty import UNLIKE, is_unlike
-from twincam.figures.text import certainty
+from twincam.figures.text import certainty, counted
 from twincam.files.predictions import join_names
 from twincam.pages.explanation import Explanation, Forensics, Prototypes, Verdict
 
@@ -122,6 +122,6 @@ def _points(prototypes: Prototypes) -> str:
     rest = sum(row["points"] for row in own) - sum(row["points"] for row in best)
     parts = [f"{row['points']:.2f} (prototype {row['prototype']})" for row in best]
     others = len(own) - len(best)
-    parts += [f"{rest:.2f} ({others} other{'s' * (others > 1)})"] if others > 0 else []
+    parts += [f"{rest:.2f} ({counted(others, 'other')})"] if others > 0 else []
     bias, logit = prototypes["biases"][predicted], prototypes["logits"][predicted]
     return f"{predicted} {logit:.2f} = {' + '.join([*parts, f'{bias:.2f} (bias)'])}"
