@@ -1,57 +1,146 @@
-"""What does a shorter training run cost: fewer epochs, or more frozen blocks?
+"""Can training take less time and be as good?
 
-Used as ``python -m benchmarks.recipes``: on rendered scenes not used for any choice, each recipe is
-trained on the same images and judged on the same others. Only `train.unfreeze_from` and
-`train.epochs` change.
+Used as ``python -m benchmarks.recipes``: on rendered scenes, each recipe is trained on the same
+images and judged on the same others. With ``--photographs DATA/cats-ddpm --others
+DATA/oxford-cats/images`` as in `benchmarks.levels`.
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
+import torch
+from torch import nn
 
-from benchmarks.levels import mean_of, print_cells, rendered, spelled, with_levels
+from benchmarks.levels import (
+    deliveries_in,
+    mean_of,
+    out_of_fold,
+    prepared,
+    print_cells,
+    recognised,
+    rendered,
+    spelled,
+    with_levels,
+)
 from benchmarks.runs import ROOT, clone, experiment
 from stages.train.params import Params
 from twincam.files.params_file import read_params
-from twincam.statistics.estimates import difference, mean
+from twincam.images.params import Prepare
+from twincam.statistics.estimates import difference, mean, share
+from twincam.training import fitting
+from twincam.training.params import Training
 
-RECIPES = ((3, 12), (3, 8), (3, 6), (4, 12), (4, 8), (5, 12))
-"""First block that is trained, and epochs; the first is the default."""
+
+class Choice(NamedTuple):
+    """What differs between the recipes; all freeze the same blocks.
+
+    With a warm-up, the first epoch has a fifth of the learning rate, and the cosine starts at the
+    second (Goyal et al., Accurate, Large Minibatch SGD, 2017). Depthwise kernels are trained, or
+    keep their ImageNet weights.
+    """
+
+    epochs: int
+    learning_rate: float
+    warm_up: bool
+    depthwise: str
+
+
+RECIPES = (
+    Choice(12, 0.001, False, "trained"),
+    Choice(12, 0.001, False, "kept"),
+    Choice(12, 0.002, True, "kept"),
+    Choice(8, 0.002, True, "kept"),
+)
+"""The first is the default, with which the others are compared."""
 
 FIGURES = {"right": "accuracy", "hits": "pointing game", "precision": "pixel precision"}
 
 
 def main() -> None:
-    """Print Markdown tables: the means over scenes and seeds, and what each recipe loses."""
+    """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", type=int, nargs="+", default=[21, 22])
+    parser.add_argument("--scenes", type=int, nargs="+", default=[22, 23])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--others", type=Path, nargs="*", default=[], help="other sources' images")
     args = parser.parse_args()
     params = read_params(ROOT / "params.yaml", Params)
-    every: dict[tuple[int, int], dict[int, list[dict[str, np.ndarray]]]] = {}
+    own = [with_levels(params, params.model.levels, seed) for seed in args.seeds]
+    if args.photographs:
+        compare_photographs(own, args.photographs, args.others)
+    else:
+        compare_scenes(own, args.scenes)
+
+
+def compare_scenes(seeds: Sequence[Params], scenes: Sequence[int]) -> None:
+    """Print the means over scenes and seeds, and what each recipe loses."""
+    every: dict[Choice, dict[int, list[dict[str, np.ndarray]]]] = {}
     with clone() as folder:
-        for scene in args.scenes:
+        for scene in scenes:
             experiment(folder, {"synthesize.seed": scene}, "prepare")
-            for seed in args.seeds:
-                own = [with_recipe(params, seed, *recipe) for recipe in RECIPES]
-                for recipe, found in zip(RECIPES, rendered(folder, own), strict=True):
+            for params in seeds:
+                runs = rendered(folder, applied(params))
+                for recipe, found in zip(RECIPES, runs, strict=True):
                     every.setdefault(recipe, {}).setdefault(scene, []).append(found)
-    pooled = {recipe: pool(scenes) for recipe, scenes in every.items()}
+    pooled = {recipe: pool(found) for recipe, found in every.items()}
     default = pooled[RECIPES[0]]
     lost = [f"{figure} lost" for figure in FIGURES.values()]
-    print_cells("trained from block", "epochs", *FIGURES.values(), *lost, "CPU seconds")
-    print_cells(*["---"] * (3 + 2 * len(FIGURES)))
+    print_cells(*Choice._fields, *FIGURES.values(), *lost, "CPU seconds")
+    print_cells(*["---"] * (5 + 2 * len(FIGURES)))
     for recipe, found in pooled.items():
         values = (spelled(mean(found[name], 0, name)) for name in FIGURES)
         losses = (spelled(difference(default[name], found[name], 0, name)) for name in FIGURES)
         print_cells(*recipe, *values, *losses, f"{found['seconds'].mean():.0f}")
 
 
-def with_recipe(params: Params, seed: int, unfreeze_from: int, epochs: int) -> Params:
-    """Return ``params`` with another seed, first trained block and number of epochs."""
-    own = with_levels(params, params.model.levels, seed)
-    change = {"unfreeze_from": unfreeze_from, "epochs": epochs}
-    return own.model_copy(update={"train": own.train.model_copy(update=change)})
+def compare_photographs(seeds: Sequence[Params], photographs: Path, others: Sequence[Path]) -> None:
+    """Print the accuracy out of fold, and the share of the others classified as real."""
+    prepare = Prepare.model_validate(seeds[0].prepare)
+    elsewhere = {f"`{path}`": deliveries_in(path, prepare) for path in others}
+    print_cells(*Choice._fields, "seed", "out of fold", *(f"{one} real" for one in elsewhere))
+    print_cells(*["---"] * (6 + len(elsewhere)))
+    with prepared(photographs) as folder:
+        root = folder / "data" / photographs.name
+        for params in seeds:
+            for recipe, own in zip(RECIPES, applied(params), strict=True):
+                found = recognised(folder, *out_of_fold(folder, root, own, elsewhere))
+                print_cells(*recipe, own.seed, *(spelled(share(one)) for one in found.values()))
+
+
+def applied(params: Params) -> Iterator[Params]:
+    """Yield ``params`` with each recipe, which training follows until the next one."""
+    for recipe in RECIPES:
+        change = {"epochs": recipe.epochs, "learning_rate": recipe.learning_rate}
+        with followed(recipe):
+            yield params.model_copy(update={"train": params.train.model_copy(update=change)})
+
+
+@contextmanager
+def followed(recipe: Choice) -> Iterator[None]:
+    """Train as ``recipe`` says where `params.yaml` cannot say it."""
+    usual, optimizer = fitting.learning_rate, fitting._optimizer
+
+    def warmed(training: Training, epoch: int) -> float:
+        if epoch == 1:
+            return training.learning_rate / 5
+        later = training.model_copy(update={"epochs": training.epochs - 1})
+        return usual(later, epoch - 1)
+
+    def keeping(tail: nn.Module, training: Training) -> torch.optim.Optimizer:
+        for layer in tail.modules():
+            if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1:
+                layer.weight.requires_grad_(False)
+        return optimizer(tail, training)
+
+    rate = warmed if recipe.warm_up else usual
+    chosen = keeping if recipe.depthwise == "kept" else optimizer
+    with patch.object(fitting, "learning_rate", rate), patch.object(fitting, "_optimizer", chosen):
+        yield
 
 
 def pool(scenes: dict[int, list[dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:

@@ -66,10 +66,9 @@ def rules(
     logits, truth = logits_and_truth(plain, classes)
     limits, _ = thresholds(with_offsets(untouched(out_of_fold), classes), classes, ALPHA)
     flips = flips_by_delivery(delivered, classes).sum(axis=1).to_numpy()
-    predicted = np.array(classes)[logits.argmax(axis=1)]
     doubted = flips > 0
     if limits is not None:
-        doubted |= unsure_by_set(predicted, prediction_sets(logits, limits, classes), classes)
+        doubted |= unsure_by_set(prediction_sets(logits, limits, classes))
     before = Rule(logits.argmax(axis=1) == truth, ~doubted, margins(logits) - 1e3 * flips)
     scored = with_offsets(scores_of(out_of_fold, classes), classes)
     model = fit_confidence(scored, classes, ALPHA, MAX_ABSTENTION)

@@ -137,11 +137,11 @@ def main(argv: list[str]) -> None:
 
 
 def require_below(limit: float | None, details: Mapping[str, Any]) -> None:
-    """Raise `UserError` if a descriptor of the harmonised images exceeds the accuracy ``limit``."""
+    """Raise `UserError` if a descriptor of the prepared images exceeds the accuracy ``limit``."""
     for name, found in details.get("harmonised", {}).items():
         if limit is not None and found["accuracy"].value > limit:
             raise UserError(
-                f"{name} of the harmonised images correctly classifies "
+                f"{name} of the prepared images correctly classifies "
                 f"{100 * found['accuracy'].value:.1f} % of val, above audit.max_shortcut_accuracy "
                 f"{limit}; use other images, or raise the limit and read "
                 "reports/details/audit.json"

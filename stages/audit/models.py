@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 from twincam.determinism import derived_seed
 from twincam.statistics.estimates import share
 from twincam.statistics.ranking import mean_auc
+from twincam.statistics.sampling import complete_folds
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Inverse strengths of the logistic regressions' L2 penalty, cross-validated on train."""
@@ -60,13 +61,11 @@ def tree(depth: int) -> Any:
 def best_logistic(data: Data, split: StratifiedGroupKFold) -> Any:
     """Return the logistic regression of lowest cross-validated loss on ``data``.
 
-    Folds are left out whose training part lacks a class, as groups that hold several classes may
-    cause; without any other, the most penalised one is returned.
+    Without `complete_folds` the most penalised one is returned.
     """
     features, labels = data.features.to_numpy(), data.labels
     classes = np.unique(labels)
-    divided = split.split(features, labels, data.groups)
-    complete = [part for part in divided if len(np.unique(labels[part[0]])) == len(classes)]
+    complete = complete_folds(split.split(features, labels, data.groups), labels)
     if not complete:
         return logistic(min(PENALTIES))
     loss = make_scorer(

@@ -92,7 +92,7 @@ def audit(
 
 
 def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
-    """Return the accuracy of the strongest shortcut in the harmonised images."""
+    """Return the accuracy of the strongest shortcut in the prepared images."""
     found = [one["accuracy"] for one in details.get("harmonised", {}).values()]
     return {"shortcut_accuracy": max(found)} if found else {}
 
@@ -100,7 +100,7 @@ def headlines(details: Mapping[str, Any]) -> dict[str, Estimate]:
 def sentences(raw: Mapping[str, Any], harmonised: Mapping[str, Any]) -> list[str]:
     """Return the significant results of `audit` as sentences."""
     sentences = []
-    for place, found in (("the original files", raw), ("the harmonised images", harmonised)):
+    for place, found in (("the original files", raw), ("the prepared images", harmonised)):
         significant = {
             name: one
             for name, one in found.items()

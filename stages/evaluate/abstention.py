@@ -50,8 +50,7 @@ def unsure_figures(
         "guarantee": GUARANTEE,
         "alpha": model.alpha,
         "nominal": 1 - model.alpha,
-        "by_set": share(unsure_by_set(table["predicted"].to_numpy(), sets, classes)),
-        "empty_sets": share(np.logical_not(sets.any(axis=1))),
+        "by_set": share(unsure_by_set(sets)),
         "coverage": share(held),
         "per_class": {
             name: {

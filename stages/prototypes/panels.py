@@ -15,7 +15,7 @@ from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import Decomposition, decompose
 from twincam.explanations.prototypes.places import cell_centre
 from twincam.figures.drawing import INK, MUTED, PAPER, write_line
-from twincam.figures.text import Face, font
+from twincam.figures.text import Face, certainty, font
 from twincam.statistics.sampling import alternate_classes
 
 BIG, TILE, GAP, LINE = 252, 84, 14, 20
@@ -135,10 +135,8 @@ def _header(decision: Decision, width: int) -> Image.Image:
     header = Image.new("RGB", (BIG + 2 * TILE + TEXT + 5 * GAP, HEADER), PAPER)
     draw, room = ImageDraw.Draw(header), header.width - 2 * GAP
     right = decision.label == decision.predicted
-    text = (
-        f"Predicted {decision.predicted} ({decision.confidence:.0%}), labelled {decision.label}: "
-        f"{'correct' if right else 'wrong'}"
-    )
+    predicted = f"Predicted {decision.predicted} ({certainty(decision.confidence)})"
+    text = f"{predicted}, labelled {decision.label}: {'correct' if right else 'wrong'}"
     ink = RIGHT if right else WRONG
     write_line(draw, (GAP, 10), text, width=room, face=Face(16, bold=True), ink=ink)
     frames = f"frames and patches: a cell's receptive field of {width} px, its centre marked"

@@ -144,7 +144,7 @@ def test_only_what_is_significant_by_both_measures_is_a_sentence() -> None:
     assert only.startswith("Bytes of the original files")
     assert sentences({"colour": by_chance}, {"colour": below}) == [
         "No model of the original files is significantly better than chance.",
-        "No model of the harmonised images is significantly better than chance.",
+        "No model of the prepared images is significantly better than chance.",
     ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twincam.confidence.prediction_sets import prediction_sets, thresholds
+from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsure_by_set
 
 CLASSES = ["fake", "real"]
 
@@ -24,19 +24,36 @@ def scored(logits: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_each_class_is_covered_as_often_as_nominal_on_average(alpha: float) -> None:
-    """Of exchangeable images, and not much more often: the sets are no larger than necessary."""
+    """Of exchangeable images, and not much more often: the sets are no larger than necessary.
+
+    The predicted class is always in its set, so coverage is at least the accuracy.
+    """
     rng = np.random.default_rng(0)
-    covered = []
+    covered, right = [], []
     for _ in range(150):
         limits, _ = thresholds(scored(*sampled(120, rng)), CLASSES, alpha)
         assert limits is not None
         logits, truth = sampled(400, rng)
         held = prediction_sets(logits, limits, CLASSES)[np.arange(400), truth]
+        hits = logits.argmax(axis=1) == truth
         covered.append([held[truth == k].mean() for k in (0, 1)])
+        right.append([hits[truth == k].mean() for k in (0, 1)])
     means = np.mean(covered, axis=0)
     error = np.std(covered, axis=0) / np.sqrt(len(covered))
     assert (means > 1 - alpha - 3 * error).all()
-    assert (means < 1 - alpha + 1 / 50 + 3 * error).all()
+    most = np.maximum(1 - alpha + 1 / 50, np.mean(right, axis=0))
+    assert (means < most + 3 * error).all()
+
+
+def test_the_predicted_class_is_always_in_its_set() -> None:
+    """Ambiguous images of an accurate model would else have an empty set, or another class's."""
+    logits = np.array([[0.1, 0.0], [0.0, 5.0], [0.1, 0.0]])
+    narrow = prediction_sets(logits, {"fake": 0.1, "real": 0.1}, CLASSES)
+    assert narrow.tolist() == [[True, False], [False, True], [True, False]]
+    assert unsure_by_set(narrow).tolist() == [False, False, False]
+    wide = prediction_sets(logits, {"fake": 0.1, "real": 1.0}, CLASSES)
+    assert wide.tolist() == [[True, True], [False, True], [True, True]]
+    assert unsure_by_set(wide).tolist() == [True, False, True]
 
 
 def test_the_threshold_is_the_score_of_its_rank() -> None:

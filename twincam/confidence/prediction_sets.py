@@ -58,12 +58,16 @@ def prediction_sets(
 ) -> np.ndarray:
     """Return which classes belong to the set of each image, bool ``[N,K]``.
 
-    A class's score is its negative log-probability, from the logits, to avoid saturation.
+    A class's score is its negative log-probability, from the logits, to avoid saturation. The
+    predicted class always belongs to the set (as in RAPS, Angelopoulos et al., ICLR 2021): where
+    accuracy exceeds 1 - alpha, ambiguous images would else have empty sets.
     """
     score = -log_softmax(logits.astype(np.float64))
-    return score <= np.array([limits[name] for name in classes])
+    sets = score <= np.array([limits[name] for name in classes])
+    sets[np.arange(len(sets)), logits.argmax(axis=1)] = True
+    return np.asarray(sets)
 
 
-def unsure_by_set(predicted: np.ndarray, sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return, bool ``[N]``, whether the set ``[N,K]`` differs from ``predicted`` ``[N]`` alone."""
-    return np.asarray((sets != (predicted[:, None] == np.array(classes))).any(axis=1))
+def unsure_by_set(sets: np.ndarray) -> np.ndarray:
+    """Return, bool ``[N]``, whether the set ``[N,K]`` holds more than the predicted class."""
+    return np.asarray(sets.sum(axis=1) > 1)

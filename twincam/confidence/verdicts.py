@@ -110,7 +110,7 @@ def verdicts_of(
     if traces.found is not None:
         genuine = table["predicted"] == traces.real_class
         doubted = (genuine & table["id"].isin(traces.found)).to_numpy()
-    unsure = unsure_verdicts(table["predicted"].to_numpy(), sets, weak, doubted, classes)
+    unsure = unsure_verdicts(sets, weak, doubted)
     verdicts = table.assign(
         as_is=as_is,
         calibrated=np.nan if temperature is None else confidences(scores / temperature),
@@ -150,29 +150,22 @@ def flips_by_delivery(delivered: pd.DataFrame, classes: Sequence[str]) -> pd.Dat
 
 
 def unsure_verdicts(
-    predicted: np.ndarray,
-    sets: np.ndarray | None,
-    weak: np.ndarray,
-    doubted: np.ndarray | None,
-    classes: Sequence[str],
+    sets: np.ndarray | None, weak: np.ndarray, doubted: np.ndarray | None
 ) -> np.ndarray:
     """Return, bool ``[N]``, which verdicts are unsure.
 
-    The margin is small, the set is not the predicted class alone, or traces contradict it. (A set
-    may contain another class alone: then it contradicts the prediction.)
+    The margin is small, the set holds more than the predicted class, or traces contradict it.
 
     Args:
-        predicted: classes ``[N]``.
         sets: from `prediction_sets`, ``[N,K]``; None if there are none.
         weak: from `is_weak`, ``[N]``.
         doubted: bool ``[N]``, whether traces contradict the prediction; None if not measured.
-        classes: the K labels.
     """
     unsure = weak
     if doubted is not None:
         unsure = unsure | doubted
     if sets is not None:
-        unsure = unsure | unsure_by_set(predicted, sets, classes)
+        unsure = unsure | unsure_by_set(sets)
     return np.asarray(unsure)
 
 

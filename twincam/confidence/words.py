@@ -53,12 +53,11 @@ def unsure_statement(predicted: str, held: Sequence[str], *, weak: bool, traced:
         traced: whether traces contradict the prediction.
     """
     reasons = [f"the evidence for {predicted} is weak"] if weak else []
-    if held and list(held) != [predicted]:
+    if len(held) > 1:
         reasons.append(f"could be {' or '.join(held)}")
     if traced:
         reasons.append("its finest detail is unlike that of the photographs seen in training")
-    why = "; ".join(reasons) or "unlike the training images of every class"
-    return f"{UNSURE} ({why})"
+    return f"{UNSURE} ({'; '.join(reasons)})"
 
 
 def remark_of(predicted: str, as_is: str) -> str:

@@ -133,7 +133,7 @@ def verdict_of(pack: Pack, delivered: Embedded, forensics: Forensics | None) -> 
     genuine = predicted == pack.settings.real_class
     traced = forensics is not None and forensics["found"] and genuine
     doubted = np.array([traced])
-    unsure = bool(unsure_verdicts(np.array([predicted]), sets, weak, doubted, classes)[0])
+    unsure = bool(unsure_verdicts(sets, weak, doubted)[0])
     held = [] if sets is None else [str(one) for one in np.array(classes)[sets[0]]]
     return {
         "statement": unsure_statement(predicted, held, weak=bool(weak[0]), traced=traced)

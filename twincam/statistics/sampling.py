@@ -1,4 +1,6 @@
-"""Balanced samples: a few images, chosen at random, with every class represented equally."""
+"""Balanced samples of images, and folds whose training part has every class."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -35,3 +37,18 @@ def sample_balanced(labels: np.ndarray, most: int, seed: int, *names: object) ->
     """
     order = generator(seed, *names).permutation(len(labels))
     return np.sort(alternate_classes(labels, order)[:most])
+
+
+def complete_folds(
+    divided: Iterable[tuple[np.ndarray, np.ndarray]], labels: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds, training and held-out positions, whose training part has every class.
+
+    Others occur where groups hold several classes.
+
+    Args:
+        divided: positions among ``labels``.
+        labels: of all images, ``[N]``.
+    """
+    classes = len(np.unique(labels))
+    return [part for part in divided if len(np.unique(labels[part[0]])) == classes]

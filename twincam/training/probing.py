@@ -16,6 +16,7 @@ from twincam.files.shards import Rows
 from twincam.models.embedded import join_rows
 from twincam.models.forward import BATCH, batches, embed_batch
 from twincam.models.network import Network
+from twincam.statistics.sampling import complete_folds
 from twincam.training.activations import augmented
 from twincam.training.balancing import sampling_weights
 from twincam.training.labelled import LabelledImages
@@ -111,8 +112,7 @@ def choose_strength(
 
     folds = min(FOLDS, *(len(np.unique(groups[labels == label])) for label in np.unique(labels)))
     divided = StratifiedGroupKFold(folds).split(labels, labels, groups) if folds > 1 else ()
-    complete = len(np.unique(labels))
-    parts = [part for part in divided if len(np.unique(labels[part[0]])) == complete]
+    parts = complete_folds(divided, labels)
     if not parts:
         return UNCHECKED
     losses = [
