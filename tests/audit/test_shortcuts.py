@@ -151,7 +151,7 @@ def test_only_what_is_significant_by_both_measures_is_a_sentence() -> None:
 def test_exceeding_the_limit_fails_the_stage() -> None:
     require_below(None, DETAILS)
     require_below(0.9, DETAILS)
-    with pytest.raises(UserError, match=r"colour of the harmon.*81\.0 %.*raise the limit"):
+    with pytest.raises(UserError, match=r"colour of the prepared.*81\.0 %.*raise the limit"):
         require_below(0.8, DETAILS)
 
 
@@ -163,4 +163,4 @@ def test_a_file_format_for_one_class_is_named_and_gone_after_harmonising(project
     assert found["raw"]["metadata"]["stump"]["feature"].startswith(("format", "JPEG"))
     assert found["harmonised"]["metadata"]["accuracy_low"] < 0.6
     assert any("of the original files correctly" in words for words in found["sentences"])
-    assert not any(words.startswith("Metadata of the harm") for words in found["sentences"])
+    assert not any(words.startswith("Metadata of the prepared") for words in found["sentences"])

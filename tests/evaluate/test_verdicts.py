@@ -118,16 +118,16 @@ def test_too_few_scores_for_the_share_are_named() -> None:
     assert "8 out-of-fold scores, 9 are needed" in reason
 
 
-def test_a_set_of_one_none_or_both_and_a_contradicting_one() -> None:
+def test_a_set_holds_the_predicted_class_and_those_that_fit() -> None:
     fitted = model({"fake": -np.log(0.30), "real": -np.log(0.60)})
     found = verdicts_of(delivered([at(p) for p in (0.9, 0.65, 0.55, 0.2)]), fitted, NONE, CLASSES)
-    assert found.table["set"].tolist() == ["real", "fake|real", "fake", "fake"]
+    assert found.table["set"].tolist() == ["real", "fake|real", "fake|real", "fake"]
     assert found.table["verdict"].tolist() == ["real", "unsure", "unsure", "fake"]
     assert found.sets is not None
-    assert found.sets.sum(axis=1).tolist() == [1, 2, 1, 1]
+    assert found.sets.sum(axis=1).tolist() == [1, 2, 2, 1]
     tight = model({"fake": 0.01, "real": 0.01})
-    empty = verdicts_of(delivered([at(0.65)]), tight, NONE, CLASSES).table
-    assert (empty["set"][0], empty["verdict"][0]) == ("", "unsure")
+    alone = verdicts_of(delivered([at(0.65)]), tight, NONE, CLASSES).table
+    assert (alone["set"][0], alone["verdict"][0]) == ("real", "real")
 
 
 def test_traces_make_unsure_and_are_counted_where_measured() -> None:
