@@ -17,6 +17,7 @@ from benchmarks.levels import (
     out_of_fold,
     prepared,
     print_cells,
+    print_heading,
     recognised,
     spelled,
     with_levels,
@@ -43,8 +44,7 @@ def main() -> None:
     prepare = Prepare.model_validate(params.prepare)
     others = {f"`{path}`": deliveries_in(args.data / path, prepare) for path in OTHERS}
     every: dict[str, list[dict[str, np.ndarray]]] = {}
-    print_cells("backbone", "seed", "out of fold", *(f"{name} real" for name in others))
-    print_cells(*["---"] * (3 + len(others)))
+    print_heading("backbone", "seed", "out of fold", *(f"{name} real" for name in others))
     with prepared(args.data / "cats-ddpm") as folder:
         root = folder / "data" / "cats-ddpm"
         for seed in args.seeds:

@@ -190,6 +190,12 @@ def print_cells(*cells: object) -> None:
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
+def print_heading(*cells: object) -> None:
+    """Print the first two lines of a Markdown table."""
+    print_cells(*cells)
+    print_cells(*["---"] * len(cells))
+
+
 def main() -> None:
     """Print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,8 +215,7 @@ def main() -> None:
         prepare = Prepare.model_validate(params.prepare)
         others = {f"`{path}`": deliveries_in(path, prepare) for path in args.others}
         with prepared(args.photographs) as folder:
-            print_cells("levels", "seed", "out of fold", *(f"{one} real" for one in others))
-            print_cells(*["---"] * (3 + len(others)))
+            print_heading("levels", "seed", "out of fold", *(f"{one} real" for one in others))
             root = folder / "data" / args.photographs.name
             for levels in args.levels:
                 every = []

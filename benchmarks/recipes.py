@@ -22,6 +22,7 @@ from benchmarks.levels import (
     out_of_fold,
     prepared,
     print_cells,
+    print_heading,
     recognised,
     rendered,
     spelled,
@@ -90,8 +91,7 @@ def compare_scenes(seeds: Sequence[Params], scenes: Sequence[int]) -> None:
     pooled = {recipe: pool(found) for recipe, found in every.items()}
     default = pooled[RECIPES[0]]
     lost = [f"{figure} lost" for figure in FIGURES.values()]
-    print_cells(*Choice._fields, *FIGURES.values(), *lost, "CPU seconds")
-    print_cells(*["---"] * (5 + 2 * len(FIGURES)))
+    print_heading(*Choice._fields, *FIGURES.values(), *lost, "CPU seconds")
     for recipe, found in pooled.items():
         values = (spelled(mean(found[name], 0, name)) for name in FIGURES)
         losses = (spelled(difference(default[name], found[name], 0, name)) for name in FIGURES)
@@ -102,8 +102,7 @@ def compare_photographs(seeds: Sequence[Params], photographs: Path, others: Sequ
     """Print the accuracy out of fold, and the share of the others classified as real."""
     prepare = Prepare.model_validate(seeds[0].prepare)
     elsewhere = {f"`{path}`": deliveries_in(path, prepare) for path in others}
-    print_cells(*Choice._fields, "seed", "out of fold", *(f"{one} real" for one in elsewhere))
-    print_cells(*["---"] * (6 + len(elsewhere)))
+    print_heading(*Choice._fields, "seed", "out of fold", *(f"{one} real" for one in elsewhere))
     with prepared(photographs) as folder:
         root = folder / "data" / photographs.name
         for params in seeds:
