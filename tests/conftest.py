@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
@@ -22,7 +23,22 @@ from ruamel.yaml import YAML
 from twincam.files.errors import UserError
 
 ROOT = Path(__file__).parents[1]
+PYTHON = sys.executable
 TINY = YAML(typ="safe").load(ROOT / "tests" / "tiny.yaml")
+
+MEMORY = Path("/dev/shm")
+
+
+def use_memory() -> None:
+    """Keep temporary files in memory if there is room: each test may delete thousands of them.
+
+    Those of failed tests stay until the next run.
+    """
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8e9:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+use_memory()
 
 # Two workers on two cores: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -84,7 +100,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def forkserver() -> str:
     """Start the server that `forkserver.py` describes; return the folder with its programs."""
     server = subprocess.Popen(
-        [sys.executable, ROOT / "tests" / "forkserver.py"],
+        [PYTHON, ROOT / "tests" / "forkserver.py"],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -105,7 +121,7 @@ def run_in(
     Stages, `twincam` and `dvc` run in forks of `forkserver`, unless ``forks`` is false.
     """
     programs = [forkserver()] if forks and sys.platform == "linux" else []
-    path = os.pathsep.join([*programs, str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([*programs, str(Path(PYTHON).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -3,7 +3,8 @@
 A new Python imports torch and the like for seconds; a fork of the server starts at once. Run as a
 script, the server prints a folder and serves until its standard input ends. The folder holds a
 `python` and a `dvc`, which have their module run in a fork. The project's own modules are imported
-there, from the folder at hand. What a fork cannot do runs in a new Python.
+there, from the folder at hand. What a fork cannot do runs in a new Python. To a fork, that `python`
+is `sys.executable`.
 
 A fork has the server's limits and at least its peak memory: tests that set or measure those, or
 prove that a stage starts by itself, use a new Python.
@@ -95,12 +96,12 @@ def main() -> None:
         listener.bind(str(folder / "socket"))
         listener.listen()
         print(folder, flush=True)
-        serve(listener)
+        serve(listener, f"{folder}/python")
     shutil.rmtree(folder)
     os._exit(0)
 
 
-def serve(listener: socket) -> None:
+def serve(listener: socket, python: str) -> None:
     """Answer each request in a fork until standard input ends."""
     started_with = settings(dict(os.environ))
     while sys.stdin not in select([listener, sys.stdin], [], [])[0]:
@@ -109,6 +110,7 @@ def serve(listener: socket) -> None:
         if os.fork() == 0:
             listener.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            sys.executable = python
             answer(connection, started_with)
             os._exit(0)
         connection.close()

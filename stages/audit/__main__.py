@@ -38,7 +38,7 @@ def describe_file(root: Path, path: str) -> dict[str, Any]:
 
 
 def describe_square(jpeg_quality: int, square: np.ndarray) -> dict[str, Any]:
-    """Return the same of a harmonised image, bytes ``[S,S,3]``; its only metadata is the size."""
+    """Return the same of a prepared image, bytes ``[S,S,3]``; its only metadata is the size."""
     image = Image.fromarray(square)
     encoded = io.BytesIO()
     image.save(encoded, "JPEG", quality=jpeg_quality)

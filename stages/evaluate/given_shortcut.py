@@ -93,8 +93,9 @@ def conditional_auc(
         score: ``[N]``.
         strata: ``[N]``, from 0.
     """
-    ranks = pd.Series(score).groupby(strata).rank().to_numpy()
     n = np.bincount(strata)
+    before = np.cumsum(n) - n
+    ranks = rankdata(strata * (len(score) + 1) + rankdata(score)) - before[strata]
     ours = np.bincount(strata, positive)
     won = np.bincount(strata, ranks * positive) - ours * (ours + 1) / 2
     pairs = int((ours * (n - ours)).sum())

@@ -44,7 +44,7 @@ def headline_cell(folder: Path, stage: str, name: str) -> str:
 def test_markdown_names_what_was_set_and_which_images_changed(branch: Path, finished: Path) -> None:
     text = (branch / "diff" / "diff.md").read_text()
     assert "| train.epochs | 2 | 1 |" in text
-    assert "| train.learning_rate | 0.001 | 0.01 |" in text
+    assert "| train.learning_rate | 0.002 | 0.01 |" in text
     assert "McNemar" in text
     expected = changed_images(branch, finished)
     assert expected, "the branch changes no prediction: the test shows nothing"

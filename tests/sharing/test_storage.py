@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import run_in
+from tests.conftest import ran, run_in
 from tests.sharing.servers import SECRET, SERVERS, Storage, damage, http_read_only
 from twincam.models.classifier import read_classifier
 
@@ -91,7 +91,10 @@ def test_a_repro_works_where_objects_are_missing_and_corrupted(
 ) -> None:
     with SERVERS["folder"](tmp_path / "served") as storage:
         colleague = damaged(project, storage, tmp_path / "colleague")
-        run_in(colleague, "dvc", "repro")
+        advice = failure(colleague, "pull", "--all").rpartition("build them here by ")[2]
+        assert advice == "`dvc checkout --allow-missing` and `make repro`"
+        run_in(colleague, "dvc", "checkout", "--allow-missing")
+        assert ran(run_in(colleague, "dvc", "repro").stdout) == ["train", "report"]
         assert "up to date" in run_in(colleague, "dvc", "status").stdout
         assert run_in(colleague, "git", "status", "--short").stdout == ""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import chdir
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -23,7 +24,8 @@ from twincam.sharing.storage import (
 
 REPLACE = (
     "the intact files are in the cache; ask a colleague who has the others to delete them on "
-    "the remote and run `make push`, or run `make repro` to build them here"
+    "the remote and run `make push`, or build them here by `dvc checkout --allow-missing` and "
+    "`make repro`"
 )
 """What to do where files are missing or corrupted on the remote."""
 
@@ -62,11 +64,15 @@ def pull(repo: Repo, name: str | None, *, everything: bool) -> None:
 def put_in_place(repo: Repo, paths: Iterable[str]) -> dict[str, int]:
     """Check out the outputs ``paths`` from the cache; count those added, modified and deleted.
 
+    DVC looks for each target among the stages of the current folder first, and reads `dvc.yaml`
+    anew each time; in `.dvc` there is none.
+
     Raises:
         UserError: a file that is stored nowhere else would be lost; nothing was changed.
     """
     try:
-        done = repo.checkout(targets=[f"{repo.root_dir}/{path}" for path in paths])
+        with chdir(repo.dvc_dir):
+            done = repo.checkout(targets=[f"{repo.root_dir}/{path}" for path in paths])
     except DvcException as error:
         refusal, *files = str(error).splitlines()
         if "unsaved files" not in refusal:
