@@ -9,8 +9,10 @@ from torch import nn
 
 from tests.conftest import user_error
 from tests.fitted import IMAGES, LABELS, SETTINGS, network
+from twincam.determinism import make_torch_deterministic
+from twincam.models.architectures import HALF
 from twincam.models.forward import embed_batch, run_blocks
-from twincam.models.network import Network, with_head
+from twincam.models.network import Network, create, with_head
 from twincam.training import activations, fitting
 from twincam.training.activations import augmented_inputs
 from twincam.training.fitting import (
@@ -83,7 +85,7 @@ def test_learns_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 3])
 def test_a_head_over_several_levels_learns_what_is_then_inferred(cut: int) -> None:
-    settings = SETTINGS.model_copy(update={"unfreeze_from": cut})
+    settings = SETTINGS.model_copy(update={"unfreeze_from": cut, "epochs": 12})
     made = with_head(network(), None, 3)
     assert made.levels == (2, 3, 4)
     inputs = augmented_inputs(made, IMAGES, ROWS, cut, settings, 0)
@@ -140,18 +142,38 @@ def test_the_epoch_of_least_validation_loss_is_kept_only_on_request(
     assert (last, best) == (3, 2)
 
 
-def test_cosine_schedule_falls_from_full_to_near_zero() -> None:
-    rates = [learning_rate(SETTINGS, epoch) for epoch in (1, 2, 3)]
+def test_after_a_warm_up_the_cosine_falls_from_full_to_near_zero() -> None:
+    settings = SETTINGS.model_copy(update={"epochs": 5})
+    first, *rates = [learning_rate(settings, epoch) for epoch in range(1, 6)]
+    assert first == pytest.approx(0.2e-3)
     assert rates[0] == 1e-3
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.3e-3
+    alone = SETTINGS.model_copy(update={"epochs": 1})
+    assert learning_rate(alone, 1) == 1e-3
     constant = SETTINGS.model_copy(update={"schedule": "constant"})
-    assert learning_rate(constant, 3) == 1e-3
+    assert [learning_rate(constant, epoch) for epoch in (1, 3)] == [1e-3, 1e-3]
 
 
-WILD = SETTINGS.model_copy(
-    update={"views": 1, "epochs": 2, "learning_rate": 10.0, "weight_decay": 10.0}
-)
+@pytest.mark.parametrize("start", [0, 3])
+def test_depthwise_kernels_are_trained_only_with_all_blocks(start: int) -> None:
+    settings = SETTINGS.model_copy(update={"unfreeze_from": start, "views": 1, "epochs": 1})
+    make_torch_deterministic(0, "test", threads=1)
+    made = create("efficientnet_lite0", ("a", "b"), HALF)
+    before = {name: weight.clone() for name, weight in made.blocks.named_parameters()}
+    inputs = augmented_inputs(made, IMAGES, ROWS, start, settings, 0)
+    fit(made, LabelledInputs(inputs, LABELS, np.ones(12)), None, Recipe(settings, 0))
+    moved = {
+        name for name, now in made.blocks.named_parameters() if not torch.equal(now, before[name])
+    }
+    kernels = {name for name in before if name.endswith("conv_dw.weight")}
+    trained = {name for name in before if int(name.split(".")[0]) >= start}
+    assert kernels & trained
+    assert moved == (trained - kernels if start else trained)
+
+
+DIVERGES = {"learning_rate": 10.0, "weight_decay": 10.0, "schedule": "constant"}
+WILD = SETTINGS.model_copy(update={"views": 1, "epochs": 2, **DIVERGES})
 
 
 @pytest.mark.parametrize("select_on_val", [False, True])

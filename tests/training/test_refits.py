@@ -94,7 +94,8 @@ def test_refits_that_diverge_end_or_are_reported(
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refit 1:")]
     assert len(warned) == bool(said)
     assert all(said in line and "train.learning_rate" in line for line in warned)
-    worse = SETTINGS.model_copy(update={"learning_rate": 10.0, "weight_decay": 10.0})
+    worst = {"learning_rate": 10.0, "weight_decay": 10.0, "schedule": "constant"}
+    worse = SETTINGS.model_copy(update=worst)
     message = user_error(results, plan=[FIRST], folder=tmp_path / "worse", training=worse)
     assert "train.weight_decay (10)" in message
     assert not list((tmp_path / "worse").glob("*.npz"))
