@@ -49,7 +49,7 @@ def test_operands_on_two_devices_are_refused() -> None:
 def test_heat_maps_are_those_of_the_cpu(method: str) -> None:
     net = network()
     net.module.eval()
-    images = IMAGES[:1]
+    images = IMAGES[:2]
     logits = logits_of(net, images)
     expected = heat_maps(net, images, logits, method, 2)
     with second_device() as device:

@@ -28,12 +28,12 @@ def test_batches_change_nothing_and_the_network_is_left_as_it_was(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: tensor.clone() for name, tensor in NETWORK.module.state_dict().items()}
-    together = drawn(method, count=2)
-    monkeypatch.setattr("twincam.models.forward.BATCH", 1)
+    together = drawn(method, count=3)
+    monkeypatch.setattr("twincam.models.forward.BATCH", 2)
     scale = float(np.abs(together).max())
-    assert drawn(method, count=2) == pytest.approx(together, rel=1e-3, abs=1e-3 * scale)
+    assert drawn(method, count=3) == pytest.approx(together, rel=1e-3, abs=1e-3 * scale)
     assert together.dtype == np.float32
-    assert len({image.tobytes() for image in together}) == 2
+    assert len({image.tobytes() for image in together}) == 3
 
     modules = list(NETWORK.module.modules())
     assert not any(m._forward_hooks or m._backward_hooks for m in modules)

@@ -55,9 +55,10 @@ def test_experiments_in_a_row_on_an_own_folder_with_blanks_and_the_way_back(proj
     run_in(project, "dvc", "add", "data/my cats")
     commit(project, "own images")
     where = ("-S", "data.root=data/my cats", "-S", "data.info=data/none")
-    first = run_in(project, "dvc", "exp", "run", *where, "audit")
-    assert ran(first.stdout) == ["split", "prepare", "audit"]
-    second = run_in(project, "dvc", "exp", "run", "-S", "audit.permutations=30", "audit")
+    reading_files = ("audit", "stability", "forensics")
+    first = run_in(project, "dvc", "exp", "run", *where, *reading_files)
+    assert set(ran(first.stdout)) == {"split", "prepare", "crossval", "train", *reading_files}
+    second = run_in(project, "dvc", "exp", "run", "-S", "audit.permutations=30", *reading_files)
     assert ran(second.stdout) == ["audit"]
 
     run_in(project, "git", "restore", "--staged", "--worktree", *CHANGED)

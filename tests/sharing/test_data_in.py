@@ -124,8 +124,8 @@ def test_a_colleague_with_one_changed_parameter_brings_and_runs_only_what_it_tak
     colleague = tmp_path / "colleague"
     run_in(tmp_path, "git", "clone", "--quiet", str(pushed), str(colleague))
     change_params(colleague, {"panels": {"correct": 3}})
-    assert stages_run(colleague, "--pull", "--allow-missing", "panels") == ["panels"]
-    assert (colleague / "reports" / "figures" / "panels" / "contradicted.png").is_file()
+    assert stages_run(colleague, "--pull", "--allow-missing") == ["panels", "report"]
+    assert (colleague / "reports" / "index.html").is_file()
     for unneeded in (
         "data/synthetic",
         "data/prepared/parts",
