@@ -32,6 +32,7 @@ from twincam.files.params_file import read_params
 from twincam.images.params import Prepare
 from twincam.statistics.estimates import difference, mean, share
 from twincam.training import fitting
+from twincam.training.fitting import learning_rate
 from twincam.training.params import Training
 
 
@@ -121,15 +122,16 @@ def followed(recipe: Choice) -> Iterator[None]:
     """Train as ``recipe`` says where `params.yaml` cannot say it."""
     with ExitStack() as changes:
         if not recipe.warm_up:
-            changes.enter_context(patch.object(fitting, "learning_rate", cosine))
+            changes.enter_context(patch.object(fitting, "learning_rate", without_warm_up))
         if recipe.depthwise == "trained":
             changes.enter_context(patch.object(fitting, "_keep_depthwise_kernels"))
         yield
 
 
-def cosine(training: Training, epoch: int) -> float:
-    """Return half a cosine from the full rate in the first epoch to near zero."""
-    return float(training.learning_rate * (1 + np.cos(np.pi * (epoch - 1) / training.epochs)) / 2)
+def without_warm_up(training: Training, epoch: int) -> float:
+    """Return the rate of the epoch after ``epoch`` in a training that is one epoch longer."""
+    longer = training.model_copy(update={"epochs": training.epochs + 1})
+    return learning_rate(longer, epoch + 1)
 
 
 def pool(scenes: dict[int, list[dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
