@@ -1,5 +1,9 @@
-"""Links of the README, the model card and the documents lead to files, and none is left out."""
+"""Links of the README, the model card and the documents lead to files, and none is left out.
 
+The figures of the default run are those of the committed metrics.
+"""
+
+import json
 import re
 from pathlib import Path
 
@@ -45,3 +49,19 @@ def test_every_document_is_reached_from_the_readme() -> None:
         ahead += new
     documents = {path for path in in_repository() if path.is_relative_to(DOCS)}
     assert (documents | set(pages())) - reached == set()
+
+
+def test_the_default_run_in_the_documents_is_the_committed_one() -> None:
+    shown = {
+        "evaluate": ["accuracy"],
+        "explain": ["pointing_game"],
+        "prototypes": ["accuracy", "classifier_gap"],
+    }
+    for page in (README, DOCS / "results" / "default-run.md"):
+        text = page.read_text().replace("−", "-")
+        for stage, names in shown.items():
+            found = json.loads(run_in(TOP, "git", "show", f":reports/{stage}.json").stdout)
+            for name in names:
+                low, high = found[f"{name}_low"], found[f"{name}_high"]
+                assert f"({low:.3f}–{high:.3f})" in text, (page.name, stage, name)
+                assert f"{found[name]:.3f}" in text, (page.name, stage, name)
