@@ -40,6 +40,9 @@ def use_memory() -> None:
 
 use_memory()
 
+# Projects in tests are thrown away, and their bytecode would be, too.
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
 # Two workers on two cores: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -101,7 +104,6 @@ def forkserver() -> str:
     """Start the server that `forkserver.py` describes; return the folder with its programs."""
     server = subprocess.Popen(
         [PYTHON, ROOT / "tests" / "forkserver.py"],
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -122,7 +124,7 @@ def run_in(
     """
     programs = [forkserver()] if forks and sys.platform == "linux" else []
     path = os.pathsep.join([*programs, str(Path(PYTHON).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PATH": path}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

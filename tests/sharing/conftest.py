@@ -11,4 +11,3 @@ from tests.conftest import forkserver
 def forks(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "linux":
         monkeypatch.setattr(sys, "executable", f"{forkserver()}/python")
-        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
