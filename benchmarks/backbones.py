@@ -16,13 +16,11 @@ from benchmarks.levels import (
     mean_of,
     out_of_fold,
     prepared,
-    print_cells,
-    print_heading,
     recognised,
-    spelled,
     with_levels,
 )
 from benchmarks.runs import ROOT
+from benchmarks.tables import print_cells, print_heading, spelled
 from stages.train.params import Params
 from twincam.files.params_file import read_params
 from twincam.images.params import Prepare

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.runs import ROOT, clone, experiment
+from benchmarks.tables import print_cells, print_heading, spelled
 from stages.crossval.folds import divide, refits
 from stages.crossval.params import Crossval
 from stages.train.params import Params
@@ -25,7 +26,6 @@ from twincam.determinism import make_torch_deterministic
 from twincam.explanations.gradcam import margin_maps
 from twincam.explanations.localisation import pixel_precision, pointing_hits, targets
 from twincam.files.folders import is_sidecar, walk
-from twincam.files.metrics import Estimate
 from twincam.files.params_file import read_params
 from twincam.files.shards import read_masks, read_shards
 from twincam.files.tables import class_names, read_split
@@ -155,11 +155,11 @@ def recognised(
 
 
 @contextmanager
-def prepared(photographs: Path) -> Iterator[Path]:
+def prepared(photographs: Path, image_size: int = 224) -> Iterator[Path]:
     """Yield a clone whose photographs are prepared."""
     with clone(photographs) as folder:
         changes = {"data.root": f"data/{photographs.name}", "data.info": "data/none"}
-        experiment(folder, changes, "prepare")
+        experiment(folder, {**changes, "prepare.image_size": image_size}, "prepare")
         yield folder
 
 
@@ -167,11 +167,6 @@ def deliveries_in(folder: Path, prepare: Prepare) -> np.ndarray:
     """Return the deliveries of every image below ``folder``, bytes ``[M,D,S,S,3]``."""
     files = [path for path, fault in walk(folder) if not fault and not is_sidecar(path.name)]
     return np.stack([read_deliveries(path, prepare, MAX_PIXELS)[1] for path in sorted(files)])
-
-
-def spelled(figure: Estimate) -> str:
-    """Return an estimate as a table shows it."""
-    return f"{figure.value:.3f} ({figure.low:.3f}–{figure.high:.3f})"
 
 
 def print_row(name: str, found: dict[str, np.ndarray]) -> None:
@@ -183,17 +178,6 @@ def print_row(name: str, found: dict[str, np.ndarray]) -> None:
 def mean_of(runs: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Return the mean over runs of each array."""
     return {name: np.mean([one[name] for one in runs], axis=0) for name in runs[0]}
-
-
-def print_cells(*cells: object) -> None:
-    """Print a row of a Markdown table."""
-    print(f"| {' | '.join(map(str, cells))} |", flush=True)
-
-
-def print_heading(*cells: object) -> None:
-    """Print the first two lines of a Markdown table."""
-    print_cells(*cells)
-    print_cells(*["---"] * len(cells))
 
 
 def main() -> None:
@@ -227,8 +211,9 @@ def main() -> None:
                 means = (np.mean(one, axis=0) for one in zip(*every, strict=True))
                 print_cells(levels, "all", *(spelled(mean(one, 0, "seeds")) for one in means))
         return
-    print("| levels, seed | accuracy | pointing game | pixel precision | error of the sum |")
-    print("|---|---|---|---|---|")
+    print_heading(
+        "levels, seed", "accuracy", "pointing game", "pixel precision", "error of the sum"
+    )
     by_level: dict[int, list[dict[str, np.ndarray]]] = {count: [] for count in args.levels}
     for seed in args.seeds:
         rows = rendered(ROOT, [with_levels(params, count, seed) for count in args.levels])

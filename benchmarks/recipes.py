@@ -19,14 +19,12 @@ from benchmarks.levels import (
     mean_of,
     out_of_fold,
     prepared,
-    print_cells,
-    print_heading,
     recognised,
     rendered,
-    spelled,
     with_levels,
 )
 from benchmarks.runs import ROOT, clone, experiment
+from benchmarks.tables import print_cells, print_heading, spelled
 from stages.train.params import Params
 from twincam.files.params_file import read_params
 from twincam.images.params import Prepare

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.tables import print_cells, print_heading, spelled
 from twincam.confidence.calibration import fit_temperature, log_loss, logits_and_truth
 from twincam.confidence.offsets import with_offsets
 from twincam.confidence.prediction_sets import prediction_sets, thresholds, unsure_by_set
@@ -82,16 +83,6 @@ def surest(rule: Rule, count: int) -> Estimate:
     return share(rule.right[np.argsort(-rule.rank, kind="stable")[:count]])
 
 
-def shown(found: Estimate) -> str:
-    """Return a figure with its interval."""
-    return f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})"
-
-
-def print_heading(*columns: str) -> None:
-    """Print the first two lines of a Markdown table."""
-    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-
-
 def parts_of(deliveries: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the evaluated splits, and each class of each other source, by name."""
     elsewhere = deliveries["split"] == EXTERNAL
@@ -116,9 +107,9 @@ def print_weights(out_of_fold: pd.DataFrame, classes: list[str]) -> None:
         best = surest(Rule(right, right, margins(values)), kept)
         gain = difference(right, reference[0], SEED, "weights", name)
         worse = mean(loss - reference[1], SEED, "weights", name)
-        cells = [len(right), shown(share(right)), shown(best), f"{loss.mean():.3f}", shown(gain)]
-        cells += [f"{mcnemar(right, reference[0]):.2f}", shown(worse)]
-        print(f"| {name} | {' | '.join(map(str, cells))} |")
+        p, nll = mcnemar(right, reference[0]), f"{loss.mean():.3f}"
+        cells = spelled(share(right)), spelled(best), nll, spelled(gain), f"{p:.2f}"
+        print_cells(name, len(right), *cells, spelled(worse))
 
 
 def main() -> None:
@@ -141,12 +132,12 @@ def main() -> None:
             for one in (share(rule.right), share(~rule.sure), share(rule.right[rule.sure]))
         ]
         cells.append(surest(pair[1], int(pair[0].sure.sum())))
-        print(f"| {name} | {len(pair[0].right)} | {' | '.join(map(shown, cells))} |")
+        print_cells(name, len(pair[0].right), *map(spelled, cells))
     print_heading("right among the surest", "rule", *(f"{100 * one:.0f} %" for one in COVERAGES))
     for name, pair in found.items():
         for title, rule in zip(("before", "now"), pair, strict=True):
             counts = [int(np.ceil(one * len(rule.right))) for one in COVERAGES]
-            print(f"| {name} | {title} | {' | '.join(shown(surest(rule, n)) for n in counts)} |")
+            print_cells(name, title, *(spelled(surest(rule, n)) for n in counts))
 
 
 if __name__ == "__main__":
