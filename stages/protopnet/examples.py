@@ -47,7 +47,7 @@ def require_images(labels: np.ndarray, classes: Sequence[str], per_class: int) -
     least = int(counts.argmin())
     if counts[least] < per_class:
         raise UserError(
-            f"protopnet.prototypes_per_class is {per_class}, but {classes[least]} has only "
-            f"{counts[least]} training images, and each prototype needs one of its own; "
-            f"set at most {counts[least]}"
+            f"protopnet.prototypes_per_class is {per_class}, but the training split has only "
+            f"{counts[least]} of class {classes[least]!r}, and each prototype needs an image of "
+            f"its own; set at most {counts[least]}"
         )

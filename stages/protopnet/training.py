@@ -30,15 +30,16 @@ from twincam.training.activations import Inputs, augmented_inputs
 class Phase:
     """One part of the training.
 
-    ``cut`` is the first trained block. With ``tied_to`` ``[P,C]``, the trunk's output at the
-    patches that prototypes were projected onto, each prototype stays its patch while the add-on is
-    trained: this recovers the loss from projection without leaving the patches.
+    With ``tunes_block`` the last block of the trunk is trained, too. With ``tied_to`` ``[P,C]``,
+    the trunk's output at the patches that prototypes were projected onto, each prototype stays its
+    patch while the add-on is trained: this recovers the loss from projection without leaving the
+    patches.
     """
 
     name: str
     epochs: int
     rate: float
-    cut: int
+    tunes_block: bool = False
     tied_to: Tensor | None = None
 
     def vectors(self, net: PrototypeNet) -> Tensor:
@@ -85,21 +86,20 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
     """
     images, rows, evaluated = examples.images, examples.train, examples.evaluated
     net = initial_net(network, examples, settings, seed)
-    past = settings.after_block + 1
     slow = settings.joint_learning_rate
+    inputs = augmented_inputs(network, images, rows, settings.after_block, settings, seed)
     history: list[dict[str, object]] = []
 
     def train(phase: Phase) -> None:
         if phase.epochs:
-            inputs = augmented_inputs(network, images, rows, phase.cut, settings, seed)
             history.extend(train_phase(net, inputs, examples.train_labels, settings, phase, seed))
 
-    train(Phase("warm-up", settings.warmup_epochs, settings.learning_rate, past))
-    train(Phase("joint", settings.joint_epochs, slow, settings.after_block))
+    train(Phase("warm-up", settings.warmup_epochs, settings.learning_rate))
+    train(Phase("joint", settings.joint_epochs, slow, tunes_block=True))
     before = logits(net, best_similarities(net, images, evaluated))
     patches = project(net, examples)
     tied_to = features_at(net, images, patches)
-    train(Phase("tied", settings.tied_epochs, slow, past, tied_to=tied_to))
+    train(Phase("tied", settings.tied_epochs, slow, tied_to=tied_to))
     matches = best_matches(net, images, rows), best_matches(net, images, evaluated)
     after = logits(net, matches[1].similarity)
     table = pd.DataFrame(history).assign(epoch=range(1, len(history) + 1)).reindex(columns=HISTORY)
@@ -133,17 +133,19 @@ def train_phase(
     phase: Phase,
     seed: int,
 ) -> list[dict[str, object]]:
-    """Train add-on, blocks from ``phase.cut`` on and, unless they are tied, the prototypes.
+    """Train the add-on and, as ``phase`` says, the trunk's last block and the prototypes.
 
-    Batch normalisation keeps the classifier's statistics. A loss that ends higher than it began, by
-    half the loss of chance, is reported on standard error. Returns the row of each epoch, as
-    `HISTORY` without its number.
+    ``inputs`` are those of the last block. Batch normalisation keeps the classifier's statistics. A
+    loss that ends higher than it began, by half the loss of chance, is reported on standard error.
+    Returns the row of each epoch, as `HISTORY` without its number.
 
     Raises:
         UserError: a loss or a weight became NaN or infinite.
     """
-    learning = net.trunk[phase.cut :]
-    parameters = [*net.add_on.parameters(), *learning.parameters()]
+    block = net.trunk[settings.after_block]
+    parameters = [*net.add_on.parameters()]
+    if phase.tunes_block:
+        parameters += block.parameters()
     if phase.tied_to is None:
         parameters.append(net.vectors)
     optimizer = torch.optim.AdamW(parameters, lr=phase.rate)
@@ -152,7 +154,9 @@ def train_phase(
 
     def batch_losses(epoch: int, indices: np.ndarray) -> dict[str, Tensor]:
         vectors, wanted = phase.vectors(net), targets[indices]
-        similar = net.similarities(learning(inputs(epoch, indices)), vectors)
+        with torch.set_grad_enabled(phase.tunes_block):
+            features = block(inputs(epoch, indices))
+        similar = net.similarities(features, vectors)
         predicted = net.logits(similar.detach().amax(dim=(2, 3))).argmax(dim=1)
         losses = prototype_loss(net, vectors, similar, wanted, settings)
         return losses | {"accuracy": (predicted == wanted).float().mean()}

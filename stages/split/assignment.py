@@ -160,9 +160,9 @@ def check_covered(images: pd.DataFrame, labels: list[str], splits: list[str], gi
             if given:
                 raise UserError(
                     f"class {label!r} has no usable image in {split}/ after skipping bad files, "
-                    "leaving out reviewed ones and dropping leaks; add others there, or lower "
-                    "split.near_duplicate_distance (-1 compares content only) if the leaks are "
-                    "different pictures"
+                    "leaving out what reviews.csv excludes and dropping leaks; add others there, "
+                    "or lower split.near_duplicate_distance (-1 compares content only) if the "
+                    "leaks are different pictures"
                 )
             groups = mine["group"].nunique()
             advice = "add images"

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from twincam.figures.text import percent
+from twincam.figures.text import certainty, percent
 
 WEBP_LIMIT = 16383
 """Maximum width and height of a WebP image, in pixels."""
@@ -64,6 +64,7 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
     )
     environment.filters |= {
         "percent": percent,
+        "certainty": certainty,
         "data_uri": data_uri,
         "picture_uri": picture_uri,
         "compact_uri": compact_uri,

@@ -8,11 +8,15 @@ import torch
 
 from twincam.files.params import Block
 
+PACKAGE = Path(__file__).parents[1]
+CODE = [file for room in ("models", "training") for file in sorted((PACKAGE / room).glob("*.py"))]
+"""What a network's weights depend on besides parameters and inputs."""
+
 
 def run_key(params: Block, inputs: Sequence[Path]) -> str:
-    """Return 16 hexadecimal digits: a hash of parameters, torch's version and input files."""
+    """Return 16 hexadecimal digits: a hash of parameters, torch's version, code and input files."""
     digest = hashlib.sha256(params.model_dump_json().encode() + torch.__version__.encode())
-    for path in inputs:
+    for path in (*CODE, *inputs):
         files = [path] if path.is_file() else sorted(path.glob("*"))
         for one in files:
             with one.open("rb") as file:
