@@ -7,16 +7,15 @@ the classifier and with today's prototypes, paired by image over all seeds.
 
 import argparse
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax, softmax
 
 from benchmarks.levels import prepared
@@ -44,48 +43,16 @@ from twincam.training.labelled import labelled_images
 from twincam.training.params import AugmentedViews
 from twincam.training.refits import Evaluate, Refit, Results
 
-GRID = 5
-"""Crops along each side; each has half of the image's side, and overlaps the next by three
-quarters."""
+ONNX = Run(engine="local", threads=1, runtime="onnxruntime")
 
 TEMPERATURE = 2.0
 """Of the classifier's probabilities that a distilled network matches."""
 
-ONNX = Run(engine="local", threads=1, runtime="onnxruntime")
-
-
-class Crops(nn.Module):
-    """A trunk whose cells are crops, each seen by itself through all blocks of a classifier.
-
-    What affects a cell is its crop and nothing else; its features are those that the head reads.
-    """
-
-    def __init__(self, network: Network) -> None:
-        """Take all of ``network`` but its head."""
-        super().__init__()
-        self.blocks = network.blocks
-        self.infer = compiled(network, ONNX).infer
-
-    @torch.no_grad()
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the pooled features of every crop, ``[N,C,g,g]``, of inputs ``[N,3,S,S]``."""
-        side = images.shape[2] // 2
-        step = side // (GRID - 1)
-        crops = images.unfold(2, side, step).unfold(3, side, step).permute(0, 2, 3, 1, 4, 5)
-        found = pool(self.infer(crops.reshape(-1, 3, side, side).contiguous()))
-        return found.reshape(len(images), GRID, GRID, -1).permute(0, 3, 1, 2).contiguous()
-
-
-def on_crops(network: Network) -> Network:
-    """Return ``network`` with `Crops` as its blocks; the last one changes nothing."""
-    return replace(network, blocks=nn.Sequential(Crops(network), nn.Identity()))
-
 
 class Lead(NamedTuple):
-    """What is changed: settings of block ``protopnet``, the trunk, or the loss."""
+    """What is changed: settings of block ``protopnet``, or the loss."""
 
-    changes: Mapping[str, int] = {}
-    trunk: Callable[[Network], Network] = copy.deepcopy
+    changes: Mapping[str, int | None] = {}
     distilled: bool = False
 
 
@@ -99,7 +66,7 @@ LEADS = {
     "distilled": Lead(distilled=True),
     "20 per class": Lead({"prototypes_per_class": 20}),
     "after block 4": Lead({"after_block": 4}),
-    "crops": Lead({"after_block": 1, "warmup_epochs": 18, "joint_epochs": 0}, trunk=on_crops),
+    "crops": Lead({"after_block": None}),
 }
 
 
@@ -131,8 +98,9 @@ def train(
     network: Network, examples: Examples, learning: ProtoPNet, lead: Lead, seed: int
 ) -> Trained:
     """Return prototypes of ``network``, which stays as it is, trained as ``lead`` says."""
+    own = compiled(copy.deepcopy(network), ONNX)
     with distillation(copy.deepcopy(network)) if lead.distilled else nullcontext():
-        return fit_prototypes(lead.trunk(network), examples, learning, seed)
+        return fit_prototypes(own, examples, learning, seed)
 
 
 def refitted_logits(

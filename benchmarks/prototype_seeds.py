@@ -29,7 +29,6 @@ from twincam.files.params_file import read_params
 from twincam.files.shards import read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split
 from twincam.models.classifier import read_classifier
-from twincam.models.network import receptive_field
 
 
 def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
@@ -43,8 +42,8 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return np.asarray(linear_sum_assignment(np.where(apart, 10.0, -alike))[1])
 
 
-def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
-    """Train prototypes of the classifier in ``folder`` with ``seed``; return run and fit."""
+def learn(folder: Path, seed: int) -> tuple[Run, Fit, int]:
+    """Train prototypes of the classifier in ``folder``; return run, fit and stride in pixels."""
     params = read_params(folder / "params.yaml", Params)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     split = read_split(folder / "data" / "split.csv")
@@ -65,7 +64,8 @@ def learn(folder: Path, seed: int) -> tuple[Run, Fit]:
     measured = measure(trained, k_means, examples, marks, parts, seed)
     run = Run(split, images, masks, marks, parts, classes, *examples[1:], measured)
     settings = read_params(folder / "params.yaml", last_layer.Params).prototypes
-    return run, fit_layers(run, trained.net.owner.numpy(), settings).kept
+    kept = fit_layers(run, trained.net.owner.numpy(), settings).kept
+    return run, kept, trained.net.field[1]
 
 
 def compare(first: tuple[Run, Fit], second: tuple[Run, Fit], seed: int) -> dict[str, float]:
@@ -106,14 +106,11 @@ def main() -> None:
     args = parser.parse_args()
     with clone() as folder:
         experiment(folder, {}, "train")
-        block = read_params(folder / "params.yaml", Params).protopnet.after_block
-        classifier = read_classifier(folder / "models" / "classifier.safetensors")
-        stride = receptive_field(classifier.blocks, block)[1]
         fits = []
         print("| seed | before | after | refitted | live | families found |")
         print("|---|---|---|---|---|---|", flush=True)
         for seed in args.seeds:
-            run, fit = learn(folder, seed)
+            run, fit, stride = learn(folder, seed)
             fits.append((run, fit))
             steps = run.measured.logits_before, run.measured.logits_after, fit.logits
             truth = run.evaluated_labels

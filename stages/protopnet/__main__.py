@@ -18,6 +18,7 @@ from twincam.files.shards import read_shards
 from twincam.files.tables import EVALUATED_SPLITS, class_names, read_split, write_table
 from twincam.models.classifier import check_images, read_classifier, read_preprocessing
 from twincam.models.network import device
+from twincam.models.runtimes import compiled
 
 
 def main(argv: list[str]) -> None:
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> None:
     network = read_classifier(args.classifier)
     check_images(args.classifier, images)
     network.module.to(device())
+    network = compiled(network, params.run)
     train = np.flatnonzero(split["split"] == "train")
     evaluated = np.flatnonzero(split["split"].isin(EVALUATED_SPLITS))
     examples = Examples(images, labels, train, evaluated)

@@ -17,7 +17,7 @@ class ProtoPNet(AugmentedViews):
     """Block ``protopnet``: how prototypes are trained."""
 
     prototypes_per_class: Annotated[int, Field(ge=1, le=1000)]
-    after_block: Annotated[int, Field(ge=0)]
+    after_block: Annotated[int, Field(ge=0)] | None
     channels: Annotated[int, Field(ge=2, le=4096)]
     warmup_epochs: Annotated[int, Field(ge=0, le=10_000)]
     joint_epochs: Annotated[int, Field(ge=0, le=10_000)]
@@ -43,5 +43,6 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _follows_a_block(self) -> Self:
-        require_block(self.model, "protopnet.after_block", self.protopnet.after_block)
+        if self.protopnet.after_block is not None:
+            require_block(self.model, "protopnet.after_block", self.protopnet.after_block)
         return self

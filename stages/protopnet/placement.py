@@ -31,7 +31,11 @@ def initial_net(
         seed: of the choice of patches and of k-means.
     """
     net = PrototypeNet(
-        network, settings.after_block, settings.channels, settings.prototypes_per_class
+        network,
+        settings.after_block,
+        settings.channels,
+        settings.prototypes_per_class,
+        examples.images.shape[1],
     ).to(next(network.module.parameters()).device)
     place(net, examples, seed)
     return net

@@ -1,7 +1,7 @@
 """Initialise, warm up, train jointly, project, then train tied to the patches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +79,7 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
     """Fit a prototype network; its last layer keeps equal weights.
 
     Args:
-        network: the fine-tuned classifier; its block ``after_block`` changes in place.
+        network: the fine-tuned classifier; its block ``after_block``, if any, changes in place.
         examples: the images to train on; of each class at least as many as prototypes.
         settings: block ``protopnet``.
         seed: of k-means, order and views.
@@ -87,7 +87,8 @@ def fit_prototypes(network: Network, examples: Examples, settings: ProtoPNet, se
     images, rows, evaluated = examples.images, examples.train, examples.evaluated
     net = initial_net(network, examples, settings, seed)
     slow = settings.joint_learning_rate
-    inputs = augmented_inputs(network, images, rows, settings.after_block, settings, seed)
+    trunk = replace(network, blocks=net.trunk)
+    inputs = augmented_inputs(trunk, images, rows, net.first_tuned, settings, seed)
     history: list[dict[str, object]] = []
 
     def train(phase: Phase) -> None:
@@ -142,7 +143,7 @@ def train_phase(
     Raises:
         UserError: a loss or a weight became NaN or infinite.
     """
-    block = net.trunk[settings.after_block]
+    block = net.trunk[net.first_tuned :]
     parameters = [*net.add_on.parameters()]
     if phase.tunes_block:
         parameters += block.parameters()

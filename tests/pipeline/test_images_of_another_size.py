@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     smaller: dict[str, object] = {**PREPROCESSING, "image_size": 48}
     write_metrics(tmp_path / "preprocessing.json", smaller)
     save_classifier(tmp_path / "classifier", network(), PREPROCESSING)
-    save_prototype_net(tmp_path / "trained", PrototypeNet(network(), 2, 4, 1), PREPROCESSING)
+    save_prototype_net(tmp_path / "trained", PrototypeNet(network(), 2, 4, 1, 64), PREPROCESSING)
     write_array(tmp_path / "embeddings" / "logits.npy", np.zeros((12, 2), np.float32))
     write_array(tmp_path / "heatmaps" / "gradcam.npy", np.zeros((6, 2, 2), np.float32))
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())

@@ -28,7 +28,7 @@ from twincam.files.errors import UserError
 
 
 def placed(channels: int = 16, per_class: int = 3) -> PrototypeNet:
-    net = PrototypeNet(network(), 2, channels, per_class)
+    net = PrototypeNet(network(), 2, channels, per_class, 64)
     place(net, examples(), 0)
     return net
 

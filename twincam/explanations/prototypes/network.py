@@ -3,12 +3,15 @@
 After Chen et al., This Looks Like That (NeurIPS 2019), with the cosine of Donnelly, Barnett & Chen
 (Deformable ProtoPNet, CVPR 2022). Each prototype belongs to one class and has a weight of at least
 0 for that class alone, so that a logit reads as a sum of similarities.
+
+A patch is a cell of one block's output, or a crop that passes through all blocks by itself.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
+from twincam.explanations.prototypes.crops import Crops
 from twincam.models.network import Network, receptive_field, standardise
 
 INITIAL_WEIGHT = 20.0
@@ -23,8 +26,12 @@ class PrototypeNet(nn.Module):
     Attributes:
         arch: the architecture that the trunk is taken from.
         classes: the K labels.
-        after_block: the last block of the trunk.
-        trunk: the blocks up to and including ``after_block``; always in evaluation mode.
+        after_block: the last block of the trunk; None for `Crops`.
+        trunk: the blocks up to and including ``after_block``, or `Crops` alone; always in
+            evaluation mode.
+        field: receptive field and stride of a cell in pixels.
+        levels: how many levels the head of the classifier reads.
+        last_block: the last block of the classifier, or None.
         add_on: maps patches ``[N,C,h,w]`` to ``[N,D,h,w]``.
         vectors: the prototypes ``[P,D]``, of any length: only their direction counts.
         mean: of the pixels that the trunk expects, ``[3]``, as shares of 255.
@@ -40,13 +47,24 @@ class PrototypeNet(nn.Module):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, network: Network, after_block: int, channels: int, per_class: int) -> None:
-        """Take the trunk from ``network``; add-on and prototypes still have to be initialised."""
+    def __init__(
+        self, network: Network, after_block: int | None, channels: int, per_class: int, size: int
+    ) -> None:
+        """Take the trunk from ``network``; add-on and prototypes still have to be initialised.
+
+        ``size`` is the side of the images in pixels.
+        """
         super().__init__()
         count = len(network.classes)
         self.arch, self.classes, self.after_block = network.arch, network.classes, after_block
-        self.trunk = network.blocks[: after_block + 1]
-        probe = torch.zeros(1, 3, 64, 64, device=next(self.trunk.parameters()).device)
+        self.levels, self.last_block = len(network.levels), network.last_block
+        if after_block is None:
+            crops = Crops(network, size)
+            self.trunk, self.field = nn.Sequential(crops), (3 * crops.stride, crops.stride)
+        else:
+            self.trunk = network.blocks[: after_block + 1]
+            self.field = receptive_field(self.trunk, after_block)
+        probe = torch.zeros(1, 3, size, size, device=next(self.trunk.parameters()).device)
         with torch.no_grad():
             depth = self.trunk.eval()(probe).shape[1]
         self.add_on = nn.Conv2d(depth, channels, 1)
@@ -63,9 +81,9 @@ class PrototypeNet(nn.Module):
         return self.bias.device
 
     @property
-    def field(self) -> tuple[int, int]:
-        """Receptive field and stride of a cell in pixels."""
-        return receptive_field(self.trunk, self.after_block)
+    def first_tuned(self) -> int:
+        """The number of the first block of the trunk that joint training tunes; crops have none."""
+        return len(self.trunk) if self.after_block is None else self.after_block
 
     def normalise(self, images: Tensor) -> Tensor:
         """Convert bytes ``[N,S,S,3]`` to the trunk's input ``[N,3,S,S]``."""

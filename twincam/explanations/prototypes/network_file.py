@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from twincam.explanations.prototypes.network import PrototypeNet
 from twincam.files.errors import UserError
 from twincam.models.architectures import HALF
-from twincam.models.network import create
+from twincam.models.network import create, with_head
 from twincam.models.weights import not_finite
 from twincam.models.weights_file import read_about, read_weights, write_weights
 
-FORMAT = "twincam-protopnet-2"
+FORMAT = "twincam-protopnet-3"
 
 
 class Source(NamedTuple):
@@ -48,6 +48,8 @@ def save_prototype_net(
         "arch": net.arch,
         "classes": net.classes,
         "after_block": net.after_block,
+        "last_block": net.last_block,
+        "levels": net.levels,
         "preprocessing": preprocessing,
         "sources": [source._asdict() for source in sources],
     }
@@ -63,8 +65,10 @@ def read_prototype_net(path: Path) -> Stored:
     about = read_about(path, FORMAT, "a prototype network", "prototypes")
     state = read_weights(path)
     count, channels = state["vectors"].shape
-    network = create(about["arch"], about["classes"], HALF)
-    net = PrototypeNet(network, about["after_block"], channels, count // len(about["classes"]))
+    whole = create(about["arch"], about["classes"], HALF)
+    network = with_head(whole, about["last_block"], about["levels"])
+    per_class, size = count // len(about["classes"]), about["preprocessing"]["image_size"]
+    net = PrototypeNet(network, about["after_block"], channels, per_class, size)
     try:
         net.load_state_dict(state)
     except RuntimeError:
