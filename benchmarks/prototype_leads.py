@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -40,7 +40,6 @@ from twincam.models.network import Levels, Network, pool
 from twincam.models.runtimes import compiled
 from twincam.training.activations import Inputs, augmented, augmented_inputs
 from twincam.training.labelled import labelled_images
-from twincam.training.params import AugmentedViews
 from twincam.training.refits import Evaluate, Refit, Results
 
 ONNX = Run(engine="local", threads=1, runtime="onnxruntime")
@@ -135,15 +134,8 @@ def distillation(teacher: Network) -> Iterator[None]:
     """
     wanted: list[Tensor] = []
 
-    def watched(
-        network: Network,
-        images: Rows,
-        rows: np.ndarray,
-        cut: int,
-        views: AugmentedViews,
-        seed: int,
-    ) -> Inputs:
-        inputs = augmented_inputs(network, images, rows, cut, views, seed)
+    def watched(network: Network, images: Rows, rows: np.ndarray, cut: int, *others: Any) -> Inputs:
+        inputs = augmented_inputs(network, images, rows, cut, *others)
         tail = Levels(teacher.blocks[cut:], [level - cut for level in teacher.levels]).eval()
 
         @torch.no_grad()
