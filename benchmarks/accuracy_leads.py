@@ -8,6 +8,7 @@ and `oxford-cats`: out of fold on `cats-ddpm` and on photographs of other source
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta
 
+from benchmarks.backbones import OTHERS
 from benchmarks.levels import (
     deliveries_in,
     mean_of,
@@ -35,7 +37,6 @@ from twincam.training import fitting, refits
 from twincam.training.activations import Inputs
 from twincam.training.labelled import LabelledImages, LabelledInputs, labelled_inputs
 
-OTHERS = ("oxford-cats/images", "cats-sd/real")
 ALPHA = 0.2
 """Of the Beta distribution of the shares of two images, as published for ImageNet."""
 
@@ -113,12 +114,17 @@ def right_by(lead: Lead, data: Path, seed: int) -> dict[str, np.ndarray]:
     """Return which images `recognised` says are classified correctly with ``lead``."""
     params = read_params(ROOT / "params.yaml", Params)
     own = with_levels(params, params.model.levels, seed)
-    own = own.model_copy(update={"prepare": {**params.prepare, "image_size": lead.size}})
-    others = {
-        name: deliveries_in(data / name, Prepare.model_validate(own.prepare)) for name in OTHERS
-    }
+    prepare = {**params.prepare, "image_size": lead.size}
+    own = own.model_copy(update={"prepare": prepare})
+    others = deliveries_of_others(data, Prepare.model_validate(prepare))
     with prepared(data / "cats-ddpm", image_size=lead.size) as folder, lead.training():
         return recognised(folder, *out_of_fold(folder, folder / "data/cats-ddpm", own, others))
+
+
+@cache
+def deliveries_of_others(data: Path, prepare: Prepare) -> dict[str, np.ndarray]:
+    """Return the deliveries of the images of each of `OTHERS`, read once for every ``prepare``."""
+    return {name: deliveries_in(data / name, prepare) for name in OTHERS}
 
 
 if __name__ == "__main__":

@@ -155,11 +155,12 @@ def recognised(
 
 
 @contextmanager
-def prepared(photographs: Path, image_size: int = 224) -> Iterator[Path]:
-    """Yield a clone whose photographs are prepared."""
+def prepared(photographs: Path, **settings: object) -> Iterator[Path]:
+    """Yield a clone whose photographs are prepared, with ``settings`` of block ``prepare``."""
     with clone(photographs) as folder:
-        changes = {"data.root": f"data/{photographs.name}", "data.info": "data/none"}
-        experiment(folder, {**changes, "prepare.image_size": image_size}, "prepare")
+        changes = {f"prepare.{name}": value for name, value in settings.items()}
+        changes |= {"data.root": f"data/{photographs.name}", "data.info": "data/none"}
+        experiment(folder, changes, "prepare")
         yield folder
 
 
