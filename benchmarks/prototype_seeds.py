@@ -24,6 +24,7 @@ from stages.prototypes.last_layer import Fit, fit_layers
 from stages.prototypes.quality import family_figures
 from stages.prototypes.run import Run
 from twincam.determinism import make_torch_deterministic
+from twincam.explanations.prototypes.places import Field
 from twincam.files.metrics import Estimate
 from twincam.files.params_file import read_params
 from twincam.files.shards import read_shards
@@ -42,8 +43,8 @@ def partners(alike: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return np.asarray(linear_sum_assignment(np.where(apart, 10.0, -alike))[1])
 
 
-def learn(folder: Path, seed: int) -> tuple[Run, Fit, int]:
-    """Train prototypes of the classifier in ``folder``; return run, fit and stride in pixels."""
+def learn(folder: Path, seed: int) -> tuple[Run, Fit, Field]:
+    """Train prototypes of the classifier in ``folder``; return run, fit and fields."""
     params = read_params(folder / "params.yaml", Params)
     make_torch_deterministic(seed, "protopnet", threads=params.run.threads)
     split = read_split(folder / "data" / "split.csv")
@@ -65,7 +66,7 @@ def learn(folder: Path, seed: int) -> tuple[Run, Fit, int]:
     run = Run(split, images, masks, marks, parts, classes, *examples[1:], measured)
     settings = read_params(folder / "params.yaml", last_layer.Params).prototypes
     kept = fit_layers(run, trained.net.owner.numpy(), settings).kept
-    return run, kept, trained.net.field[1]
+    return run, kept, trained.net.field
 
 
 def compare(first: tuple[Run, Fit], second: tuple[Run, Fit], seed: int) -> dict[str, float]:
@@ -110,12 +111,12 @@ def main() -> None:
         print("| seed | before | after | refitted | live | families found |")
         print("|---|---|---|---|---|---|", flush=True)
         for seed in args.seeds:
-            run, fit, stride = learn(folder, seed)
+            run, fit, field = learn(folder, seed)
             fits.append((run, fit))
             steps = run.measured.logits_before, run.measured.logits_after, fit.logits
             truth = run.evaluated_labels
             right = [f"{(found.argmax(axis=1) == truth).mean():.3f}" for found in steps]
-            families = family_figures(run, fit.layer, stride)
+            families = family_figures(run, fit.layer, field)
             shown = f"{families['found_count']} of {families['found_n']}"
             cells = [seed, *right, len(fit.layer.live), shown]
             print(f"| {' | '.join(map(str, cells))} |", flush=True)

@@ -107,8 +107,7 @@ def prototype_part(path: Path, table: pd.DataFrame, side: int) -> PrototypePart:
     rows = table.sort_values("prototype")[columns].to_dict("records")
     sources = [{str(name): value for name, value in row.items()} for row in rows]
     graph = onnx_graph(PrototypeGraph(net), torch.zeros(1, 3, side, side))
-    _, stride = net.field
-    return PrototypePart(graph, last_layer(net), stride, sources)
+    return PrototypePart(graph, last_layer(net), net.field, sources)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def images_of(
     own = own.assign(file=[args.root / path for path in own["path"]])
     external = untouched_external(read_deliveries(args.deliveries))
     external = external.assign(file=[args.external / path for path in external["path"]])
-    files = photograph_files(args, split, rate)
+    files = photograph_files(args, split, external, rate)
     names = [path.relative_to(args.photographs).as_posix() for path in files]
     elsewhere = pd.DataFrame({"id": names, "path": names, "file": files})
     elsewhere = elsewhere.assign(split=ELSEWHERE, source=ELSEWHERE, label=real_class)
@@ -56,21 +56,26 @@ def images_of(
     )
 
 
-def photograph_files(args: argparse.Namespace, split: pd.DataFrame, rate: float) -> list[Path]:
-    """List ``forensics.photographs``, excluding captions and copies of the data set's images.
+def photograph_files(
+    args: argparse.Namespace, split: pd.DataFrame, external: pd.DataFrame, rate: float
+) -> list[Path]:
+    """List ``forensics.photographs``, excluding captions and copies of images that are scored.
 
     Raises:
         UserError: there are some, but too few for a threshold.
     """
     found = [path for path, fault in walk(args.photographs) if not (fault or is_sidecar(path.name))]
-    copies = copies_of(args.root, split, found, args.near_duplicate_distance, args.max_pixels)
+    copies: dict[Path, str] = {}
+    for root, known in ((args.external, external), (args.root, split)):
+        copies |= copies_of(root, known, found, args.near_duplicate_distance, args.max_pixels)
     warn("forensics", *(f"skipped {path}: a copy of {copies[path]}" for path in sorted(copies)))
     usable = sorted(path for path in found if path not in copies)
     if 0 < len(usable) < (fewest := fewest_scores(rate)):
         raise UserError(
             f"forensics.photographs: expected at least {fewest} photographs for "
             f"forensics.target_fpr={rate:g}, found {len(usable)} in {args.photographs} that are no "
-            "copies of the data set's; add some, or set forensics.photographs to data/none"
+            "copies of images in data.root or data.external; add some, or set "
+            "forensics.photographs to data/none"
         )
     return usable
 

@@ -24,14 +24,14 @@ def effective_fields(net: PrototypeNet, images: Rows, patches: np.ndarray) -> np
         images: bytes ``[M,S,S,3]``.
         patches: row and cell of each prototype's patch, ``[P,3]``.
     """
-    stride, sides = net.field[1], []
+    sides = []
     for prototype, (row, y, x) in enumerate(patches):
         pixels = torch.from_numpy(np.array(images[[row]])).to(net.device)
         inputs = net.normalise(pixels).requires_grad_()
         similar = net.similarities(net.trunk(inputs))[0, prototype, y, x]
         (gradient,) = torch.autograd.grad(similar, inputs)
         weight = gradient.abs().sum(dim=1)[0].cpu().numpy().astype(float)
-        sides.append(_side(weight, cell_centre((y, x), stride)))
+        sides.append(_side(weight, cell_centre((y, x), net.field)))
     return np.array(sides)
 
 

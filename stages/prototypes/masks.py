@@ -6,10 +6,11 @@ import numpy as np
 
 from stages.prototypes.parts import BOX, NEAREST, box_sums
 from twincam.explanations.localisation import energy_inside, of_other_images
+from twincam.explanations.prototypes.places import Field
 from twincam.statistics.estimates import beside, share
 
 
-def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) -> dict[str, Any]:
+def heat_figures(maps: np.ndarray, masks: np.ndarray, field: Field, seed: int) -> dict[str, Any]:
     """Return the share of the top prototype's activation that lies on the mask, and controls.
 
     Activation is the cosine above the map's median, as a cosine of zero does not mean absence. A
@@ -22,15 +23,15 @@ def heat_figures(maps: np.ndarray, masks: np.ndarray, stride: int, seed: int) ->
     Args:
         maps: cosines of each image's top prototype, ``[N,h,w]``.
         masks: ``[N,S,S]``, of the whole cat (or what a user marked); empty where unknown.
-        stride: of a cell in pixels.
+        field: of the cells.
         seed: of the bootstrap.
     """
     annotated = np.flatnonzero([mask.any() for mask in masks])
     if len(annotated) < 2:
         return {"on_mask_n": len(annotated)}
     maps, filled = maps[annotated], masks[annotated] > 0
-    cell = np.maximum(box_sums(np.ones_like(filled[:1]), maps.shape[1:], stride, stride), 1)
-    pixels = box_sums(filled, maps.shape[1:], stride, stride).reshape(len(maps), -1)
+    cell = np.maximum(box_sums(np.ones_like(filled[:1]), field, field.stride), 1)
+    pixels = box_sums(filled, field, field.stride).reshape(len(maps), -1)
     covered = pixels / cell.reshape(1, -1)
     heat = maps.reshape(len(maps), -1).astype(float)
     inside_of = energy_inside(heat - np.median(heat, axis=1, keepdims=True), covered)
@@ -58,7 +59,7 @@ class Sources(NamedTuple):
 
 
 def family_prototypes(
-    similar: np.ndarray, families: np.ndarray, rows: np.ndarray, sources: Sources, stride: int
+    similar: np.ndarray, families: np.ndarray, rows: np.ndarray, sources: Sources, field: Field
 ) -> dict[str, Any]:
     """Return which families of defects have a prototype that shows the defect.
 
@@ -73,7 +74,7 @@ def family_prototypes(
         families: of the training images, ``[N]``, "" for none.
         rows: of the training images, ``[N]``.
         sources: of the prototypes.
-        stride: of a cell in pixels.
+        field: of the cells.
 
     Returns:
         ``by_family`` too: ``n`` training images, the ``prototypes`` found, by position, and how
@@ -87,12 +88,10 @@ def family_prototypes(
     near = np.argsort(np.where(itself, np.inf, -similar), axis=0, kind="stable")[:NEAREST]
     family = families[itself.argmax(axis=0)]
     shared = (families[near] == family).mean(axis=0) >= 0.5
-    size = defects.shape[-1]
-    shape = (-(-size // stride),) * 2
-    reached = box_sums(defects > 0, shape, stride, round(BOX * size)) > 0
+    reached = box_sums(defects > 0, field, round(BOX * defects.shape[-1])) > 0
     on_defect = reached[np.arange(len(patches)), patches[:, 1], patches[:, 2]]
     whole = np.where(cats.any(axis=(1, 2), keepdims=True), cats > 0, True)
-    pixels = box_sums(whole, shape, stride, stride)
+    pixels = box_sums(whole, field, field.stride)
     by_chance = (reached * pixels).sum(axis=(1, 2)) / pixels.sum(axis=(1, 2))
     by_family, expected = {}, []
     for name in names:

@@ -13,7 +13,7 @@ from stages.prototypes.patches import COLOURS, Patch, cut_out, draw_frames
 from stages.prototypes.run import Run
 from twincam.determinism import generator
 from twincam.explanations.prototypes.contributions import Decomposition, decompose
-from twincam.explanations.prototypes.places import cell_centre
+from twincam.explanations.prototypes.places import Field, cell_centre
 from twincam.figures.drawing import INK, MUTED, PAPER, write_line
 from twincam.figures.text import Face, certainty, font
 from twincam.statistics.sampling import alternate_classes
@@ -68,7 +68,7 @@ def choose_shown(
 
 
 def draw_decisions(
-    run: Run, fit: Fit, table: pd.DataFrame, field: tuple[int, int], shown: np.ndarray
+    run: Run, fit: Fit, table: pd.DataFrame, field: Field, shown: np.ndarray
 ) -> Iterator[Image.Image]:
     """Yield each decision's panel: the sum of the predicted class and, if wrong, the true one's.
 
@@ -76,7 +76,7 @@ def draw_decisions(
         run: the images and their similarities.
         fit: the last layer.
         table: of `stages.prototypes.table.prototype_table`.
-        field: receptive field and stride of a cell in pixels.
+        field: of the cells.
         shown: positions among the evaluated images.
     """
     prototypes = [
@@ -108,7 +108,7 @@ def draw_decision(
     decision: Decision,
     prototypes: Sequence[Prototype],
     classes: Sequence[str],
-    field: tuple[int, int],
+    field: Field,
 ) -> Image.Image:
     """Return the panel of a decision: for each sum the image, its patches and their contributions.
 
@@ -116,9 +116,9 @@ def draw_decision(
         decision: what is shown.
         prototypes: all of them, ``P``.
         classes: the labels.
-        field: receptive field and stride of a cell in pixels.
+        field: of the cells.
     """
-    parts = [_header(decision, field[0])]
+    parts = [_header(decision, field.side)]
     for number, one in enumerate(decision.sums):
         name = classes[one.owner]
         title = f"The best matches of “{name}”" if number else f"Predicted: {name}"
@@ -151,17 +151,16 @@ def _draw_sum(
     title: str,
     prototypes: Sequence[Prototype],
     classes: Sequence[str],
-    field: tuple[int, int],
+    field: Field,
 ) -> Image.Image:
-    width, stride = field
     sums = _sums(one, classes[one.owner])
     rows = len(one.largest) * (TILE + 8) + 6 + len(sums) * LINE
     height = TITLE + CAPTION + max(BIG, rows) + GAP
     strip = Image.new("RGB", (BIG + 2 * TILE + TEXT + 5 * GAP, height), PAPER)
     draw = ImageDraw.Draw(strip)
     write_line(draw, (GAP, 0), title, width=strip.width - 2 * GAP, face=Face(bold=True))
-    centres = [cell_centre(term.cell, stride) for term in one.largest]
-    strip.paste(draw_frames(image, centres, width, BIG), (GAP, TITLE + CAPTION))
+    centres = [cell_centre(term.cell, field) for term in one.largest]
+    strip.paste(draw_frames(image, centres, field.side, BIG), (GAP, TITLE + CAPTION))
     here, there, text = (2 * GAP + BIG + shift for shift in (0, TILE + 8, 2 * (TILE + 8) + 6))
     write_line(draw, (here, TITLE), "this …", width=TILE, face=Face(12), ink=MUTED)
     write_line(draw, (there, TITLE), "… looks like that", width=TILE + 60, face=Face(12), ink=MUTED)
@@ -169,7 +168,7 @@ def _draw_sum(
     for number, (term, centre) in enumerate(zip(one.largest, centres, strict=True), 1):
         prototype, colour = prototypes[term.prototype], COLOURS[number - 1]
         for left, patch in ((here, Patch(image, centre, 1.0, "")), (there, prototype.patch)):
-            strip.paste(cut_out(patch, width, TILE), (left, top))
+            strip.paste(cut_out(patch, field.side, TILE), (left, top))
             draw.rectangle((left, top, left + TILE - 1, top + TILE - 1), outline=colour, width=2)
         product = f"{term.similarity:.3f} × {term.weight:.3f} = {term.value:.3f}"
         write_line(draw, (text, top + 14), product, width=TEXT, face=Face(bold=True))

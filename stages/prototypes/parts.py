@@ -19,6 +19,7 @@ import numpy as np
 
 from twincam.determinism import generator
 from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.prototypes.places import Field, nearest_cells
 from twincam.statistics.estimates import beside
 
 BOX = 32 / 224
@@ -40,37 +41,33 @@ Measure = Callable[[np.ndarray], np.ndarray]
 """Bool ``[N,P,K]``, the parts that prototypes contain, to a figure from 0 to 1 each, ``[P]``."""
 
 
-def box_sums(masks: np.ndarray, shape: tuple[int, int], stride: int, side: int) -> np.ndarray:
+def box_sums(masks: np.ndarray, field: Field, side: int) -> np.ndarray:
     """Return how many pixels of each mask lie in the box around each cell's centre, ``[N,h,w]``.
 
     Args:
         masks: bool ``[N,S,S]``.
-        shape: ``(h,w)`` of the cells.
-        stride: of a cell in pixels; its centre is at ``stride // 2``.
-        side: of the box in pixels, cut at the image's border; the stride's is the cell itself.
+        field: of the cells.
+        side: of the box in pixels, cut at the image's border.
     """
     size = masks.shape[-1]
     filled = np.cumsum(np.cumsum(masks, axis=1, dtype=np.int32), axis=2, dtype=np.int32)
     filled = np.pad(filled, ((0, 0), (1, 0), (1, 0)))
-    top, left = (np.arange(count) * stride + stride // 2 - side // 2 for count in shape)
-    (top, bottom), (left, right) = (
-        (start.clip(0, size), (start + side).clip(0, size)) for start in (top, left)
-    )
-    bands = filled[:, bottom] - filled[:, top]
-    return np.asarray(bands[:, :, right] - bands[:, :, left])
+    start = np.arange(field.cells) * field.stride + field.first - side // 2
+    first, last = start.clip(0, size), (start + side).clip(0, size)
+    bands = filled[:, last] - filled[:, first]
+    return np.asarray(bands[:, :, last] - bands[:, :, first])
 
 
-def contained_parts(parts: np.ndarray, stride: int) -> np.ndarray:
+def contained_parts(parts: np.ndarray, field: Field) -> np.ndarray:
     """Return, bool ``[N,h,w,K]``, whether each cell's box holds each part.
 
     Args:
         parts: ``[N,S,S]``, 0 for the background and 1 to K for parts.
-        stride: of a cell in pixels.
+        field: of the cells.
     """
-    size = parts.shape[-1]
-    shape = (-(-size // stride),) * 2
+    side = round(BOX * parts.shape[-1])
     kinds = np.arange(1, parts.max() + 1)[:, None, None]
-    held = [box_sums(one == kinds, shape, stride, round(BOX * size)) > 0 for one in parts]
+    held = [box_sums(one == kinds, field, side) > 0 for one in parts]
     return np.moveaxis(np.stack(held), 1, 3)
 
 
@@ -80,7 +77,7 @@ def at_cells(contained: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def random_cells(
-    cats: np.ndarray, count: int, stride: int, seed: int, *names: object
+    cats: np.ndarray, count: int, field: Field, seed: int, *names: object
 ) -> np.ndarray:
     """Return the cells ``[N,count,2]`` of random pixels of ``cats``, bool ``[N,S,S]``.
 
@@ -88,7 +85,7 @@ def random_cells(
     """
     rng = generator(seed, "cat pixels", *names)
     pixels = np.stack([rng.choice(np.flatnonzero(cat), count) for cat in cats])
-    return np.stack(np.divmod(pixels, cats.shape[-1]), axis=-1) // stride
+    return nearest_cells(np.stack(np.divmod(pixels, cats.shape[-1]), axis=-1), field)
 
 
 def purity(similar: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -146,7 +143,7 @@ class Prototypes(NamedTuple):
 
 
 def part_figures(
-    prototypes: Prototypes, parts: np.ndarray, labels: np.ndarray, stride: int, seed: int
+    prototypes: Prototypes, parts: np.ndarray, labels: np.ndarray, field: Field, seed: int
 ) -> dict[str, Any]:
     """Return purity, consistency and stability with their controls and intervals.
 
@@ -161,7 +158,7 @@ def part_figures(
         prototypes: the live ones.
         parts: ``[N,S,S]``, 0 for the background.
         labels: class indices ``[N]``.
-        stride: of a cell in pixels.
+        field: of the cells.
         seed: of random pixels and the bootstrap.
     """
     owner, matches, noise_cells = prototypes
@@ -171,13 +168,13 @@ def part_figures(
     if not live.any():
         return counts
     parts, own = parts[annotated], labels[annotated, None] == owner[live]
-    contained = contained_parts(parts, stride)
+    contained = contained_parts(parts, field)
     inside, noised = (
         at_cells(contained, cells[annotated][:, live]) for cells in (matches.cells, noise_cells)
     )
     drawn, drawn_again = (
         [
-            at_cells(contained, random_cells(parts > 0, own.shape[1], stride, seed, name, draw))
+            at_cells(contained, random_cells(parts > 0, own.shape[1], field, seed, name, draw))
             for draw in range(DRAWS)
         ]
         for name in ("clean", "noised")

@@ -19,6 +19,7 @@ from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer, layer_logits
 from twincam.explanations.prototypes.deletion import similarities_without
 from twincam.explanations.prototypes.network import PrototypeNet
+from twincam.explanations.prototypes.places import Field, cell_centre
 from twincam.statistics.estimates import median
 
 
@@ -36,7 +37,7 @@ def quality_figures(run: Run, fit: Fit, net: PrototypeNet, seed: int) -> dict[st
         seed: of random choices and bootstraps.
     """
     measured, layer = run.measured, fit.layer
-    sample, stride = measured.sample, net.field[1]
+    sample, field = measured.sample, net.field
     rows, matches = run.evaluated[sample], measured.evaluated.of(sample)
     predicted, labels = fit.logits[sample].argmax(axis=1), run.labels[rows]
     live = layer.live
@@ -51,16 +52,16 @@ def quality_figures(run: Run, fit: Fit, net: PrototypeNet, seed: int) -> dict[st
     jpeg_top = top_prototypes(measured.jpeg_similarity, layer, jpeg_logits.argmax(axis=1))
     vectors = net.vectors.detach().cpu().numpy()[live]
     groups = {
-        "parts": part_figures(prototypes, parts, labels, stride, seed),
-        "on_cat": heat_figures(heat, parts > 0, stride, seed),
-        "on_masks": heat_figures(heat, masks, stride, seed),
+        "parts": part_figures(prototypes, parts, labels, field, seed),
+        "on_cat": heat_figures(heat, parts > 0, field, seed),
+        "on_masks": heat_figures(heat, masks, field, seed),
         "distinctiveness": distinctiveness(vectors, cells, labels, owner, seed),
         "sparsity": sparsity(matches.similarity, layer, predicted, seed),
         "deletion": deletion_figures(logit_losses(run, layer, net, top), seed),
         "jpeg": kept_figures("jpeg", top, jpeg_top, matches.cells, measured.jpeg_cells, seed),
-        "families": family_figures(run, layer, stride),
+        "families": family_figures(run, layer, field),
         "locality": {
-            "receptive_field": net.field[0],
+            "receptive_field": field.side,
             "effective_field": median(measured.sources["effective_field"].to_numpy()),
         },
     }
@@ -79,11 +80,12 @@ def logit_losses(run: Run, layer: LastLayer, net: PrototypeNet, top: np.ndarray)
         net: the network.
         top: the top prototype of each image of the sample, ``[n]``.
     """
-    measured, stride = run.measured, net.field[1]
+    measured = run.measured
     rows = run.evaluated[measured.sample]
     clean = layer_logits(layer, measured.sample_maps.max(axis=(2, 3)))
     cells = measured.evaluated_cells[measured.sample, top]
-    without = similarities_without(net, run.images, rows, cells * stride + stride // 2)
+    centres = np.array([cell_centre(cell, net.field) for cell in cells])
+    without = similarities_without(net, run.images, rows, centres)
     with_cat = np.flatnonzero([cat.any() for cat in run.maps("parts", rows)])
 
     def drops(similarity: np.ndarray, some: np.ndarray) -> np.ndarray:
@@ -98,7 +100,7 @@ def logit_losses(run: Run, layer: LastLayer, net: PrototypeNet, top: np.ndarray)
     )
 
 
-def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
+def family_figures(run: Run, layer: LastLayer, field: Field) -> dict[str, Any]:
     """Return `family_prototypes` of the live ones; arguments as of `quality_figures`.
 
     Of families whose training images have masks; others, such as generators, show no known defect.
@@ -113,7 +115,7 @@ def family_figures(run: Run, layer: LastLayer, stride: int) -> dict[str, Any]:
         patches, run.maps("masks", patches[:, 0]), run.maps("parts", patches[:, 0]) > 0
     )
     similar = run.measured.train_similarity[:, live]
-    return family_prototypes(similar, families[run.train], run.train, sources, stride)
+    return family_prototypes(similar, families[run.train], run.train, sources, field)
 
 
 _NEEDS = {

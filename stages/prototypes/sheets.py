@@ -10,7 +10,7 @@ from stages.prototypes.parts import BOX
 from stages.prototypes.patches import Patch, cut_out
 from stages.prototypes.run import Run
 from stages.prototypes.table import NearestPatches
-from twincam.explanations.prototypes.places import cell_centre, field_box
+from twincam.explanations.prototypes.places import Field, cell_centre, field_box
 from twincam.figures.drawing import FOR, INK, MUTED, PAPER, write_line
 from twincam.figures.text import Face, fitted
 
@@ -22,7 +22,7 @@ def draw_sheets(
     table: pd.DataFrame,
     run: Run,
     nearest: Sequence[NearestPatches],
-    field: tuple[int, int],
+    field: Field,
 ) -> Iterator[Image.Image]:
     """Yield a sheet for each prototype.
 
@@ -30,9 +30,8 @@ def draw_sheets(
         table: of `stages.prototypes.table.prototype_table`.
         run: the images.
         nearest: the nearest training and evaluated patches.
-        field: receptive field and stride of a cell in pixels.
+        field: of the cells.
     """
-    width, stride = field
     images, labels = run.images, run.split["label"]
     for prototype, row in enumerate(table.to_dict("records")):
         source = Patch(images[row["row"]], (row["centre_y"], row["centre_x"]), 1.0, row["class"])
@@ -41,12 +40,12 @@ def draw_sheets(
             places = list(zip(*(part[prototype] for part in found), strict=True))
             share = f"{round(row[column] * len(places))} of {len(places)} are {row['class']}"
             patches = [
-                Patch(images[n], cell_centre(cell, stride), float(cosine), str(labels[n]))
+                Patch(images[n], cell_centre(cell, field), float(cosine), str(labels[n]))
                 for n, cell, cosine in places[:SHOWN]
             ]
             rows.append((f"Nearest {kind} patches: {share}", patches))
         title = f"Prototype {prototype}: {row['class']}"
-        yield draw_sheet(title, facts(row, images.shape[1]), source, rows, width)
+        yield draw_sheet(title, facts(row, images.shape[1]), source, rows, field.side)
 
 
 _SHARES = ("train_share", "evaluated_share")

@@ -11,7 +11,7 @@ from stages.prototypes.run import Run
 from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.explanations.prototypes.network_file import Source
-from twincam.explanations.prototypes.places import cell_centre
+from twincam.explanations.prototypes.places import Field, cell_centre
 from twincam.files.shards import Rows
 
 
@@ -51,26 +51,25 @@ def nearest_of(run: Run) -> tuple[NearestPatches, NearestPatches]:
     )
 
 
-def box_share(masks: Rows, rows: np.ndarray, cells: np.ndarray, stride: int) -> np.ndarray:
+def box_share(masks: Rows, rows: np.ndarray, cells: np.ndarray, field: Field) -> np.ndarray:
     """Return, ``[N]``, the share of a box of `parts.BOX` around a cell that an image's mask fills.
 
     Args:
         masks: ``[M,S,S]``; M is 0 where nothing is known, and all shares are NaN then.
         rows: of the masks, ``[N]``.
         cells: row and column of each cell, ``[N,2]``.
-        stride: of a cell in pixels.
+        field: of the cells.
     """
     if not len(masks):
         return np.full(len(rows), np.nan)
-    size = masks.shape[-1]
-    shape, side = (-(-size // stride),) * 2, round(BOX * size)
-    whole = box_sums(np.ones((1, size, size), bool), shape, stride, side)[0]
-    filled = {row: box_sums(masks[[row]] > 0, shape, stride, side)[0] for row in set(rows.tolist())}
+    side = round(BOX * masks.shape[-1])
+    whole = box_sums(np.ones((1, *masks.shape[1:]), bool), field, side)[0]
+    filled = {row: box_sums(masks[[row]] > 0, field, side)[0] for row in set(rows.tolist())}
     places = zip(rows.tolist(), cells, strict=True)
     return np.array([filled[row][y, x] / whole[y, x] for row, (y, x) in places])
 
 
-def peaks_on(masks: Rows, rows: np.ndarray, matches: Matches, stride: int) -> np.ndarray:
+def peaks_on(masks: Rows, rows: np.ndarray, matches: Matches, field: Field) -> np.ndarray:
     """Return, ``[P]``, in what share of the images with a mask a prototype's best box touches it.
 
     A prototype may respond to a mark though its own patch shows something else. NaN where no image
@@ -80,20 +79,20 @@ def peaks_on(masks: Rows, rows: np.ndarray, matches: Matches, stride: int) -> np
         masks: ``[M,S,S]``, or ``[0,S,S]`` where nothing is known.
         rows: of the images, ``[N]``.
         matches: of these.
-        stride: of a cell in pixels.
+        field: of the cells.
     """
     carriers = [n for n, row in enumerate(rows) if len(masks) and masks[row].any()]
     if not carriers:
         return np.full(matches.similarity.shape[1], np.nan)
     cells = matches.cells[carriers]
-    shares = box_share(masks, rows[carriers].repeat(cells.shape[1]), cells.reshape(-1, 2), stride)
+    shares = box_share(masks, rows[carriers].repeat(cells.shape[1]), cells.reshape(-1, 2), field)
     return np.asarray((shares.reshape(cells.shape[:2]) > 0).mean(axis=0))
 
 
 def prototype_table(
     run: Run,
     layer: LastLayer,
-    field: tuple[int, int],
+    field: Field,
     nearest: Sequence[NearestPatches],
     removed: Mapping[int, str],
 ) -> pd.DataFrame:
@@ -108,15 +107,15 @@ def prototype_table(
     Args:
         run: the images and their similarities.
         layer: owners and weights.
-        field: receptive field and stride of a cell in pixels.
+        field: of the cells.
         nearest: the nearest training and evaluated patches.
         removed: reasons of the prototypes that a person removed.
     """
-    sources, (width, stride) = run.measured.patches, field
+    sources = run.measured.patches
     row, cells = sources[:, 0], sources[:, 1:]
-    centres = np.array([cell_centre(cell, stride) for cell in cells])
+    centres = np.array([cell_centre(cell, field) for cell in cells])
     near = nearest[0]
-    touched = box_share(run.marks, near.rows.ravel(), near.cells.reshape(-1, 2), stride)
+    touched = box_share(run.marks, near.rows.ravel(), near.cells.reshape(-1, 2), field)
     touched = np.where(np.isnan(touched), np.nan, touched > 0).reshape(near.rows.shape)
     names, labels = np.array(run.classes)[layer.owner], run.split["label"].to_numpy()
     shares = [(labels[one.rows] == names[:, None]).mean(axis=1) for one in nearest]
@@ -130,13 +129,14 @@ def prototype_table(
             "row": row,
             "centre_y": centres[:, 0],
             "centre_x": centres[:, 1],
-            "receptive_field": width,
-            "stride": stride,
+            "receptive_field": field.side,
+            "stride": field.stride,
+            "first": field.first,
             "effective_field": run.measured.sources["effective_field"].to_numpy(),
-            "on_mark": box_share(run.marks, row, cells, stride),
-            "on_defect": box_share(run.masks, row, cells, stride),
+            "on_mark": box_share(run.marks, row, cells, field),
+            "on_defect": box_share(run.masks, row, cells, field),
             "near_on_mark": touched.mean(axis=1),
-            "peaks_on_mark": peaks_on(run.marks, run.train, run.measured.train, stride),
+            "peaks_on_mark": peaks_on(run.marks, run.train, run.measured.train, field),
             "train_share": shares[0],
             "evaluated_share": shares[1],
             "removed": [removed.get(number, "") for number in range(len(names))],

@@ -59,7 +59,7 @@ def test_it_says_what_its_prototypes_are(finished: Path, prototypes: Prototypes)
     assert [source.path for source in prototypes.sources] == table["path"].tolist()
     centres = table[["centre_y", "centre_x"]].to_numpy().tolist()
     assert [list(source.centre) for source in prototypes.sources] == centres
-    assert prototypes.receptive_field == table["receptive_field"][0]
+    assert prototypes.field.side == table["receptive_field"][0]
     assert not prototypes.train().training
 
 
@@ -71,9 +71,9 @@ def test_the_patch_that_a_prototype_is_matches_it_fully(
     images = torch.stack([prototypes.prepare(root / one.path) for one in prototypes.sources])
     _, similarities, cells = prototypes(images)
     assert similarities.diag().tolist() == pytest.approx([1] * len(images), abs=1e-4)
-    half = prototypes.stride // 2
+    _, stride, first, _ = prototypes.field
     for n, source in enumerate(prototypes.sources):
-        assert (cells[n, n] * prototypes.stride + half).tolist() == list(source.centre)
+        assert (cells[n, n] * stride + first).tolist() == list(source.centre)
 
 
 def test_what_is_not_a_prototype_network_and_not_an_image_ends_in_one_line(

@@ -31,11 +31,10 @@ def fitted() -> Trained:
     return fit_prototypes(network(), examples(), settings, 0)
 
 
-@pytest.mark.parametrize("cell", [(0, 0), (3, 3), (2, 6), (6, 6)])
+@pytest.mark.parametrize("cell", [(0, 0), (2, 2), (1, 4), (4, 4)])
 def test_nothing_outside_of_its_box_changes_a_cell(cell: tuple[int, int]) -> None:
     net, image = crops_net(), pictures()[0][:1]
-    field, stride = net.field
-    left, top, right, bottom = field_box(cell_centre(cell, stride), field, SIZE)
+    left, top, right, bottom = field_box(cell_centre(cell, net.field), net.field.side, SIZE)
     other = np.full_like(image, 7)
     other[:, top:bottom, left:right] = image[:, top:bottom, left:right]
     inside = image.copy()
@@ -50,23 +49,26 @@ def test_nothing_outside_of_its_box_changes_a_cell(cell: tuple[int, int]) -> Non
 
 
 @pytest.mark.parametrize("size", [64, 70, 224])
-def test_the_cells_cover_the_image(size: int) -> None:
+def test_the_crops_cover_the_image_and_lie_inside(size: int) -> None:
     net = PrototypeNet(network(), None, 8, 2, size)
-    _, stride = net.field
     with torch.no_grad():
         found = net(torch.zeros(2, size, size, 3, dtype=torch.uint8))
     assert found.shape == (2, 4, GRID, GRID)
-    assert -(-size // stride) == GRID
+    side, stride, first, cells = net.field
+    assert cells == GRID
+    assert first - side // 2 == 0
+    assert (cells - 1) * stride + side == size
 
 
 def test_a_crop_has_the_features_that_the_head_reads() -> None:
     made = with_head(network(), None, 2)
     net = PrototypeNet(made, None, 8, 2, SIZE)
-    _, stride = net.field
+    side, stride, *_ = net.field
     image = torch.from_numpy(pictures()[0][:1])
     with torch.no_grad():
-        cell = net.features(image)[0, :, 3, 4]
-        crop = net.normalise(image)[:, :, 2 * stride : 5 * stride, 3 * stride : 6 * stride]
+        cell = net.features(image)[0, :, 1, 2]
+        rows, columns = slice(stride, stride + side), slice(2 * stride, 2 * stride + side)
+        crop = net.normalise(image)[:, :, rows, columns]
         expected = torch.cat([level.mean(dim=(2, 3)) for level in made.infer(crop)], dim=1)[0]
     assert cell.shape == (made.head.in_features,)
     assert torch.allclose(cell, expected, atol=1e-5)

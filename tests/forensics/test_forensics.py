@@ -128,17 +128,19 @@ def test_headlines_are_the_rates_of_genuine_and_generated_images() -> None:
     assert headlines(val.head(0), "real") == {}
 
 
-def test_copies_of_the_data_set_set_no_threshold(
+def test_copies_of_scored_images_set_no_threshold(
     inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     folder = Path(shutil.copytree(inputs, tmp_path / "inputs"))
     photograph(3).save(folder / "more" / "saved again.jpg", quality=75)
     photograph(4).resize((200, 200)).save(folder / "more" / "smaller.png")
-    (folder / "more" / "notes.txt").write_text("two copies")
+    photograph(900).save(folder / "more" / "another source's.jpg", quality=75)
+    (folder / "more" / "notes.txt").write_text("three copies")
     out = run(folder)
     assert read_metrics(out / "details.json")["set_by"]["photographs"]["n"] == 12
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(": a copy of ")[1] for line in lines if "copy of" in line] == [
+        "phone/real/a.png",
         "real/003.png",
         "real/004.png",
     ]

@@ -27,6 +27,7 @@ from twincam.pages.explanation import (
     twin_of,
     verdict_of,
 )
+from twincam.pages.runs import match_centres
 
 WEB = Path(explanation.__file__).with_name("web")
 NEAR = {
@@ -111,17 +112,22 @@ def test_neighbours_and_the_cells_to_swap() -> None:
 
 def test_points_and_bias_add_up_to_the_logits() -> None:
     table = pd.DataFrame({"prototype": [0, 4, 5], "class": list("aab"), "weight": [2.0, 1.0, 3.0]})
-    table = table.assign(
-        id="t", path="a/t.png", centre_y=9, centre_x=8, receptive_field=20, stride=16
-    )
-    similarity, cells = np.array([0.5, 0.25, 1.0], np.float32), np.array([[0, 1], [2, 2], [1, 0]])
-    found = prototypes_of(table.to_dict("records"), {"a": -0.25, "b": 0.5}, similarity, cells, 64)
+    table = table.assign(id="t", path="a/t.png", centre_y=9, centre_x=8, receptive_field=20)
+    similarity = np.array([0.5, 0.25, 1.0], np.float32)
+    centres = np.array([[8, 24], [40, 40], [24, 8]])
+    found = prototypes_of(table.to_dict("records"), {"a": -0.25, "b": 0.5}, similarity, centres, 64)
     assert found["predicted"] == "b"
     assert found["logits"] == {"a": 1.0, "b": 3.5}
     assert [row["points"] for row in found["rows"]] == [1.0, 0.25, 3.0]
     assert found["rows"][0]["place"] == [8, 24]
     assert found["rows"][1]["prototype"] == 4
     assert (found["rows"][1]["source"], found["rows"][1]["source_path"]) == ("t", "a/t.png")
+
+
+def test_matches_lie_at_the_centres_of_their_cells_in_older_runs_too() -> None:
+    cells, stride = np.array([[0, 1], [2, 2]]), pd.DataFrame({"stride": [16, 16]})
+    assert match_centres(stride, cells).tolist() == [[8, 24], [40, 40]]
+    assert match_centres(stride.assign(first=24), cells).tolist() == [[24, 40], [56, 56]]
 
 
 def test_a_delivery_that_changes_the_prediction_has_a_negative_margin() -> None:

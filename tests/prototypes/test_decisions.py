@@ -17,7 +17,7 @@ from stages.prototypes.table import nearest_of, prototype_table
 from tests.protopnet.tiny import LABELS
 from tests.prototypes.tiny import fits, net, run
 from twincam.explanations.prototypes.contributions import LastLayer, decompose
-from twincam.explanations.prototypes.places import cell_centre, field_box
+from twincam.explanations.prototypes.places import Field, cell_centre, field_box
 from twincam.files.metrics import spelled
 
 
@@ -74,7 +74,7 @@ def test_what_sets_no_class_apart_has_no_share() -> None:
 
 
 def test_a_field_is_cut_at_the_border_and_its_centre_is_the_cells() -> None:
-    assert cell_centre(np.array([2, 0]), 8) == (20, 4)
+    assert cell_centre(np.array([2, 0]), Field(21, 8, 4, 8)) == (20, 4)
     assert field_box((20, 4), 21, 64) == (0, 10, 15, 31)
     image = np.full((64, 64, 3), 200, np.uint8)
     image[20:31, 4:15] = 0

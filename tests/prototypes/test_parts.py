@@ -17,9 +17,11 @@ from stages.prototypes.parts import (
     random_cells,
 )
 from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.prototypes.places import Field
 from twincam.files.metrics import spelled
 
 SIZE, STRIDE, GRID = 64, 8, 8
+FIELD = Field(STRIDE, STRIDE, STRIDE // 2, GRID)
 N = 24
 LABELS = np.arange(N) % 2
 OWNER = np.repeat([0, 1], 3)
@@ -44,7 +46,7 @@ def figures(cells: np.ndarray, parts: np.ndarray, noised: np.ndarray | None = No
         np.repeat(some[:, None], 6, axis=1) for some in (cells, cells if noised is None else noised)
     )
     prototypes = Prototypes(OWNER, Matches(similar, found), shaken)
-    return spelled(part_figures(prototypes, parts, LABELS, STRIDE, 0))
+    return spelled(part_figures(prototypes, parts, LABELS, FIELD, 0))
 
 
 def without_body(parts: np.ndarray) -> np.ndarray:
@@ -54,13 +56,13 @@ def without_body(parts: np.ndarray) -> np.ndarray:
 def test_a_box_lies_around_the_centre_of_its_cell() -> None:
     mask = np.zeros((1, SIZE, SIZE), bool)
     mask[0, 8:16, 24:32] = True
-    sums = box_sums(mask, (GRID, GRID), STRIDE, STRIDE)
+    sums = box_sums(mask, FIELD, STRIDE)
     assert sums[0, 1, 3] == 64
     assert sums.sum() == 64
-    wider = box_sums(mask, (GRID, GRID), STRIDE, 10)
+    wider = box_sums(mask, FIELD, 10)
     assert wider[0, 1, 3] == 64
     assert wider[0, 1, 2] == wider[0, 0, 3] == 8
-    assert (box_sums(np.ones_like(mask), (GRID, GRID), STRIDE, 10)[0, [0, 4], [0, 4]]).tolist() == [
+    assert (box_sums(np.ones_like(mask), FIELD, 10)[0, [0, 4], [0, 4]]).tolist() == [
         81,
         100,
     ]
@@ -94,10 +96,10 @@ def test_moving_objects_tell_a_prototype_from_a_constant_cell_and_from_random_pi
 def test_a_prototype_at_random_pixels_of_the_cat_is_no_better_than_the_control() -> None:
     parts, _ = scene(moving=True)
     parts = without_body(parts)
-    cells, noised = (random_cells(parts > 0, 6, STRIDE, seed) for seed in (5, 6))
+    cells, noised = (random_cells(parts > 0, 6, FIELD, seed) for seed in (5, 6))
     similar = np.random.default_rng(1).random((N, 6))
     prototypes = Prototypes(OWNER, Matches(similar, cells), noised)
-    found = spelled(part_figures(prototypes, parts, LABELS, STRIDE, 0))
+    found = spelled(part_figures(prototypes, parts, LABELS, FIELD, 0))
     for name in ("purity", "stability"):
         assert found[f"{name}_over_random_low"] <= 0.05
         assert abs(found[f"{name}_over_random"]) < 0.15
@@ -105,23 +107,23 @@ def test_a_prototype_at_random_pixels_of_the_cat_is_no_better_than_the_control()
 
 def test_random_cells_lie_on_the_cat_and_repeat() -> None:
     parts, _ = scene(moving=True)
-    cells = random_cells(parts > 0, 50, STRIDE, 0, "x")
-    held = box_sums(parts > 0, (GRID, GRID), STRIDE, STRIDE) > 0
+    cells = random_cells(parts > 0, 50, FIELD, 0, "x")
+    held = box_sums(parts > 0, FIELD, STRIDE) > 0
     assert held[np.arange(N)[:, None], cells[..., 0], cells[..., 1]].all()
-    assert np.array_equal(cells, random_cells(parts > 0, 50, STRIDE, 0, "x"))
-    assert not np.array_equal(cells, random_cells(parts > 0, 50, STRIDE, 1, "x"))
+    assert np.array_equal(cells, random_cells(parts > 0, 50, FIELD, 0, "x"))
+    assert not np.array_equal(cells, random_cells(parts > 0, 50, FIELD, 1, "x"))
 
 
 def test_what_a_box_holds_is_a_part_and_never_the_background() -> None:
     parts, first = scene(moving=True)
-    contained = contained_parts(parts, STRIDE)
+    contained = contained_parts(parts, FIELD)
     assert contained.shape == (N, GRID, GRID, 3)
     there = at_cells(contained, first[:, None])[:, 0]
     assert there[:, 0].all()
     assert not there[:, 1].any()
     beside = first[:, None] + 1
     assert at_cells(contained, beside)[:, 0].tolist() == [[False, False, True]] * N
-    assert not at_cells(contained_parts(without_body(parts), STRIDE), beside).any()
+    assert not at_cells(contained_parts(without_body(parts), FIELD), beside).any()
 
 
 def test_purity_is_of_the_nearest_patches_alone() -> None:
@@ -179,13 +181,13 @@ def heat_at(cells: np.ndarray) -> np.ndarray:
 
 def test_heat_on_the_mask_beats_area_and_other_images_only_where_it_follows() -> None:
     parts, first = scene(moving=True)
-    found = spelled(heat_figures(heat_at(first), parts == 1, STRIDE, 0))
+    found = spelled(heat_figures(heat_at(first), parts == 1, FIELD, 0))
     assert found["on_mask"] == found["on_mask_random"] == 1
     assert found["on_mask_area"] == 1 / 64
     for control in ("area", "other_image", "constant"):
         assert found[f"on_mask_over_{control}_low"] > 0.5
     centred, still = scene(moving=False)
-    found = spelled(heat_figures(heat_at(still), centred == 1, STRIDE, 0))
+    found = spelled(heat_figures(heat_at(still), centred == 1, FIELD, 0))
     for control in ("other_image", "constant"):
         assert found[f"on_mask_{control}"] == 1
         assert found[f"on_mask_over_{control}"] <= 0
@@ -195,10 +197,10 @@ def test_heat_does_not_depend_on_the_zero_of_the_cosine() -> None:
     parts, first = scene(moving=True)
     rng = np.random.default_rng(0)
     maps = heat_at(first) + rng.normal(0, 0.1, (N, GRID, GRID))
-    shifted = heat_figures(maps + 0.5, parts, STRIDE, 0)
-    own = heat_figures(maps, parts, STRIDE, 0)
+    shifted = heat_figures(maps + 0.5, parts, FIELD, 0)
+    own = heat_figures(maps, parts, FIELD, 0)
     assert shifted["on_mask"] == pytest.approx(own["on_mask"])
-    assert heat_figures(maps, np.zeros_like(parts), STRIDE, 0) == {"on_mask_n": 0}
+    assert heat_figures(maps, np.zeros_like(parts), FIELD, 0) == {"on_mask_n": 0}
 
 
 FAMILIES = np.array(["", "ear"] * 12 + ["", "tail"] * 12)
@@ -218,7 +220,7 @@ def family_case(**changes: Any) -> dict[str, Any]:
         "similar": similar,
         "families": FAMILIES,
         "rows": ROWS,
-        "stride": STRIDE,
+        "field": FIELD,
     }
     sources = {"patches": np.array([[101, 2, 2], [125, 2, 2]]), "defects": defects, "cats": cats}
     own = {name: changes.pop(name, value) for name, value in sources.items()}

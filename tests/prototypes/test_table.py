@@ -18,7 +18,9 @@ from stages.prototypes.table import (
 from tests.protopnet.tiny import LABELS, trained
 from tests.prototypes.tiny import fits, net, run
 from twincam.explanations.prototypes.best_cells import Matches
-from twincam.explanations.prototypes.places import cell_centre
+from twincam.explanations.prototypes.places import Field, cell_centre
+
+FIELD = Field(side=20, stride=16, first=8, cells=14)
 
 
 def test_nearest_patches_are_sorted_and_leave_the_source_out() -> None:
@@ -39,11 +41,12 @@ def test_a_box_is_shared_by_what_fills_it_and_unknown_without_masks() -> None:
     masks = np.zeros((2, 224, 224), np.uint8)
     masks[1, 56:72, :] = 255
     cells = np.array([[4, 4], [4, 4], [0, 0]])
-    shares = box_share(masks, np.array([1, 0, 1]), cells, 16)
+    shares = box_share(masks, np.array([1, 0, 1]), cells, FIELD)
     assert shares == pytest.approx([0.5, 0, 0])
     masks[1, :24, :24] = 255
-    assert box_share(masks, np.array([1]), cells[2:], 16) == pytest.approx([1]), "cut at the border"
-    assert np.isnan(box_share(masks[:0], np.array([1, 0]), cells[:2], 16)).all()
+    cut = box_share(masks, np.array([1]), cells[2:], FIELD)
+    assert cut == pytest.approx([1]), "cut at the border"
+    assert np.isnan(box_share(masks[:0], np.array([1, 0]), cells[:2], FIELD)).all()
 
 
 def test_a_prototype_that_answers_to_marks_is_found_whatever_its_own_patch() -> None:
@@ -52,9 +55,9 @@ def test_a_prototype_that_answers_to_marks_is_found_whatever_its_own_patch() -> 
     masks[3] = 0
     cells = np.array([[[4, 4], [0, 0]], [[4, 4], [4, 4]], [[4, 4], [9, 9]], [[4, 4], [4, 4]]])
     found = Matches(np.ones((4, 2)), cells)
-    assert peaks_on(masks, np.arange(4), found, 16).tolist() == [1.0, 0.5]
-    assert np.isnan(peaks_on(masks[:0], np.arange(4), found, 16)).all()
-    assert np.isnan(peaks_on(np.zeros_like(masks), np.arange(4), found, 16)).all()
+    assert peaks_on(masks, np.arange(4), found, FIELD).tolist() == [1.0, 0.5]
+    assert np.isnan(peaks_on(masks[:0], np.arange(4), found, FIELD)).all()
+    assert np.isnan(peaks_on(np.zeros_like(masks), np.arange(4), found, FIELD)).all()
 
 
 def table(*, known: bool = True, removed: dict[int, str] | None = None) -> pd.DataFrame:
@@ -111,10 +114,9 @@ def test_every_prototype_has_a_sheet_that_repeats() -> None:
 
 
 def test_sources_name_the_file_and_the_place_of_each_prototype() -> None:
-    stride = net().field[1]
     for source, (row, *cell) in zip(sources_of(table()), trained().patches, strict=True):
         assert source.path == run().split["path"][row]
-        assert source.centre == cell_centre(cell, stride)
+        assert source.centre == cell_centre(cell, net().field)
 
 
 def test_models_are_compared_with_the_classifier_on_the_same_images() -> None:

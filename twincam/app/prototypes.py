@@ -17,8 +17,7 @@ class Prototypes(ImageModel):
         net: the network itself.
         sources: of each prototype the file of its image and the centre ``(y, x)`` of its patch
             in the prepared image; empty if the file has none.
-        receptive_field: of a cell, in pixels; an upper bound.
-        stride: pixels from one cell to the next; its centre is at ``cell * stride + stride // 2``.
+        field: the receptive fields of the cells, in pixels; their side is an upper bound.
     """
 
     def __init__(self, stored: Stored) -> None:
@@ -26,7 +25,7 @@ class Prototypes(ImageModel):
         super().__init__(stored.net.classes, Prepare(**stored.preprocessing))
         self.net = stored.net
         self.sources = stored.sources
-        self.receptive_field, self.stride = stored.net.field
+        self.field = stored.net.field
 
     @property
     def owner(self) -> Tensor:

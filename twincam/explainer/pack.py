@@ -18,13 +18,14 @@ import numpy as np
 from twincam.confidence.verdicts import ConfidenceModel
 from twincam.explanations.influence import Refit
 from twincam.explanations.prototypes.contributions import LastLayer
+from twincam.explanations.prototypes.places import Field
 from twincam.files.atomic import atomic_folder
 from twincam.files.errors import UserError
 from twincam.forensics.detector import Detector, detector_file, read_detector
 from twincam.images.harmonising import Square
 from twincam.models.embedded import Embedded, Maps
 
-FORMAT = "twincam-explainer-4"
+FORMAT = "twincam-explainer-5"
 
 CLASSIFIER = "classifier.safetensors"
 """The trained classifier, beside the folder where the pipeline wrote both."""
@@ -91,14 +92,14 @@ class Influences(NamedTuple):
 
 
 class PrototypePart(NamedTuple):
-    """The prototype network: its graph, last layer, stride in pixels, and the prototypes' sources.
+    """The prototype network: its graph, last layer, receptive fields, and prototypes' sources.
 
     ``sources`` are P rows ``id, path, centre_y, centre_x, receptive_field``.
     """
 
     graph: bytes
     layer: LastLayer
-    stride: int
+    field: Field
     sources: Sequence[Mapping[str, Any]]
 
 
@@ -139,7 +140,7 @@ def write_pack(folder: Path, pack: Pack, classifier: str) -> None:
         "finer": pack.training.embedded.finer,
         "paths": list(pack.training.paths),
         "thumbnails": [len(picture) for picture in pictures],
-        "stride": pack.prototypes.stride,
+        "field": pack.prototypes.field._asdict(),
         "prototypes": list(pack.prototypes.sources),
         "refit_scale": pack.influences.refit.scale if pack.influences else None,
     }
@@ -219,7 +220,7 @@ def read_pack(folder: Path) -> Pack:
             distances=arrays["distances"],
         ),
         prototypes=PrototypePart(
-            files[PROTOTYPES_GRAPH], layer, about["stride"], about["prototypes"]
+            files[PROTOTYPES_GRAPH], layer, Field(**about["field"]), about["prototypes"]
         ),
         detector=read_detector(folder / DETECTOR),
         influences=_influences(arrays, about["refit_scale"]),

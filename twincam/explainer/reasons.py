@@ -27,6 +27,7 @@ from twincam.explanations.influence import (
     second_order,
 )
 from twincam.explanations.prototypes.best_cells import Matches
+from twincam.explanations.prototypes.places import cell_centre
 from twincam.explanations.twins import novelty
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import shared_map, similarity
@@ -234,13 +235,13 @@ def prototypes_in(pack: Pack, matches: Matches) -> Prototypes:
             "prototype": int(p),
             "class": classes[part.layer.owner[p]],
             "weight": float(part.layer.weight[p]),
-            "stride": part.stride,
         }
         for p in live
     ]
     biases = dict(zip(classes, part.layer.bias.tolist(), strict=True))
     size = pack.settings.preprocessing.image_size
-    return prototypes_of(rows, biases, matches.similarity[0, live], matches.cells[0, live], size)
+    centres = np.array([cell_centre(cell, part.field) for cell in matches.cells[0, live]])
+    return prototypes_of(rows, biases, matches.similarity[0, live], centres, size)
 
 
 def influences_in(pack: Pack, query: Embedded) -> list[Influence]:

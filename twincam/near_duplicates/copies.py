@@ -1,4 +1,4 @@
-"""Find copies of a data set's images among other files."""
+"""Find copies of known images among other files."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ from twincam.near_duplicates.search import first_connected
 
 
 def copies_of(
-    root: Path, split: pd.DataFrame, files: list[Path], distance: int, max_pixels: int
+    root: Path, known: pd.DataFrame, files: list[Path], distance: int, max_pixels: int
 ) -> dict[Path, str]:
-    """Find scaled, re-saved or slightly cropped copies of the data set's images among ``files``.
+    """Find scaled, re-saved or slightly cropped copies of known images among ``files``.
 
     Args:
-        root: ``data.root``.
-        split: ``data/split.csv``.
+        root: the folder of the known images: ``data.root`` or ``data.external``.
+        known: their ``path``, and ``phash`` where it was computed, as in ``data/split.csv``.
         files: image files; unreadable ones are not copies.
         distance: ``split.near_duplicate_distance``; -1 finds none.
         max_pixels: larger images are not read.
 
     Returns:
-        For each file that is a copy, the path in ``split`` of an original.
+        For each file that is a copy, the path in ``known`` of an original.
     """
 
     def hashed(file: Path) -> int:
@@ -35,15 +35,18 @@ def copies_of(
         except BadImageError:
             return FLAT
 
+    def hashes_of(files: list[Path]) -> np.ndarray:
+        return np.array(list(in_order(hashed, files, "copies")), np.uint64)
+
     if distance < 0 or not files:
         return {}
-    found = list(in_order(hashed, files, "copies"))
-    hashes = np.concatenate([hash_values(split["phash"]), np.array(found, np.uint64)])
-    paths = [*(root / path for path in split["path"]), *files]
-    pairs = near_duplicate_files(paths, hashes, distance, first_new=len(split))
+    originals = [root / path for path in known["path"]]
+    own = hash_values(known["phash"]) if "phash" in known else hashes_of(originals)
+    hashes, paths = np.concatenate([own, hashes_of(files)]), [*originals, *files]
+    pairs = near_duplicate_files(paths, hashes, distance, first_new=len(known))
     first = first_connected(len(paths), pairs)
     return {
-        path: split["path"].iloc[first[at]]
+        path: known["path"].iloc[first[at]]
         for at, path in enumerate(paths)
-        if first[at] < len(split) <= at
+        if first[at] < len(known) <= at
     }

@@ -359,16 +359,16 @@ def prototypes_of(
     rows: Sequence[Mapping[Any, Any]],
     biases: Mapping[str, float],
     similarity: np.ndarray,
-    cells: np.ndarray,
+    centres: np.ndarray,
     size: int,
 ) -> Prototypes:
     """Return how the prototype network decides on an image.
 
     Args:
-        rows: P rows of ``reports/prototypes.csv``, those with a weight above 0, and the ``stride``.
+        rows: P rows of ``reports/prototypes.csv``, those with a weight above 0.
         biases: by class.
         similarity: the image's best similarities to these prototypes, ``[P]``.
-        cells: rows and columns of the best matches, ``[P,2]``.
+        centres: pixels at the centres of the best matches, ``[P,2]``.
         size: side of the image in pixels.
     """
     points = similarity.astype(float) * np.array([one["weight"] for one in rows])
@@ -381,7 +381,7 @@ def prototypes_of(
             "similarity": figure(similarity[p]),
             "weight": figure(one["weight"]),
             "points": figure(points[p]),
-            "place": [int(cell) * one["stride"] + one["stride"] // 2 for cell in cells[p]],
+            "place": centres[p].tolist(),
             "source": one["id"],
             "source_path": one["path"],
             "source_place": [one["centre_y"], one["centre_x"]],

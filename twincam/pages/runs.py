@@ -240,13 +240,19 @@ def _prototypes(run: Run, n: int, classes: Sequence[str]) -> Prototypes | None:
     if set(found.biases) != set(classes):
         return None
     live = np.flatnonzero(found.table["weight"] > 0)
-    return prototypes_of(
-        found.table.iloc[live].to_dict("records"),
-        found.biases,
-        found.similarity[n, live],
-        found.cells[n, live],
-        run.images.shape[1],
-    )
+    rows, size = found.table.iloc[live].to_dict("records"), run.images.shape[1]
+    centres = match_centres(found.table, found.cells[n])[live]
+    return prototypes_of(rows, found.biases, found.similarity[n, live], centres, size)
+
+
+def match_centres(table: pd.DataFrame, cells: np.ndarray) -> np.ndarray:
+    """Return the pixels ``[P,2]`` at the centres of the cells ``[P,2]`` of P prototypes.
+
+    ``table`` is ``reports/prototypes.csv``; in that of older runs, cells start at the border.
+    """
+    stride = table["stride"].to_numpy()
+    first = table["first"].to_numpy() if "first" in table else stride // 2
+    return cells * stride[:, None] + first[:, None]
 
 
 def pictures_of(run: Run, records: Sequence[Explanation]) -> dict[str, str]:

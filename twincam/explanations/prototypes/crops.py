@@ -5,8 +5,11 @@ from torch import Tensor, nn
 
 from twincam.models.network import Network, maps_of, pool
 
-GRID = 7
+GRID = 5
 """Crops along each side of an image."""
+
+OVERLAP = 3
+"""A crop's side, in steps from one crop to the next."""
 
 
 class Crops(nn.Module):
@@ -14,9 +17,9 @@ class Crops(nn.Module):
 
     Each crop passes through the blocks by itself and is pooled as the classifier's head expects, so
     its features are the deepest, and nothing outside of it affects them (as in BagNet, Brendel and
-    Bethge, ICLR 2019, but with the weights of an ordinary network). A crop has three times the side
-    of its cell; what would lie outside of the image mirrors the inside. Where no gradients are
-    needed, the network's own ``infer`` runs the blocks, which may be compiled.
+    Bethge, ICLR 2019, but with the weights of an ordinary network). Crops overlap by two thirds and
+    lie inside the image. Where no gradients are needed, the network's own ``infer`` runs the
+    blocks, which may be compiled.
     """
 
     pixels: Tensor
@@ -25,26 +28,17 @@ class Crops(nn.Module):
         """Share the blocks of ``network``, for images of ``size`` pixels a side."""
         super().__init__()
         self.network, self.maps = network, maps_of(network)
-        self.stride = -(-size // GRID)
-        self.register_buffer("pixels", crop_pixels(size, self.stride), persistent=False)
+        self.stride = size // (GRID + OVERLAP - 1)
+        self.side = size - (GRID - 1) * self.stride
+        starts = self.stride * torch.arange(GRID)[:, None]
+        self.register_buffer("pixels", starts + torch.arange(self.side), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the pooled features ``[N,C,h,w]`` of normalised images ``[N,3,S,S]``."""
-        side, places = self.pixels.shape[1], self.pixels.flatten()
+        places = self.pixels.flatten()
         crops = images.index_select(2, places).index_select(3, places)
-        crops = crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5)
-        alone = crops.reshape(-1, 3, side, side).contiguous(memory_format=torch.channels_last)
+        crops = crops.reshape(-1, 3, GRID, self.side, GRID, self.side).permute(0, 2, 4, 1, 3, 5)
+        alone = crops.reshape(-1, 3, self.side, self.side)
         maps = self.maps if torch.is_grad_enabled() else self.network.infer
-        features = pool(maps(alone))
+        features = pool(maps(alone.contiguous(memory_format=torch.channels_last)))
         return features.reshape(-1, GRID, GRID, features.shape[1]).permute(0, 3, 1, 2)
-
-
-def crop_pixels(size: int, stride: int) -> Tensor:
-    """Return the rows (or columns) of the image that each crop along a side shows, ``[GRID,side]``.
-
-    A crop is centred on its cell. Its part outside of the image mirrors the one inside.
-    """
-    side = 3 * stride
-    start = (torch.arange(GRID)[:, None] - 1) * stride
-    mirrored = size - 1 - (size - 1 - (start + torch.arange(side)).abs()).abs()
-    return mirrored.clamp(start.clamp(min=0), (start + side - 1).clamp(max=size - 1))

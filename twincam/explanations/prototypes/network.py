@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
 from twincam.explanations.prototypes.crops import Crops
+from twincam.explanations.prototypes.places import Field
 from twincam.models.network import Network, receptive_field, standardise
 
 INITIAL_WEIGHT = 20.0
@@ -29,7 +30,7 @@ class PrototypeNet(nn.Module):
         after_block: the last block of the trunk; None for `Crops`.
         trunk: the blocks up to and including ``after_block``, or `Crops` alone; always in
             evaluation mode.
-        field: receptive field and stride of a cell in pixels.
+        field: the receptive fields of the cells.
         levels: how many levels the head of the classifier reads.
         last_block: the last block of the classifier, or None.
         add_on: maps patches ``[N,C,h,w]`` to ``[N,D,h,w]``.
@@ -60,13 +61,16 @@ class PrototypeNet(nn.Module):
         self.levels, self.last_block = len(network.levels), network.last_block
         if after_block is None:
             crops = Crops(network, size)
-            self.trunk, self.field = nn.Sequential(crops), (3 * crops.stride, crops.stride)
+            self.trunk = nn.Sequential(crops)
+            side, stride, first = crops.side, crops.stride, crops.side // 2
         else:
             self.trunk = network.blocks[: after_block + 1]
-            self.field = receptive_field(self.trunk, after_block)
+            side, stride = receptive_field(self.trunk, after_block)
+            first = stride // 2
         probe = torch.zeros(1, 3, size, size, device=next(self.trunk.parameters()).device)
         with torch.no_grad():
-            depth = self.trunk.eval()(probe).shape[1]
+            depth, cells = self.trunk.eval()(probe).shape[1:3]
+        self.field = Field(side, stride, first, cells)
         self.add_on = nn.Conv2d(depth, channels, 1)
         self.vectors = nn.Parameter(torch.randn(count * per_class, channels))
         self.register_buffer("mean", torch.tensor(network.mean))

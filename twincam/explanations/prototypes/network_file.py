@@ -11,7 +11,7 @@ from twincam.models.network import create, with_head
 from twincam.models.weights import not_finite
 from twincam.models.weights_file import read_about, read_weights, write_weights
 
-FORMAT = "twincam-protopnet-3"
+FORMAT = "twincam-protopnet-4"
 
 
 class Source(NamedTuple):
