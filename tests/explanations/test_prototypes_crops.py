@@ -10,6 +10,7 @@ import torch
 
 from stages.protopnet.training import Trained, fit_prototypes
 from tests.protopnet.tiny import LABELS, SETTINGS, examples, network, pictures
+from twincam.explanations.prototypes import crops
 from twincam.explanations.prototypes.crops import GRID
 from twincam.explanations.prototypes.network import PrototypeGraph, PrototypeNet
 from twincam.explanations.prototypes.network_file import read_prototype_net, save_prototype_net
@@ -97,6 +98,14 @@ def test_the_compiled_classifier_runs_where_no_gradients_are_needed() -> None:
     with torch.no_grad():
         net(images)
     assert ran == [3 * GRID * GRID]
+
+
+def test_few_crops_at_a_time_have_the_same_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, images = crops_net(), torch.from_numpy(pictures()[0][:3])
+    with torch.no_grad():
+        expected = net.features(images)
+        monkeypatch.setattr(crops, "TOGETHER", 7)
+        assert torch.allclose(net.features(images), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("levels", [1, 2])

@@ -11,6 +11,9 @@ GRID = 5
 OVERLAP = 3
 """A crop's side, in steps from one crop to the next."""
 
+TOGETHER = 160
+"""Crops in a forward pass: about the pixels of 30 images, as more would take more memory."""
+
 
 class Crops(nn.Module):
     """All blocks of a classifier, as a trunk whose cells are crops of the image.
@@ -40,5 +43,8 @@ class Crops(nn.Module):
         crops = crops.reshape(-1, 3, GRID, self.side, GRID, self.side).permute(0, 2, 4, 1, 3, 5)
         alone = crops.reshape(-1, 3, self.side, self.side)
         maps = self.maps if torch.is_grad_enabled() else self.network.infer
-        features = pool(maps(alone.contiguous(memory_format=torch.channels_last)))
+        parts = (alone,) if torch.jit.is_tracing() else alone.split(TOGETHER)
+        features = torch.cat(
+            [pool(maps(part.contiguous(memory_format=torch.channels_last))) for part in parts]
+        )
         return features.reshape(-1, GRID, GRID, features.shape[1]).permute(0, 3, 1, 2)
