@@ -38,7 +38,7 @@ def copies_of(
     def hashes_of(files: list[Path]) -> np.ndarray:
         return np.array(list(in_order(hashed, files, "copies")), np.uint64)
 
-    if distance < 0 or not files:
+    if distance < 0 or known.empty or not files:
         return {}
     originals = [root / path for path in known["path"]]
     own = hash_values(known["phash"]) if "phash" in known else hashes_of(originals)
