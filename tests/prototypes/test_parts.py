@@ -17,7 +17,7 @@ from stages.prototypes.parts import (
     random_cells,
 )
 from twincam.explanations.prototypes.best_cells import Matches
-from twincam.explanations.prototypes.places import Field
+from twincam.explanations.prototypes.places import Field, nearest_cells
 from twincam.files.metrics import spelled
 
 SIZE, STRIDE, GRID = 64, 8, 8
@@ -103,6 +103,17 @@ def test_a_prototype_at_random_pixels_of_the_cat_is_no_better_than_the_control()
     for name in ("purity", "stability"):
         assert found[f"{name}_over_random_low"] <= 0.05
         assert abs(found[f"{name}_over_random"]) < 0.15
+
+
+def test_boxes_and_nearest_cells_of_crops_start_inside_the_image() -> None:
+    crops = Field(side=24, stride=10, first=12, cells=5)
+    mask = np.zeros((1, SIZE, SIZE), bool)
+    mask[0, 22:32, 50:60] = True
+    expected = np.zeros((1, 5, 5))
+    expected[0, 1:3, 4] = 5 * 7
+    assert np.array_equal(box_sums(mask, crops, 10), expected)
+    pixels = np.array([[0, 16], [17, 26], [27, 63]])
+    assert nearest_cells(pixels, crops).tolist() == [[0, 0], [1, 1], [2, 4]]
 
 
 def test_random_cells_lie_on_the_cat_and_repeat() -> None:
