@@ -19,7 +19,7 @@ from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer, layer_logits
 from twincam.explanations.prototypes.deletion import similarities_without
 from twincam.explanations.prototypes.network import PrototypeNet
-from twincam.explanations.prototypes.places import Field, cell_centre
+from twincam.explanations.prototypes.places import Field, cell_centres
 from twincam.statistics.estimates import median
 
 
@@ -84,8 +84,7 @@ def logit_losses(run: Run, layer: LastLayer, net: PrototypeNet, top: np.ndarray)
     rows = run.evaluated[measured.sample]
     clean = layer_logits(layer, measured.sample_maps.max(axis=(2, 3)))
     cells = measured.evaluated_cells[measured.sample, top]
-    centres = np.array([cell_centre(cell, net.field) for cell in cells])
-    without = similarities_without(net, run.images, rows, centres)
+    without = similarities_without(net, run.images, rows, cell_centres(cells, net.field))
     with_cat = np.flatnonzero([cat.any() for cat in run.maps("parts", rows)])
 
     def drops(similarity: np.ndarray, some: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from stages.prototypes.run import Run
 from twincam.explanations.prototypes.best_cells import Matches
 from twincam.explanations.prototypes.contributions import LastLayer
 from twincam.explanations.prototypes.network_file import Source
-from twincam.explanations.prototypes.places import Field, cell_centre
+from twincam.explanations.prototypes.places import Field, cell_centres
 from twincam.files.shards import Rows
 
 
@@ -113,7 +113,7 @@ def prototype_table(
     """
     sources = run.measured.patches
     row, cells = sources[:, 0], sources[:, 1:]
-    centres = np.array([cell_centre(cell, field) for cell in cells])
+    centres = cell_centres(cells, field)
     near = nearest[0]
     touched = box_share(run.marks, near.rows.ravel(), near.cells.reshape(-1, 2), field)
     touched = np.where(np.isnan(touched), np.nan, touched > 0).reshape(near.rows.shape)

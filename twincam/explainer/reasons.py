@@ -27,7 +27,7 @@ from twincam.explanations.influence import (
     second_order,
 )
 from twincam.explanations.prototypes.best_cells import Matches
-from twincam.explanations.prototypes.places import cell_centre
+from twincam.explanations.prototypes.places import cell_centres
 from twincam.explanations.twins import novelty
 from twincam.explanations.twins.neighbours import Compare, nearest
 from twincam.explanations.twins.spaces import shared_map, similarity
@@ -240,7 +240,7 @@ def prototypes_in(pack: Pack, matches: Matches) -> Prototypes:
     ]
     biases = dict(zip(classes, part.layer.bias.tolist(), strict=True))
     size = pack.settings.preprocessing.image_size
-    centres = np.array([cell_centre(cell, part.field) for cell in matches.cells[0, live]])
+    centres = cell_centres(matches.cells[0, live], part.field)
     return prototypes_of(rows, biases, matches.similarity[0, live], centres, size)
 
 

@@ -23,8 +23,13 @@ class Field(NamedTuple):
 
 def cell_centre(cell: Sequence[int] | np.ndarray, field: Field) -> tuple[int, int]:
     """Return the pixel ``(y, x)`` at the centre of a cell, given as row and column."""
-    y, x = (int(place) * field.stride + field.first for place in cell)
+    y, x = cell_centres(np.asarray(cell), field).tolist()
     return y, x
+
+
+def cell_centres(cells: np.ndarray, field: Field) -> np.ndarray:
+    """Return the pixels at the centres of cells; both are rows and columns, ``[...,2]``."""
+    return cells * field.stride + field.first
 
 
 def nearest_cells(pixels: np.ndarray, field: Field) -> np.ndarray:
